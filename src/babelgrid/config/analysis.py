@@ -1,0 +1,27 @@
+"""Settings of scores, exposure and figures."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from babelgrid.config.fields import Settings, Text
+
+View = dict[Text, list[Text]]
+"""Class name -> the labels whose probabilities are summed into it; posts with other labels are left out."""
+
+
+class Score(Settings):
+    """How cells are scored."""
+
+    metric: Literal["macro_f1", "accuracy", "weighted_f1", "mcc"] = "macro_f1"
+    """The score that matrices and figures show."""
+    bootstrap: int = Field(default=1000, ge=100)
+    """Resamples of a cell's posts for its 95% interval."""
+
+
+class Exposure(Settings):
+    """What is known about the base's pre-training."""
+
+    tables: list[Text] = Field(default_factory=lambda: ["llama2", "commoncrawl_2023_50", "fineweb2"], min_length=1)
+    """Share tables: shipped ones by name (lab, llama2, commoncrawl_2023_50, fineweb2), or paths of CSVs of your own
+    (language, share in percent). Figures use the first."""

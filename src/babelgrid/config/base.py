@@ -1,0 +1,73 @@
+"""Settings of the base: the pre-trained model that every adapter starts from."""
+
+import re
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from babelgrid.config.fields import Language, Settings, Text
+
+
+class LabBase(Settings):
+    """A small base that the experiment pre-trains itself, so that its exposure to each language is known exactly."""
+
+    tokens: int = Field(default=2_250_000, ge=10_000)
+    """Length of the pre-training stream, in tokens of the lab's own tokenizer."""
+    shares: Literal["skewed", "uniform"] | dict[Language, float] = "skewed"
+    """Share of each language in the stream: `skewed` (Llama 2's table, square-rooted), `uniform`, or weights of your own."""
+    parallel: float = Field(default=0.2, ge=0, le=1)
+    """Share of documents that say the same in two languages, one after the other."""
+    code_switched: float = Field(default=0.5, ge=0, le=1)
+    """Share of documents that borrow phrases from a second language."""
+    switch_rate: float = Field(default=0.35, ge=0, le=1)
+    """Share of phrases that a code-switched document borrows."""
+    vocabulary: int = Field(default=4096, ge=512)
+    """Size of the byte-level BPE vocabulary, trained on the same stream."""
+    hidden_size: int = Field(default=128, ge=32, multiple_of=16)
+    """Width of the model."""
+    layers: int = Field(default=4, ge=1)
+    """Number of transformer layers."""
+    heads: int = Field(default=4, ge=1)
+    """Number of attention heads."""
+    context: int = Field(default=128, ge=16)
+    """Tokens in one pre-training row."""
+    batch_rows: int = Field(default=16, ge=1)
+    """Rows in one pre-training step."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak learning rate of pre-training (one-cycle cosine)."""
+
+    @model_validator(mode="after")
+    def _divide_width_by_heads(self) -> Self:
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(f"hidden_size ({self.hidden_size}) must be a multiple of 2 x heads ({2 * self.heads})")
+        return self
+
+
+class Base(Settings):
+    """The base: exactly one of hub, folder, lab."""
+
+    hub: Text | None = None
+    """Name on the Hugging Face Hub, e.g. `meta-llama/Llama-3.2-3B`. Needs `revision`. Downloaded once, by `prefetch_base`."""
+    revision: Text | None = None
+    """The 40-digit commit of the Hub repository, so that the base cannot change under the experiment."""
+    folder: Text | None = None
+    """A local folder in Hugging Face layout (config.json, *.safetensors, tokenizer files)."""
+    lab: LabBase | None = None
+    """A base that the experiment pre-trains itself."""
+    double_quantization: bool = True
+    """Quantise the NF4 scales too (QLoRA, arXiv 2305.14314, section 3): 0.4 bits less per weight."""
+    weights: Literal["auto", "nf4", "dequantized"] = "auto"
+    """Keep weights in 4 bits, or dequantise them once (the same numbers, faster, more memory). Auto: what fits the device."""
+    pretraining_tokens: float | None = Field(default=None, gt=0)
+    """Tokens of the whole pre-training (9e12 for Llama 3.2), to set fine-tuning tokens in proportion. The lab counts its own."""
+
+    @model_validator(mode="after")
+    def _take_exactly_one_base(self) -> Self:
+        given = [name for name in ("hub", "folder", "lab") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of hub, folder, lab; found {', '.join(given) or 'none'}")
+        if self.hub and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+            raise ValueError("a Hub base needs its revision: the 40-digit commit shown on the model's 'Files' page")
+        if self.revision and not self.hub:
+            raise ValueError("revision goes with hub only; remove it (or set it to null in the overlay)")
+        return self

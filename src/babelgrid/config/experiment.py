@@ -1,0 +1,128 @@
+"""One experiment: all its settings, checked against each other."""
+
+import re
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from babelgrid.config.analysis import Exposure, Score, View
+from babelgrid.config.base import Base
+from babelgrid.config.fields import Language, Settings, Text
+from babelgrid.config.finetune import Finetune, Predict
+from babelgrid.config.mixtures import Mixtures
+from babelgrid.config.posts import Posts
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.errors import nearest
+
+
+class LanguagesOfGrid(Settings):
+    """The languages of the grid."""
+
+    train: list[Language] = Field(min_length=1)
+    """Languages that mixtures are made of, in the order that files keep."""
+    test: list[Language] | None = None
+    """Languages that every adapter is tested on; null takes the train languages."""
+    aliases: dict[Text, Language] = Field(default_factory=dict)
+    """Codes that the data uses for a language, e.g. `in: id`."""
+
+
+class Experiment(Settings):
+    """One config file (or several, merged): everything it makes is under `results/<experiment>/`."""
+
+    experiment: Text
+    """Name of the experiment and of its results folder: letters, digits, `-` and `_`."""
+    seed: int = Field(default=1, ge=0)
+    """Seed of everything that is drawn once for the whole experiment: the split, the lab."""
+    seeds: list[int] = Field(default_factory=lambda: [0, 1], min_length=1)
+    """One adapter per mixture for each of these: they draw the sample of posts, the initial weights and the order."""
+    languages: LanguagesOfGrid
+    """The languages of the grid."""
+    labels: dict[Text, Label] = Field(min_length=2)
+    """The labels, in order."""
+    views: dict[Text, View] = Field(default_factory=dict)
+    """Questions asked of the same predictions: each names its classes and the labels in them. Empty: one view, `label`."""
+    posts: Posts
+    """Where labelled posts come from."""
+    base: Base
+    """The pre-trained model that every adapter starts from."""
+    prompt: Prompt = Prompt()
+    """The words around a post."""
+    mixtures: Mixtures
+    """The rows of the grid."""
+    finetune: Finetune = Finetune()
+    """How one adapter is trained."""
+    predict: Predict = Predict()
+    """How test posts are scored."""
+    score: Score = Score()
+    """How cells are scored."""
+    exposure: Exposure = Exposure()
+    """What is known about the base's pre-training."""
+
+    @field_validator("experiment")
+    @classmethod
+    def _name_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise ValueError(f"{name!r} is not a folder name of letters, digits, - and _")
+        return name
+
+    @field_validator("seeds")
+    @classmethod
+    def _count_seeds_once(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds are different numbers from 0 on; found {seeds}")
+        return seeds
+
+    @model_validator(mode="after")
+    def _build_views_of_known_labels(self) -> Self:
+        for view, classes in self.views.items():
+            self._check_view(view, classes)
+        return self
+
+    def _check_view(self, view: str, classes: View) -> None:
+        if len(classes) < 2:
+            raise ValueError(f"views.{view}: a view needs at least two classes; found {list(classes)}")
+        named = [label for labels in classes.values() for label in labels]
+        for label in named:
+            if label not in self.labels:
+                raise ValueError(
+                    f"views.{view}: {label!r} is not a label{nearest(label, self.labels)}. Allowed: {', '.join(self.labels)}"
+                )
+        if len(set(named)) != len(named):
+            raise ValueError(f"views.{view}: a label may stand in one class only; found {named}")
+
+    @model_validator(mode="after")
+    def _spell_each_label_once(self) -> Self:
+        seen: dict[str, str] = {}
+        for name, label in self.labels.items():
+            for spelling in {name, *label.aliases}:
+                key = spelling.strip().casefold()
+                if seen.setdefault(key, name) != name:
+                    raise ValueError(f"labels: the spelling {spelling!r} belongs to both {seen[key]!r} and {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _have_a_template_for_each_language(self) -> Self:
+        if self.prompt.language == "native" and isinstance(self.prompt.template, dict):
+            missing = sorted({*self.languages.train, *self.test_languages} - set(self.prompt.template))
+            if missing:
+                raise ValueError(f"prompt.template: language: native needs templates for {', '.join(missing)} too")
+        return self
+
+    @model_validator(mode="after")
+    def _divide_the_batch(self) -> Self:
+        micro = self.finetune.micro_batch_size
+        if micro and self.finetune.batch_size % micro:
+            raise ValueError(
+                f"finetune.micro_batch_size ({micro}) must divide finetune.batch_size ({self.finetune.batch_size})"
+            )
+        return self
+
+    @property
+    def test_languages(self) -> list[str]:
+        """The languages that every adapter is tested on."""
+        return self.languages.test or self.languages.train
+
+    @property
+    def effective_views(self) -> dict[str, View]:
+        """The declared views, or one view with a class for each label."""
+        return self.views or {"label": {label: [label] for label in self.labels}}

@@ -1,0 +1,64 @@
+"""Settings of the mixtures: what the adapters are trained on."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from babelgrid.config.fields import Language, Settings, Text
+
+Languages = Literal["all"] | list[Language]
+
+
+class Pairs(Settings):
+    """Every language of `base` with every language of `languages`."""
+
+    base: list[Language] = Field(default=["en"], min_length=1)
+    """The first languages of the pairs."""
+    languages: Languages = "all"
+    """The second languages of the pairs."""
+
+
+class Dose(Settings):
+    """A mixture in full, with growing numbers of posts of one more language."""
+
+    base: Text
+    """What is trained on in full: a language, `en+es`, `all`, `all-hu` or the name of a set."""
+    add: list[Language] = Field(min_length=1)
+    """The languages that are added, one at a time."""
+    sizes: list[int] = Field(min_length=1)
+    """How many posts are added. A larger dose contains the smaller; 0 is the base mixture itself."""
+
+    @model_validator(mode="after")
+    def _count_from_zero(self) -> Self:
+        if min(self.sizes) < 0:
+            raise ValueError(f"sizes must be 0 or more; found {min(self.sizes)}")
+        return self
+
+
+class Mixtures(Settings):
+    """The rows of the grid, declared and not listed by hand."""
+
+    none: bool = True
+    """The untuned base."""
+    monolingual: Languages = Field(default_factory=list)
+    """One mixture for each language: `en`, `hu`, …"""
+    pairs: list[Pairs] = Field(default_factory=list)
+    """Two languages at a time: `en+es`, …"""
+    sets: dict[Text, list[Language]] = Field(default_factory=dict)
+    """Named sets of languages, e.g. `romance: [es, fr, it, pt]`."""
+    all: bool = True
+    """Every train language together."""
+    leave_one_out: Languages = Field(default_factory=list)
+    """Every train language but one: `all-hu`, …"""
+    doses: list[Dose] = Field(default_factory=list)
+    """A mixture plus a few posts of another language: `en+hu@25`, …"""
+    budget: Literal["natural", "equal"] = "natural"
+    """All posts of each language; or the same number of posts for every mixture, so that language and size are not confounded."""
+    posts: int | None = Field(default=None, ge=1)
+    """With an equal budget: posts per mixture, divided evenly between its languages (a dose counts within it)."""
+
+    @model_validator(mode="after")
+    def _give_the_budget_a_size(self) -> Self:
+        if (self.budget == "equal") != (self.posts is not None):
+            raise ValueError("posts goes with budget: equal, and budget: equal needs posts")
+        return self

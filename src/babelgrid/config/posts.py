@@ -1,0 +1,106 @@
+"""Settings of the posts: where they are, what their columns mean, how they are cleaned and split."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from babelgrid.config.fields import Settings, Text
+
+Part = Literal["train", "dev", "test"]
+
+
+class Columns(Settings):
+    """Which column of the data holds what. A path may give `{language}` and `{part}` instead of a column."""
+
+    text: Text = "text"
+    """The post itself."""
+    label: Text = "label"
+    """The gold label."""
+    language: Text | None = "language"
+    """The language code. Null when the path gives it (`{language}`)."""
+    id: Text | None = None
+    """An identifier, made unique by the language in front. Without it rows are numbered in file order."""
+    part: Text | None = None
+    """Which part of the data a row belongs to; its values are explained in `posts.parts`. Null: see `posts.split`."""
+    group: Text | None = None
+    """An author, thread or outlet: posts of one group stay on one side of the seeded split."""
+    source_id: Text | None = None
+    """The sentence a translation comes from (parallel data): it stays on one side of the split in all languages."""
+
+
+class Split(Settings):
+    """The seeded split for data without a part column: stratified by label, whole by group."""
+
+    dev: float = Field(default=0.1, ge=0, lt=1)
+    """Share of each language's posts for development."""
+    test: float = Field(default=0.2, gt=0, lt=1)
+    """Share of each language's posts for testing; what is left is for training."""
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> Self:
+        if self.dev + self.test >= 1:
+            raise ValueError(f"dev + test is {self.dev + self.test:g}, which leaves nothing for training; use less than 1")
+        return self
+
+
+class Duplicates(Settings):
+    """What counts as the same post. The train copy goes, the test copy stays."""
+
+    near: float | None = Field(default=0.9, gt=0, le=1)
+    """Jaccard similarity of character 5-grams from which two posts are near-duplicates; null keeps them."""
+
+
+class Dataset(Settings):
+    """A dataset of the Hugging Face `datasets` library."""
+
+    name: Text
+    """Hub name or local path that `datasets.load_dataset` (or `load_from_disk`) understands."""
+    revision: Text | None = None
+    """Commit of the Hub repository: pin it, so that the data cannot change under the experiment."""
+    subsets: list[Text] = Field(default_factory=list)
+    """Configurations to load, one after the other (often one a language); empty loads the default one."""
+    subset_is_language: bool = False
+    """Take the subset's name as the language code of its rows."""
+
+
+class LabPosts(Settings):
+    """How many labelled posts the embedded lab writes in each of its 13 languages."""
+
+    train: int = Field(default=400, ge=1)
+    """Posts to train on, in each language."""
+    dev: int = Field(default=40, ge=0)
+    """Posts for development, in each language."""
+    test: int = Field(default=200, ge=1)
+    """Posts to test on, in each language."""
+    related: float = Field(default=0.5, gt=0, lt=1)
+    """Share of posts about immigration, divided evenly between pro, anti and neutral."""
+
+
+class Posts(Settings):
+    """Where labelled posts come from (exactly one of files, dataset, lab) and how they are read."""
+
+    files: list[Text] | None = None
+    """Paths of CSV, TSV, JSONL or Parquet files. `*` matches names; `{language}` and `{part}` read them from the path."""
+    dataset: Dataset | None = None
+    """A `datasets` name or local path instead of files."""
+    lab: LabPosts | None = None
+    """Posts written by the embedded lab instead of files."""
+    columns: Columns = Columns()
+    """Which column holds what."""
+    parts: dict[Part, list[Text]] | None = None
+    """Values of the part column for each part, e.g. `test: [test, test_extra]`; other values are an error. Null: as named."""
+    split: Split = Split()
+    """The seeded split, used where there is neither a part column nor `{part}` in the path."""
+    on_error: Literal["fail", "drop"] = "fail"
+    """A row with an unknown label, an empty or a broken text: stop with an error, or drop it and count it in the report."""
+    duplicates: Duplicates = Duplicates()
+    """What counts as the same post."""
+
+    @model_validator(mode="after")
+    def _take_exactly_one_source(self) -> Self:
+        given = [name for name in ("files", "dataset", "lab") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of files, dataset, lab; found {', '.join(given) or 'none'}")
+        if self.files == []:
+            raise ValueError("files is an empty list; name at least one path")
+        return self

@@ -1,0 +1,17 @@
+"""The one exception for mistakes that a user can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in a config, a data file or a machine: shown as its message, without a traceback.
+
+    The message says what was found and where, what is allowed, and what to do.
+    """
+
+
+def nearest(word: object, allowed: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the closest allowed spelling, or an empty string."""
+    close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,108 @@
+"""The grid: which mixtures there are, what each is made of, and which cells they span."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from babelgrid.config.experiment import Experiment
+from babelgrid.config.mixtures import Dose
+from babelgrid.errors import UserError, nearest
+from babelgrid.mixture import Mixture
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All mixtures of an experiment, by name, and the languages that they are tested on."""
+
+    mixtures: dict[str, Mixture]
+    seeds: tuple[int, ...]
+    test_languages: tuple[str, ...]
+
+    @property
+    def rows(self) -> list[tuple[str, int]]:
+        """Every (mixture, seed); the untuned base draws nothing, so it has one seed only."""
+        return [(name, seed) for name in self.mixtures for seed in self.seeds_of(name)]
+
+    @property
+    def adapters(self) -> list[tuple[str, int]]:
+        """Every (mixture, seed) that is trained."""
+        return [(name, seed) for name, seed in self.rows if self.mixtures[name].is_trained]
+
+    @property
+    def cells(self) -> list[tuple[str, int, str]]:
+        """Every (mixture, seed, test language)."""
+        return [(*row, language) for row in self.rows for language in self.test_languages]
+
+    def seeds_of(self, name: str) -> tuple[int, ...]:
+        """The seeds of a mixture."""
+        return self.seeds if self.mixtures[name].is_trained else self.seeds[:1]
+
+
+def build_grid(experiment: Experiment) -> Grid:
+    """Expand the declared mixtures, in the order in which they are declared, each once.
+
+    Raises `UserError` where a declaration names a language that is not a train language.
+    """
+    mixtures = {mixture.name: mixture for mixture in _expand(experiment)}
+    if not mixtures:
+        raise UserError("mixtures: none are declared; add for example 'monolingual: all' or 'all: true'")
+    return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))
+
+
+def _expand(experiment: Experiment) -> Iterator[Mixture]:
+    declared = experiment.mixtures
+    train = experiment.languages.train
+    if declared.none:
+        yield Mixture("none")
+    for language in _listed(declared.monolingual, train, "monolingual"):
+        yield Mixture(language, (language,))
+    for pair in declared.pairs:
+        firsts = _listed(pair.base, train, "pairs.base")
+        seconds = _listed(pair.languages, train, "pairs.languages")
+        yield from (Mixture(f"{a}+{b}", (a, b)) for a in firsts for b in seconds if a != b)
+    for name in declared.sets:
+        yield _named(name, experiment)
+    if declared.all:
+        yield Mixture("all", tuple(train))
+    for language in _listed(declared.leave_one_out, train, "leave_one_out"):
+        yield _named(f"all-{language}", experiment)
+    for dose in declared.doses:
+        yield from _doses(dose, experiment)
+
+
+def _doses(dose: Dose, experiment: Experiment) -> Iterator[Mixture]:
+    base = _named(dose.base, experiment)
+    for language in _listed(dose.add, experiment.languages.train, "doses.add"):
+        if language in base.languages:
+            raise UserError(f"mixtures.doses: {language!r} is already in the base mixture {dose.base!r}")
+        for size in sorted(set(dose.sizes)):
+            yield Mixture(f"{base.name}+{language}@{size}", base.languages, language, size) if size else base
+
+
+def _named(name: str, experiment: Experiment) -> Mixture:
+    """Read the name of a mixture that is trained in full: `en`, `en+es`, `all`, `all-hu`, or a set's name."""
+    train = experiment.languages.train
+    sets = experiment.mixtures.sets
+    if name in sets:
+        if name in {"none", "all", *train} or not name.replace("_", "").isalnum():
+            raise UserError(f"mixtures.sets: {name!r} is taken or not made of letters, digits and _; choose another name")
+        return Mixture(name, tuple(_listed(sets[name], train, f"sets.{name}")))
+    if name == "all":
+        return Mixture(name, tuple(train))
+    if name.startswith("all-"):
+        [left_out] = _listed([name.removeprefix("all-")], train, "leave_one_out")
+        if len(train) < 2:
+            raise UserError("mixtures.leave_one_out: needs at least two train languages")
+        return Mixture(name, tuple(language for language in train if language != left_out))
+    return Mixture(name, tuple(_listed(name.split("+"), train, "a mixture's name")))
+
+
+def _listed(languages: Iterable[str], train: list[str], where: str) -> list[str]:
+    if languages == "all":
+        return train
+    for language in languages:
+        if language not in train:
+            raise UserError(
+                f"mixtures.{where}: {language!r} is not in languages.train{nearest(language, train)}. "
+                f"Allowed: {', '.join(train)}"
+            )
+    return list(languages)

@@ -1,0 +1,1 @@
+"""A constructed world in which the exposure of a base to every language is known exactly."""

@@ -1,0 +1,39 @@
+"""A mixture: what one adapter was trained on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Languages trained on in full and, optionally, a dose of one more language.
+
+    `none` has no languages: it is the untuned base.
+    """
+
+    name: str
+    languages: tuple[str, ...] = ()
+    dose_language: str | None = None
+    dose: int = 0
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is an adapter for this mixture."""
+        return bool(self.languages)
+
+    @property
+    def all_languages(self) -> tuple[str, ...]:
+        """The languages that an adapter of this mixture has seen, the dose's included."""
+        return (*self.languages, self.dose_language) if self.dose_language else self.languages
+
+    def posts_per_language(self, available: dict[str, int], budget: int | None) -> dict[str, int]:
+        """Return how many train posts of each language the mixture takes.
+
+        available: train posts there are, by language.
+        budget: posts in all (divided evenly, earlier languages take the remainder), or None for all there are.
+        """
+        if budget is None:
+            taken = {language: available[language] for language in self.languages}
+        else:
+            share, rest = divmod(budget - self.dose, len(self.languages))
+            taken = {language: share + (i < rest) for i, language in enumerate(self.languages)}
+        return {**taken, self.dose_language: self.dose} if self.dose_language else taken

@@ -1,0 +1,1 @@
+"""From a post to token ids: template, answer words, label paths."""
