@@ -6,13 +6,16 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from babelgrid.config.fields import Language, Settings, Text
+from babelgrid.errors import nearest
+
+LAB_LANGUAGES = ("en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr", "pl", "ko")
 
 
 class LabBase(Settings):
     """A small base that the experiment pre-trains itself, so that its exposure to each language is known exactly."""
 
     tokens: int = Field(default=2_250_000, ge=10_000)
-    """Length of the pre-training stream, in tokens of the lab's own tokenizer."""
+    """Length of the pre-training stream, in tokens of the lab's own tokenizer (rounded to whole steps)."""
     shares: Literal["skewed", "uniform"] | dict[Language, float] = "skewed"
     """Share of each language in the stream: `skewed` (Llama 2's table, square-rooted), `uniform`, or weights of your own."""
     parallel: float = Field(default=0.2, ge=0, le=1)
@@ -40,6 +43,27 @@ class LabBase(Settings):
     def _divide_width_by_heads(self) -> Self:
         if self.hidden_size % (2 * self.heads):
             raise ValueError(f"hidden_size ({self.hidden_size}) must be a multiple of 2 x heads ({2 * self.heads})")
+        return self
+
+    @model_validator(mode="after")
+    def _share_the_documents_out(self) -> Self:
+        if self.parallel + self.code_switched > 1:
+            both = self.parallel + self.code_switched
+            raise ValueError(f"parallel + code_switched is {both:g}; they are shares of all documents, at most 1 together")
+        return self
+
+    @model_validator(mode="after")
+    def _share_the_stream_out(self) -> Self:
+        if isinstance(self.shares, str):
+            return self
+        for language, weight in self.shares.items():
+            if language not in LAB_LANGUAGES:
+                hint = nearest(language, LAB_LANGUAGES)
+                raise ValueError(f"shares: the lab has no language {language!r}{hint}. Allowed: {', '.join(LAB_LANGUAGES)}")
+            if not 0 < weight < float("inf"):
+                raise ValueError(f"shares: the weight of {language!r} is {weight:g}; use a number above 0 (or leave it out)")
+        if len(self.shares) < 2 and self.parallel + self.code_switched > 0:
+            raise ValueError("shares: parallel and code-switched documents need two languages; name two or set both to 0")
         return self
 
 

@@ -45,6 +45,8 @@ class Finetune(Settings):
     """The paged ones move their state to host memory when the GPU is full; a CPU takes adamw_torch in their place."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, half as much arithmetic again."""
+    checkpoint_steps: int | None = Field(default=None, ge=1)
+    """Write the state of training every so many optimizer steps, so that a killed job goes on from there; null never does."""
     lora: Lora = Lora()
     """The adapter's shape."""
     report_to: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)

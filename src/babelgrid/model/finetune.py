@@ -1,0 +1,189 @@
+"""Train one adapter."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import save_file
+from transformers import Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Finetune, Lora
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.errors import UserError
+from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
+from babelgrid.model.base import Device, choose_device, load_base
+from babelgrid.model.examples import Example, train_examples
+from babelgrid.model.forward import Batch, collate, summed_loss
+from babelgrid.model.progress import LogProgress
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+log = logging.getLogger(__name__)
+
+
+class AdapterTrainer(Trainer):
+    """`transformers.Trainer` with babelgrid's forward pass in place of the padded one."""
+
+    def __init__(self, **arguments: Any) -> None:
+        """Take what `Trainer` takes."""
+        super().__init__(**arguments)
+        # The loss below is already divided by the predictions of the whole accumulated batch.
+        self.loss_is_scaled_for_ga = True
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Return the mean cross-entropy over all predictions of one optimizer step, micro-batches together."""
+        total = inputs["weights"].sum() if num_items_in_batch is None else num_items_in_batch
+        loss = summed_loss(model, inputs) / total
+        return (loss, {}) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor | None:
+        return torch.stack([batch["weights"].sum() for batch in batch_samples]).sum().to(device)
+
+
+def finetune(
+    posts: pd.DataFrame,
+    base_path: Path,
+    adapter: Path,
+    checkpoints: Path,
+    *,
+    base: Base,
+    prompt: Prompt,
+    labels: Mapping[str, Label],
+    settings: Finetune,
+    seed: int,
+    inputs: Sequence[Path],
+) -> None:
+    """Train an adapter on posts (columns id, language, text, label) and write its folder whole.
+
+    checkpoints: where the run may leave its state, removed when the adapter is written.
+    inputs: the files behind the posts, for the provenance.
+    Writes adapter_model.safetensors, adapter_config.json, training.csv, provenance.json.
+    """
+    device = choose_device()
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    examples = train_examples(posts, prompt, labels, settings.loss, tokenizer)
+    log.info("%d posts, %d tokens in one epoch", len(examples), sum(len(example.ids) for example in examples))
+    set_seed(seed)
+    model = load_base(base_path, base, device)
+    check_adapter_targets(model, settings.lora)
+    model = get_peft_model(model, lora_config(settings.lora))
+    record = provenance(
+        {
+            "finetune": settings.model_dump(mode="json"),
+            "base": base.model_dump(mode="json"),
+            "prompt": prompt.model_dump(mode="json"),
+            "labels": {name: label.answer for name, label in labels.items()},
+            "seed": seed,
+            "post_ids": _digest(posts["id"].tolist()),
+        },
+        [base_path, *inputs],
+    )
+    state = checkpoints / _digest({**record, "git_commit": None})
+    trainer = build_trainer(model, examples, settings, device, seed, state)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(state)) if state.is_dir() else None)
+    name = read_json(base_path).get("name", "base")
+    write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, name))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def lora_config(settings: Lora) -> LoraConfig:
+    """Return peft's description of the adapter."""
+    targets = settings.targets if isinstance(settings.targets, str) else sorted(settings.targets)
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
+def build_trainer(
+    model: Any, examples: list[Example], settings: Finetune, device: Device, seed: int, state: Path
+) -> AdapterTrainer:
+    """Set up the training loop; `state` is the folder of its checkpoints."""
+    if "tensorboard" in settings.report_to:
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(state.parent.with_name("tensorboard")))
+    micro = settings.micro_batch_size or settings.batch_size
+    on_cpu = device.name == "cpu"
+    arguments = TrainingArguments(
+        output_dir=str(state),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=settings.batch_size // micro,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch" if on_cpu else settings.optimizer,
+        bf16=device.dtype == torch.bfloat16,
+        fp16=device.dtype == torch.float16,
+        use_cpu=on_cpu,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        save_strategy="steps" if settings.checkpoint_steps else "no",
+        save_steps=settings.checkpoint_steps or 500,
+        save_total_limit=1,
+        logging_steps=1,
+        report_to=list(settings.report_to) or "none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=not on_cpu,
+        disable_tqdm=True,
+        seed=seed,
+    )
+    # Gradient checkpointing throws the key-value cache away, and with it a shared prefix.
+    share_prefix = not settings.gradient_checkpointing
+    return AdapterTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=examples,
+        data_collator=lambda batch: collate(batch, share_prefix),
+        callbacks=[LogProgress()],
+    )
+
+
+def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, Any], base_name: str) -> None:
+    """Write weights, peft's configuration, the learning curve and the provenance into an empty folder."""
+    model: Any = trainer.model
+    weights = {name: tensor.contiguous().cpu() for name, tensor in get_peft_model_state_dict(model).items()}
+    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = model.peft_config["default"]
+    config.inference_mode = True
+    config.base_model_name_or_path = base_name
+    # A set of layer names has no order of its own; the same adapter must be the same bytes.
+    content = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
+    write_json(folder / "adapter_config.json", json.loads(json.dumps(content, default=str)))
+    curve = pd.DataFrame(trainer.state.log_history)
+    columns = ["step", "epoch", "loss", "learning_rate", "grad_norm"]
+    write_csv(folder / "training.csv", curve.dropna(subset=["loss"])[columns])
+    write_json(folder / "provenance.json", record)
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_adapter_targets(model: Any, settings: Lora) -> None:
+    """Raise `UserError` where a named layer is not in the base."""
+    if isinstance(settings.targets, str):
+        return
+    names = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    for target in settings.targets:
+        if target not in names:
+            raise UserError(f"finetune.lora.targets: the base has no linear layer {target!r}. Allowed: {sorted(names)}")

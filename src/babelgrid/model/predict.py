@@ -1,0 +1,87 @@
+"""Score one adapter on test languages."""
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from transformers import PreTrainedTokenizerBase
+
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Predict
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.errors import UserError
+from babelgrid.files import provenance, read_json, read_parquet, write_parquet
+from babelgrid.model.base import choose_device, load_base
+from babelgrid.model.score import label_log_probabilities
+from babelgrid.prompts.answers import label_paths
+from babelgrid.prompts.template import encode_prompts, frame_of
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+log = logging.getLogger(__name__)
+
+
+def predict(
+    base_path: Path,
+    adapter: Path | None,
+    posts: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    *,
+    base: Base,
+    prompt: Prompt,
+    labels: Mapping[str, Label],
+    settings: Predict,
+) -> None:
+    """Write each language's predictions on its test posts: id, gold, predicted, and logp_<label> for every label.
+
+    adapter: folder of the adapter's weights, or None for the untuned base.
+    posts, outputs: the posts file and the predictions file of each test language.
+    """
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    model = load_adapted(base_path, adapter, base)
+    weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
+    record = {"prompt": prompt.model_dump(mode="json"), "base": base.model_dump(mode="json")}
+    for language, path in posts.items():
+        frame = read_parquet(path, ["id", "text", "label", "split"])
+        test = frame[frame["split"] == "test"].reset_index(drop=True)
+        predictions = score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch)
+        write_parquet(outputs[language], predictions, provenance(record, [base_path, path, *weights]))
+
+
+def load_adapted(base_path: Path, adapter: Path | None, base: Base) -> Any:
+    """Load the base, with an adapter's weights on it unless there is none, ready to score."""
+    model: Any = load_base(base_path, base, choose_device())
+    if adapter is not None:
+        from peft import PeftModel  # costs a second, which the untuned base need not pay
+
+        try:
+            model = PeftModel.from_pretrained(model, adapter)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"{adapter}: the adapter cannot be loaded ({error}). Delete it and run again") from error
+    return model.eval()
+
+
+def score_posts(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    posts: pd.DataFrame,
+    language: str,
+    prompt: Prompt,
+    labels: Mapping[str, Label],
+    tokens_per_batch: int,
+) -> pd.DataFrame:
+    """Return id, gold, predicted and logp_<label> (natural logarithm) for posts with columns id, text, label."""
+    start = time.monotonic()
+    prompts = encode_prompts(
+        frame_of(prompt, language, tokenizer), posts["text"].tolist(), tokenizer, prompt.max_post_tokens
+    )
+    paths = label_paths(prompt, labels, language, tokenizer)
+    scores = label_log_probabilities(model, prompts, paths, tokens_per_batch)
+    names = list(paths)
+    seconds = time.monotonic() - start
+    tokens = sum(map(len, prompts))
+    log.info("%s: %d posts, %d tokens in %.1f s (%.0f posts/s)", language, len(posts), tokens, seconds, len(posts) / seconds)
+    table = pd.DataFrame({"id": posts["id"], "gold": posts["label"], "predicted": [names[i] for i in scores.argmax(1)]})
+    return table.assign(**{f"logp_{name}": scores[:, column] for column, name in enumerate(names)})

@@ -1,0 +1,40 @@
+"""Progress of a training run, in lines of a log."""
+
+import logging
+import time
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class LogProgress(TrainerCallback):
+    """Log step, loss and time left, at most every ten seconds and at the end."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the clock; a resumed run starts it at its first new step."""
+        self._start = self._last = time.monotonic()
+        self._first_step = state.global_step
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write a line if it is time for one."""
+        now = time.monotonic()
+        is_last = state.global_step == state.max_steps
+        if not logs or "loss" not in logs or (now - self._last < SECONDS_BETWEEN_LINES and not is_last):
+            return
+        self._last = now
+        done = state.global_step - self._first_step
+        left = (now - self._start) / max(done, 1) * (state.max_steps - state.global_step)
+        log.info("step %d of %d, loss %.4f, %.0f s left", state.global_step, state.max_steps, float(logs["loss"]), left)

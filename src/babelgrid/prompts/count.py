@@ -1,0 +1,39 @@
+"""How many tokens each post costs on the base's own tokenizer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from babelgrid.config.prompt import Prompt
+from babelgrid.files import provenance, read_json, read_parquet, write_parquet
+from babelgrid.prompts.template import count_tokens, encode_prompts, frame_of
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+
+def count_post_tokens(prompt: Prompt, posts_path: Path, base_path: Path, languages: Sequence[str], out: Path) -> None:
+    """Write id, language, text_tokens, prompt_tokens, truncated for every post in `languages`.
+
+    text_tokens: tokens of the whole text by itself. prompt_tokens: tokens that the model reads, the frame included
+    and the post cut. truncated: whether the post was cut.
+    """
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    posts = read_parquet(posts_path, ["id", "language", "text"])
+    counted = []
+    for language in languages:
+        rows = posts[posts["language"] == language]
+        texts = rows["text"].tolist()
+        lengths = count_tokens(texts, tokenizer)
+        prompts = encode_prompts(frame_of(prompt, language, tokenizer), texts, tokenizer, prompt.max_post_tokens)
+        counts = pd.DataFrame(
+            {
+                "id": rows["id"].tolist(),
+                "language": language,
+                "text_tokens": lengths,
+                "prompt_tokens": [len(ids) for ids in prompts],
+                "truncated": [length > prompt.max_post_tokens for length in lengths],
+            }
+        )
+        counted.append(counts)
+    settings = prompt.model_dump(mode="json")
+    write_parquet(out, pd.concat(counted, ignore_index=True), provenance(settings, [posts_path, base_path]))

@@ -1,0 +1,67 @@
+"""Small random bases of several architectures, in the layout of a downloaded model."""
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from babelgrid.files import write_json
+
+ARCHITECTURES = {
+    "llama": (LlamaConfig, LlamaForCausalLM),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+    "mistral": (MistralConfig, MistralForCausalLM),
+}
+TRAINING_TEXT = [
+    "new families arrived at the border this morning and everyone is welcome here",
+    "ayer el equipo ganó el partido en el estadio",
+    "Post: Answer: pro anti neutral other related unrelated 1 2 3 10",
+    "tegnap este új családok érkeztek a határhoz, 새로운 가족들이 도착했어요",
+] * 5
+
+
+def train_tokenizer():
+    """Train a byte-level BPE tokenizer that begins texts with one BOS, as Llama 3's does."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|begin|>", "<|end|>", "<|pad|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=500, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(TRAINING_TEXT, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", 0)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=special[0], eos_token=special[1], pad_token=special[2]
+    )
+
+
+def write_base(folder, architecture):
+    """Write a random base with its tokenizer and the base.json that names it; return the latter's path."""
+    torch.manual_seed(0)
+    config_class, model_class = ARCHITECTURES[architecture]
+    config = config_class(
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=512,
+        max_position_embeddings=256,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+    )
+    model_class(config).save_pretrained(folder / "base")
+    train_tokenizer().save_pretrained(folder / "base")
+    write_json(folder / "base.json", {"name": f"random {architecture}", "folder": str(folder / "base")})
+    return folder / "base.json"

@@ -1,0 +1,178 @@
+"""babelgrid's forward pass against plain transformers + peft on the padded full prompt, in float32."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from peft import get_peft_model
+
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Lora
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.files import read_json
+from babelgrid.model.base import Device, load_base
+from babelgrid.model.examples import train_examples
+from babelgrid.model.finetune import lora_config
+from babelgrid.model.forward import collate, summed_loss
+from babelgrid.model.predict import score_posts
+from babelgrid.model.score import label_log_probabilities
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+CPU = Device("cpu", torch.float32)
+LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti"), "other": Label(answer=" other")}
+TEMPLATES = {
+    "text first": "{text}\nThe answer is one of pro, anti, other:",
+    "text in the middle": "Post: {text}\nAnswer:",
+    "text last": "Is the post pro, anti or other? The post: {text}",
+}
+POSTS = pd.DataFrame(
+    {
+        "id": ["1", "2", "3", "4"],
+        "language": ["en", "en", "hu", "es"],
+        "text": ["new families arrived", "everyone is welcome here at the border", "új családok", "ayer el equipo ganó"],
+        "label": ["pro", "anti", "other", "pro"],
+    }
+)
+
+
+def adapted(base_path, dropout=0.0):
+    """Return the 4-bit base with a LoRA adapter whose update is not zero."""
+    torch.manual_seed(1)
+    model = get_peft_model(load_base(base_path, Base(folder="x"), CPU), lora_config(Lora(rank=4, dropout=dropout)))
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    return model
+
+
+def padded_loss(model, examples):
+    """What plain transformers computes: all prompts padded on the right, logits everywhere, labels -100 elsewhere."""
+    width = max(len(example.ids) for example in examples)
+    ids = torch.full((len(examples), width), 2)
+    labels = torch.full((len(examples), width), -100)
+    for row, example in enumerate(examples):
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        labels[row, example.first_target : len(example.ids)] = torch.tensor(example.ids[example.first_target :])
+    mask = torch.arange(width)[None] < torch.tensor([len(example.ids) for example in examples])[:, None]
+    return model(input_ids=ids, attention_mask=mask.long(), labels=labels, use_cache=False).loss
+
+
+def gradient(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "mistral"])
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("loss", ["label", "all"])
+def test_loss_and_lora_gradient_equal_the_padded_computation(random_base, architecture, template, loss):
+    base_path = random_base(architecture)
+    model = adapted(base_path)
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    examples = train_examples(POSTS, Prompt(template=TEMPLATES[template]), LABELS, loss, tokenizer)
+    batch = collate(examples)
+
+    ours = summed_loss(model, batch) / batch["weights"].sum()
+    expected = padded_loss(model, examples)
+    our_gradient, expected_gradient = gradient(model, ours), gradient(model, expected)
+
+    assert ours.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert (our_gradient - expected_gradient).norm() < 1e-4 * expected_gradient.norm()
+    assert expected_gradient.norm() > 0
+
+
+def test_an_instruction_before_the_post_is_computed_once(random_base):
+    tokenizer = load_tokenizer(read_json(random_base())["folder"])
+    examples = train_examples(POSTS, Prompt(template=TEMPLATES["text last"]), LABELS, "label", tokenizer)
+    instruction = tokenizer(TEMPLATES["text last"].removesuffix(" {text}"))["input_ids"]
+    assert len(collate(examples)["prefix"]) >= len(instruction)
+    assert len(collate(examples, share_prefix=False)["prefix"]) == 0
+
+
+@pytest.mark.parametrize("share_prefix", [True, False])
+def test_a_batch_of_one_or_of_equal_posts_has_the_padded_loss(random_base, share_prefix):
+    model = adapted(random_base())
+    tokenizer = load_tokenizer(read_json(random_base())["folder"])
+    same = pd.concat([POSTS.head(1)] * 3)
+    for posts in (POSTS.head(1), same):
+        for loss in ("label", "all"):
+            examples = train_examples(posts, Prompt(), LABELS, loss, tokenizer)
+            batch = collate(examples, share_prefix)
+            ours = summed_loss(model, batch) / batch["weights"].sum()
+            assert ours.item() == pytest.approx(padded_loss(model, examples).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_label_log_probabilities_equal_those_of_the_padded_computation(random_base, architecture, template):
+    base_path = random_base(architecture)
+    model = adapted(base_path).eval()
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    prompt = Prompt(template=TEMPLATES[template])
+
+    table = score_posts(model, tokenizer, POSTS, "en", prompt, LABELS, tokens_per_batch=64)
+
+    for row, text in enumerate(POSTS["text"]):
+        ids = tokenizer(prompt.template.replace("{text}", text), return_tensors="pt")["input_ids"]
+        log_probabilities = model(input_ids=ids, use_cache=False).logits[0, -1].log_softmax(-1)
+        for label, settings in LABELS.items():
+            [token] = tokenizer(settings.answer, add_special_tokens=False)["input_ids"][:1]
+            assert table[f"logp_{label}"][row] == pytest.approx(log_probabilities[token].item(), abs=1e-4)
+
+
+def test_labels_that_share_their_first_token_are_scored_along_their_paths(random_base):
+    base_path = random_base()
+    model = adapted(base_path).eval()
+    prompt = [0, 30, 40, 50]
+    paths = {"1": (60, 1), "10": (60, 61), "2": (62,)}
+
+    [scores] = label_log_probabilities(model, [prompt], paths, tokens_per_batch=64)
+
+    def log_probabilities(ids):
+        return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].log_softmax(-1)
+
+    root, inner = log_probabilities(prompt), log_probabilities([*prompt, 60])
+    expected = [root[60] + inner[1], root[60] + inner[61], root[62]]
+    np.testing.assert_allclose(scores, [value.item() for value in expected], atol=1e-4)
+
+
+def test_the_gradient_after_an_evaluation_equals_the_one_before(random_base):
+    model = adapted(random_base()).train()
+    tokenizer = load_tokenizer(read_json(random_base())["folder"])
+    batch = collate(train_examples(POSTS, Prompt(), LABELS, "label", tokenizer))
+    before = gradient(model, summed_loss(model, batch))
+    with torch.inference_mode():
+        summed_loss(model.eval(), batch)
+    after = gradient(model.train(), summed_loss(model, batch))
+    assert torch.equal(before, after)
+    lora_a = [p.grad for name, p in model.named_parameters() if "lora_A" in name]
+    assert all(grad is not None and grad.abs().max() > 0 for grad in lora_a)
+
+
+def test_dequantized_weights_are_the_numbers_that_bitsandbytes_multiplies_by(random_base):
+    import bitsandbytes as bnb
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    folder = read_json(random_base())["folder"]
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32
+    )
+    quantized = AutoModelForCausalLM.from_pretrained(folder, quantization_config=nf4, dtype=torch.float32)
+    ours = dict(load_base(random_base(), Base(folder="x"), CPU).named_modules())
+    compared = 0
+    for name, module in quantized.named_modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            theirs = bnb.functional.dequantize_4bit(module.weight.data, module.weight.quant_state)
+            assert torch.equal(ours[name].weight, theirs)
+            compared += 1
+    assert compared == 14
+
+
+def test_scores_do_not_depend_on_how_posts_are_batched(random_base):
+    model = adapted(random_base()).eval()
+    tokenizer = load_tokenizer(read_json(random_base())["folder"])
+    small = score_posts(model, tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=1)
+    large = score_posts(model, tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=10_000)
+    columns = [f"logp_{label}" for label in LABELS]
+    np.testing.assert_allclose(small[columns], large[columns], atol=1e-5)
