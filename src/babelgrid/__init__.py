@@ -1,3 +1,1 @@
 """babelgrid: which languages must be labelled so that a fine-tuned language model works in all of them."""
-
-__version__ = "0.1.0"

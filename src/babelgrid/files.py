@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,4 +125,5 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
         folder = Path(parent) / path.name
         folder.mkdir()
         fill(folder)
+        shutil.rmtree(path, ignore_errors=True)
         folder.replace(path)

@@ -1,6 +1,8 @@
 """A mixture: what one adapter was trained on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,11 @@ class Mixture:
     languages: tuple[str, ...] = ()
     dose_language: str | None = None
     dose: int = 0
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Build a mixture from plain builtins, in which form the workflow hands it to a job."""
+        return cls(**{**settings, "languages": tuple(settings["languages"])})
 
     @property
     def is_trained(self) -> bool:

@@ -22,6 +22,9 @@ class Score(Settings):
 class Exposure(Settings):
     """What is known about the base's pre-training."""
 
-    tables: list[Text] = Field(default_factory=lambda: ["llama2", "commoncrawl_2023_50", "fineweb2"], min_length=1)
+    tables: list[Text] = Field(default=["llama2", "commoncrawl_2023_50", "fineweb2"], min_length=1)
     """Share tables: shipped ones by name (lab, llama2, commoncrawl_2023_50, fineweb2), or paths of CSVs of your own
     (language, share in percent). Figures use the first."""
+    pretraining_tokens: float | None = Field(default=None, gt=0)
+    """Tokens of the base's whole pre-training (9e12 for Llama 3.2), to set fine-tuning tokens in proportion.
+    The lab counts its own."""

@@ -82,8 +82,6 @@ class Base(Settings):
     """Quantise the NF4 scales too (QLoRA, arXiv 2305.14314, section 3): 0.4 bits less per weight."""
     weights: Literal["auto", "nf4", "dequantized"] = "auto"
     """Keep weights in 4 bits, or dequantise them once (the same numbers, faster, more memory). Auto: what fits the device."""
-    pretraining_tokens: float | None = Field(default=None, gt=0)
-    """Tokens of the whole pre-training (9e12 for Llama 3.2), to set fine-tuning tokens in proportion. The lab counts its own."""
 
     @model_validator(mode="after")
     def _take_exactly_one_base(self) -> Self:

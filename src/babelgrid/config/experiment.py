@@ -22,7 +22,7 @@ class LanguagesOfGrid(Settings):
     """Languages that mixtures are made of, in the order that files keep."""
     test: list[Language] | None = None
     """Languages that every adapter is tested on; null takes the train languages."""
-    aliases: dict[Text, Language] = Field(default_factory=dict)
+    aliases: dict[Text, Language] = Field(default={})
     """Codes that the data uses for a language, e.g. `in: id`."""
 
 
@@ -33,13 +33,13 @@ class Experiment(Settings):
     """Name of the experiment and of its results folder: letters, digits, `-` and `_`."""
     seed: int = Field(default=1, ge=0)
     """Seed of everything that is drawn once for the whole experiment: the split, the lab."""
-    seeds: list[int] = Field(default_factory=lambda: [0, 1], min_length=1)
+    seeds: list[int] = Field(default=[0, 1], min_length=1)
     """One adapter per mixture for each of these: they draw the sample of posts, the initial weights and the order."""
     languages: LanguagesOfGrid
     """The languages of the grid."""
     labels: dict[Text, Label] = Field(min_length=2)
     """The labels, in order."""
-    views: dict[Text, View] = Field(default_factory=dict)
+    views: dict[Text, View] = Field(default={})
     """Questions asked of the same predictions: each names its classes and the labels in them. Empty: one view, `label`."""
     posts: Posts
     """Where labelled posts come from."""

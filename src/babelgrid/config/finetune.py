@@ -49,7 +49,7 @@ class Finetune(Settings):
     """Write the state of training every so many optimizer steps, so that a killed job goes on from there; null never does."""
     lora: Lora = Lora()
     """The adapter's shape."""
-    report_to: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
+    report_to: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default=[])
     """Trackers that receive loss and learning rate (never text)."""
 
 

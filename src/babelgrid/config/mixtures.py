@@ -40,17 +40,17 @@ class Mixtures(Settings):
 
     none: bool = True
     """The untuned base."""
-    monolingual: Languages = Field(default_factory=list)
+    monolingual: Languages = Field(default=[])
     """One mixture for each language: `en`, `hu`, …"""
-    pairs: list[Pairs] = Field(default_factory=list)
+    pairs: list[Pairs] = Field(default=[])
     """Two languages at a time: `en+es`, …"""
-    sets: dict[Text, list[Language]] = Field(default_factory=dict)
+    sets: dict[Text, list[Language]] = Field(default={})
     """Named sets of languages, e.g. `romance: [es, fr, it, pt]`."""
     all: bool = True
     """Every train language together."""
-    leave_one_out: Languages = Field(default_factory=list)
+    leave_one_out: Languages = Field(default=[])
     """Every train language but one: `all-hu`, …"""
-    doses: list[Dose] = Field(default_factory=list)
+    doses: list[Dose] = Field(default=[])
     """A mixture plus a few posts of another language: `en+hu@25`, …"""
     budget: Literal["natural", "equal"] = "natural"
     """All posts of each language; or the same number of posts for every mixture, so that language and size are not confounded."""

@@ -39,7 +39,9 @@ class Split(Settings):
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> Self:
         if self.dev + self.test >= 1:
-            raise ValueError(f"dev + test is {self.dev + self.test:g}, which leaves nothing for training; use less than 1")
+            raise ValueError(
+                f"dev + test is {self.dev + self.test:g}, which leaves nothing for training; use less than 1"
+            )
         return self
 
 
@@ -57,7 +59,7 @@ class Dataset(Settings):
     """Hub name or local path that `datasets.load_dataset` (or `load_from_disk`) understands."""
     revision: Text | None = None
     """Commit of the Hub repository: pin it, so that the data cannot change under the experiment."""
-    subsets: list[Text] = Field(default_factory=list)
+    subsets: list[Text] = Field(default=[])
     """Configurations to load, one after the other (often one a language); empty loads the default one."""
     subset_is_language: bool = False
     """Take the subset's name as the language code of its rows."""
@@ -80,7 +82,7 @@ class Posts(Settings):
     """Where labelled posts come from (exactly one of files, dataset, lab) and how they are read."""
 
     files: list[Text] | None = None
-    """Paths of CSV, TSV, JSONL or Parquet files. `*` matches names; `{language}` and `{part}` read them from the path."""
+    """Paths of CSV, TSV, JSONL or Parquet files. `*` matches names; `{language}` and `{part}` are read from the path."""
     dataset: Dataset | None = None
     """A `datasets` name or local path instead of files."""
     lab: LabPosts | None = None
@@ -88,11 +90,11 @@ class Posts(Settings):
     columns: Columns = Columns()
     """Which column holds what."""
     parts: dict[Part, list[Text]] | None = None
-    """Values of the part column for each part, e.g. `test: [test, test_extra]`; other values are an error. Null: as named."""
+    """Values of the part column for each part, e.g. `test: [test, test_extra]`; others are an error. Null: as named."""
     split: Split = Split()
     """The seeded split, used where there is neither a part column nor `{part}` in the path."""
     on_error: Literal["fail", "drop"] = "fail"
-    """A row with an unknown label, an empty or a broken text: stop with an error, or drop it and count it in the report."""
+    """A row with an unknown label, an empty or broken text or a second use of an id: stop, or drop and count it."""
     duplicates: Duplicates = Duplicates()
     """What counts as the same post."""
 
@@ -103,4 +105,24 @@ class Posts(Settings):
             raise ValueError(f"give exactly one of files, dataset, lab; found {', '.join(given) or 'none'}")
         if self.files == []:
             raise ValueError("files is an empty list; name at least one path")
+        return self
+
+    @model_validator(mode="after")
+    def _know_the_language_of_every_file(self) -> Self:
+        if self.columns.language is None:
+            for path in self.files or []:
+                if "{language}" not in path:
+                    raise ValueError(f"columns.language is null, so the path must give it: no {{language}} in {path!r}")
+            if self.dataset and not self.dataset.subset_is_language:
+                raise ValueError("columns.language is null, so dataset.subset_is_language must be true")
+        return self
+
+    @model_validator(mode="after")
+    def _know_the_part_of_every_file_or_of_none(self) -> Self:
+        if self.files and self.columns.part is None:
+            with_part = ["{part}" in path for path in self.files]
+            if any(with_part) and not all(with_part):
+                raise ValueError("either every path gives {part} or none does; found some of both")
+            if self.parts and not any(with_part):
+                raise ValueError("parts explains the values of columns.part or of {part} in the path; neither is given")
         return self

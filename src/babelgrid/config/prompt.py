@@ -12,7 +12,7 @@ class Label(Settings):
 
     answer: Text = Field(min_length=1)
     """The words that follow the prompt when this label is right, with their leading space if there is one."""
-    aliases: list[Text] = Field(default_factory=list)
+    aliases: list[Text] = Field(default=[])
     """Other spellings in the data. Case and outer spaces never matter."""
 
 

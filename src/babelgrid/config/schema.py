@@ -1,4 +1,4 @@
-"""The JSON schema and the manual of every key, both made from the settings models: `python -m babelgrid.config.schema`."""
+"""The JSON schemas and the manual of every key, made from the settings models: `python -m babelgrid.config.schema`."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,17 @@ def schema_json() -> str:
     """Return the JSON schema of an experiment, as committed in config/schema.json."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Experiment.model_json_schema()}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def overlay_schema_json() -> str:
+    """Return the JSON schema of an overlay, which may say any part of an experiment: no key is needed."""
+    return json.dumps(_without_required(json.loads(schema_json())), indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_required(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _without_required(value) for key, value in schema.items() if key != "required"}
+    return [_without_required(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def manual() -> str:
@@ -30,7 +41,8 @@ def _table(path: str, block: dict[str, Any], blocks: dict[str, Any]) -> str:
     for key, field in block["properties"].items():
         inner = _block_name(field)
         default = "needed" if key in block.get("required", []) else _default(field, inner)
-        lines.append(f"| `{key}` | {default} | {_one_line(field.get('description', ''))} |")
+        described = field.get("description") or (blocks[inner].get("description", "") if inner else "")
+        lines.append(f"| `{key}` | {default} | {_one_line(described)} |")
         if inner:
             suffix = ".<name>" if "additionalProperties" in field else "[]" if field.get("type") == "array" else ""
             below.append(_table(f"{path}.{key}{suffix}".lstrip("."), blocks[inner], blocks))
@@ -56,4 +68,5 @@ def _one_line(text: str) -> str:
 
 if __name__ == "__main__":
     (CONFIG / "schema.json").write_text(schema_json(), encoding="utf-8")
+    (CONFIG / "schema-overlay.json").write_text(overlay_schema_json(), encoding="utf-8")
     (CONFIG / "README.md").write_text(manual(), encoding="utf-8")

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from babelgrid.config.finetune import Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
+from babelgrid.mixture import Mixture
 from babelgrid.model.base import Device, choose_device, load_base
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.forward import Batch, collate, summed_loss
 from babelgrid.model.progress import LogProgress
+from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_tokenizer
 
 log = logging.getLogger(__name__)
@@ -56,43 +58,43 @@ class AdapterTrainer(Trainer):
 
 
 def finetune(
-    posts: pd.DataFrame,
+    posts: Mapping[str, Path],
     base_path: Path,
     adapter: Path,
     checkpoints: Path,
     *,
+    mixture: Mixture,
+    budget: int | None,
+    seed: int,
     base: Base,
     prompt: Prompt,
     labels: Mapping[str, Label],
     settings: Finetune,
-    seed: int,
-    inputs: Sequence[Path],
 ) -> None:
-    """Train an adapter on posts (columns id, language, text, label) and write its folder whole.
+    """Train the adapter of a (mixture, seed) and write its folder whole.
 
+    posts: the posts file of each of the mixture's languages. budget: posts in all, or None for all there are.
     checkpoints: where the run may leave its state, removed when the adapter is written.
-    inputs: the files behind the posts, for the provenance.
     Writes adapter_model.safetensors, adapter_config.json, training.csv, provenance.json.
     """
-    device = choose_device()
+    sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
-    examples = train_examples(posts, prompt, labels, settings.loss, tokenizer)
+    examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
     log.info("%d posts, %d tokens in one epoch", len(examples), sum(len(example.ids) for example in examples))
+    blocks = {"finetune": settings, "base": base, "prompt": prompt}
+    choices = {
+        **{name: block.model_dump(mode="json") for name, block in blocks.items()},
+        "labels": {name: label.answer for name, label in labels.items()},
+        "mixture": mixture.name,
+        "seed": seed,
+        "budget": budget,
+    }
+    record = provenance(choices, [base_path, *posts.values()])
     set_seed(seed)
+    device = choose_device()
     model = load_base(base_path, base, device)
     check_adapter_targets(model, settings.lora)
     model = get_peft_model(model, lora_config(settings.lora))
-    record = provenance(
-        {
-            "finetune": settings.model_dump(mode="json"),
-            "base": base.model_dump(mode="json"),
-            "prompt": prompt.model_dump(mode="json"),
-            "labels": {name: label.answer for name, label in labels.items()},
-            "seed": seed,
-            "post_ids": _digest(posts["id"].tolist()),
-        },
-        [base_path, *inputs],
-    )
     state = checkpoints / _digest({**record, "git_commit": None})
     trainer = build_trainer(model, examples, settings, device, seed, state)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(state)) if state.is_dir() else None)

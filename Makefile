@@ -1,0 +1,57 @@
+# Two commands: `make run` builds the embedded laboratory's grid, `make test` checks everything.
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraints.txt
+
+.PHONY: run test test-fast test-real lint format docs clean
+.DELETE_ON_ERROR:
+
+run: .venv/run.stamp
+	@echo "babelgrid: building results/lab (about ten minutes on two cores the first time)"
+	@$(BIN)/snakemake --cores $(CORES)
+	@echo "babelgrid: done; see results/lab/figures and results/lab/tables"
+
+test: .venv/dev.stamp
+	@echo "babelgrid: running the tests (about ten minutes on two cores)"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real"
+
+test-fast: .venv/dev.stamp
+	@echo "babelgrid: running the tests that need no grid"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real and not grid"
+
+test-real: .venv/dev.stamp
+	@echo "babelgrid: running the grid on the real data in ../shared (skips where it is missing)"
+	@$(BIN)/pytest -m real -rs
+
+lint: .venv/dev.stamp
+	@echo "babelgrid: checking style, types, imports and the workflow"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/snakefmt --check Snakefile workflow
+	@$(BIN)/snakemake --lint
+
+format: .venv/dev.stamp
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/snakefmt Snakefile workflow
+
+docs: .venv/run.stamp
+	@echo "babelgrid: writing config/schema.json and config/README.md from the settings models"
+	@$(BIN)/python -m babelgrid.config.schema
+
+.venv/bin/python:
+	@echo "babelgrid: making the virtual environment .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/run.stamp: envs/requirements.txt envs/constraints.txt pyproject.toml | .venv/bin/python
+	@echo "babelgrid: installing the pinned packages into .venv (some minutes)"
+	@$(PIP) -r envs/requirements.txt -e .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp envs/requirements-dev.txt
+	@echo "babelgrid: installing the test tools into .venv"
+	@$(PIP) -r envs/requirements.txt -r envs/requirements-dev.txt
+	@touch $@

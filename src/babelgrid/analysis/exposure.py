@@ -1,0 +1,139 @@
+"""Exposure: how much of each language an adapter's model has met, in pre-training and in fine-tuning."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from babelgrid.analysis.shares import ShareTable, load_shares, table_name
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, read_parquet, write_csv
+from babelgrid.mixture import Mixture
+from babelgrid.posts.sample import sample_posts
+
+Row = dict[str, Any]
+Counted = dict[str, float]
+_COUNTED = ["posts", "text_tokens", "prompt_tokens"]
+_NOTHING = dict.fromkeys(_COUNTED, 0.0)
+
+
+def measure_exposure(
+    *,
+    posts: Mapping[str, str | Path],
+    tokens_path: str | Path,
+    mixtures: Sequence[Mixture],
+    seeds: Sequence[int],
+    budget: int | None,
+    epochs: float,
+    tables: Sequence[str],
+    lab_exposure: str | Path | None,
+    pretraining_tokens: float | None,
+    languages: Sequence[str],
+    out: str | Path,
+) -> None:
+    """Write exposure.csv: a row for every mixture and language, fine-tuning counts averaged over seeds.
+
+    languages: train and test languages. posts: train language -> Parquet of its posts.
+    tokens_path: Parquet with id, text_tokens, prompt_tokens.
+    tables: share tables (see `shares.load_shares`). pretraining_tokens: of the base's whole pre-training.
+
+    share_<table> (percent) or gigawords_<table>: empty where unknown. pretraining_tokens: of that language; exact for
+    the lab, else the first table in percent times the whole, which is an estimate unless that table describes this
+    base. finetune_…: unique, and seen over the epochs; of the post's text alone, and with the prompt.
+    finetune_to_pretraining: text tokens seen over tokens of the base's whole pre-training (all languages).
+    """
+    shares = [load_shares(table, lab_exposure) for table in tables]
+    _refuse_namesakes(shares)
+    known, whole = _pretraining(shares, lab_exposure, pretraining_tokens)
+    train = {language: _read_train(path) for language, path in posts.items()}
+    tokens = read_parquet(tokens_path, ["id", "text_tokens", "prompt_tokens"]).assign(posts=1).set_index("id")[_COUNTED]
+    rows = []
+    for mixture in mixtures:
+        counts = _count_finetuning(mixture, train, tokens, seeds, budget)
+        for language in languages:
+            rows.append(
+                {
+                    "mixture": mixture.name,
+                    "language": language,
+                    "seen": language in mixture.all_languages,
+                    **{table.column: table.values.get(language) for table in shares},
+                    "pretraining_tokens": known.get(language),
+                    **_finetuning_columns(counts.get(language, _NOTHING), epochs, whole),
+                }
+            )
+    write_csv(out, pd.DataFrame(rows))
+
+
+def exposure_of_languages(exposure: pd.DataFrame, table: str) -> pd.Series:
+    """Return the pre-training exposure by language in one table of exposure.csv; NaN where it is unknown.
+
+    Raises `UserError` where exposure.csv was made without that table.
+    """
+    name = table_name(table)
+    column = next((c for c in exposure.columns if c in {f"share_{name}", f"gigawords_{name}"}), None)
+    if column is None:
+        raise UserError(f"exposure.csv holds nothing from the table {table!r}; name it in exposure.tables")
+    return exposure.drop_duplicates("language").set_index("language")[column].astype(float)
+
+
+def seen_cells(exposure: pd.DataFrame) -> set[tuple[str, str]]:
+    """Return the (mixture, language) pairs in which the mixture has the language."""
+    seen = exposure[exposure["seen"].astype(bool)]
+    return set(zip(seen["mixture"], seen["language"], strict=True))
+
+
+def _refuse_namesakes(shares: Sequence[ShareTable]) -> None:
+    names = [table.name for table in shares]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"exposure.tables: two tables are called {name!r}; rename one file")
+
+
+def _pretraining(
+    shares: Sequence[ShareTable], lab_exposure: str | Path | None, total: float | None
+) -> tuple[Mapping[str, float], float | None]:
+    """Return pre-training tokens by language, where known, and of the whole."""
+    if lab_exposure is not None:
+        counts = read_json(lab_exposure)
+        return counts["tokens"], counts["total"]
+    percent = next((table.values for table in shares if table.is_percentage), None)
+    if total is None or percent is None:
+        return {}, total
+    return {language: share / 100 * total for language, share in percent.items()}, total
+
+
+def _read_train(path: str | Path) -> pd.DataFrame:
+    posts = read_parquet(path)
+    return posts[posts["split"] == "train"].reset_index(drop=True)
+
+
+def _count_finetuning(
+    mixture: Mixture, train: Mapping[str, pd.DataFrame], tokens: pd.DataFrame, seeds: Sequence[int], budget: int | None
+) -> dict[str, Counted]:
+    """Return language -> posts, text_tokens and prompt_tokens that the mixture takes of it: means over seeds."""
+    if not mixture.is_trained:
+        return {}
+    drawn = pd.concat([sample_posts(train, mixture, seed, budget)[["id", "language"]] for seed in seeds])
+    counted = drawn.join(tokens, on="id")
+    if counted["posts"].isna().any():
+        first = counted.loc[counted["posts"].isna(), "id"].iloc[0]
+        raise UserError(f"tokens: the post {first!r} has not been counted; delete the tokens file and run again")
+    means = counted.groupby("language")[_COUNTED].sum() / len(seeds)
+    return {
+        str(language): dict(zip(_COUNTED, row, strict=True))
+        for language, row in zip(means.index, means.to_numpy(), strict=True)
+    }
+
+
+def _finetuning_columns(counted: Counted, epochs: float, whole: float | None) -> Row:
+    seen = counted["text_tokens"] * epochs
+    return {
+        "finetune_posts": counted["posts"],
+        "finetune_text_tokens": counted["text_tokens"],
+        "finetune_text_tokens_seen": seen,
+        "finetune_prompt_tokens": counted["prompt_tokens"],
+        "finetune_prompt_tokens_seen": counted["prompt_tokens"] * epochs,
+        # As text: six decimals, as in other columns, would round a ratio such as 5e-9 to nothing.
+        "finetune_to_pretraining": None if whole is None else f"{seen / whole:.6g}",
+    }

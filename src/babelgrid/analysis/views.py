@@ -1,0 +1,118 @@
+"""Views: questions asked of the same predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from babelgrid.analysis.metrics import Counts, count_confusions
+from babelgrid.config.analysis import View
+from babelgrid.errors import UserError, nearest
+
+LOGP = "logp_"
+"""Prefix of the columns with a label's log-probability."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was answered to some posts: gold labels, and the log-probability of every label."""
+
+    source: str
+    """Where they come from, for errors."""
+    labels: tuple[str, ...]
+    gold: NDArray[np.intp]
+    """Index of each post's gold label; shape (posts,)."""
+    logp: NDArray[np.float64]
+    """Natural log-probabilities, -inf allowed; shape (posts, labels)."""
+
+    @classmethod
+    def from_columns(cls, gold: Sequence[str], logp: Mapping[str, NDArray[np.float64]], source: str) -> Self:
+        """Check and arrange the columns of a predictions table.
+
+        logp: label -> log-probability of each post.
+        Raises `UserError` where a gold label has no log-probabilities, or a log-probability is not a number.
+        """
+        labels = tuple(logp)
+        index = {label: number for number, label in enumerate(labels)}
+        unknown = sorted(set(gold) - set(labels))
+        if unknown:
+            raise UserError(
+                f"{source}: there is no column {LOGP}… for the gold label {unknown[0]!r}{nearest(unknown[0], labels)}. "
+                f"Labels there: {', '.join(labels) or 'none'}. Delete the file and run again."
+            )
+        scores = np.column_stack(list(logp.values())).astype(float) if logp else np.empty((len(gold), 0))
+        if np.isnan(scores).any():
+            raise UserError(f"{source}: {int(np.isnan(scores).any(axis=1).sum())} posts have NaN in {LOGP}… columns")
+        return cls(source, labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
+
+
+def read_answers(path: str | Path) -> Answers:
+    """Read one predictions file: columns gold and logp_<label>.
+
+    One `ParquetFile` per file is an order of magnitude cheaper than pandas, which counts with 12,000 of them.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = [name for name in file.schema_arrow.names if name == "gold" or name.startswith(LOGP)]
+            table = file.read(columns=columns, use_threads=False)
+        logp = {name.removeprefix(LOGP): table[name].to_numpy() for name in columns if name != "gold"}
+        return Answers.from_columns(table["gold"].to_pylist(), logp, str(path))
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise UserError(f"{path}: cannot be read as predictions ({error}). Delete it and run again.") from error
+
+
+def answers_of(frame: pd.DataFrame, source: str) -> Answers:
+    """Take the answers from a table with the columns gold and logp_<label>."""
+    logp = {name.removeprefix(LOGP): frame[name].to_numpy(float) for name in frame.columns if name.startswith(LOGP)}
+    return Answers.from_columns(frame["gold"].tolist(), logp, source)
+
+
+def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
+    """Return the probability of each class of a view, given that one of them holds; shape (posts, classes).
+
+    A class has the sum of its labels' probabilities. Where every label of the view has probability 0, the classes
+    share it evenly.
+    """
+    probability = _probabilities_in(answers, view)
+    total = probability.sum(axis=1, keepdims=True)
+    even: NDArray[np.float64] = np.full_like(probability, 1 / len(view))
+    np.divide(probability, total, out=even, where=total > 0)
+    return even
+
+
+def confusion_of(answers: Answers, view: View) -> Counts:
+    """Return the confusion matrix (gold by predicted) of a view, over the posts whose gold label is in a class.
+
+    The predicted class is the most probable one; the first of equals.
+    """
+    gold_class = np.full(len(answers.labels), -1, dtype=np.intp)
+    for number, labels in enumerate(view.values()):
+        gold_class[[_position(label, answers) for label in labels]] = number
+    gold = gold_class[answers.gold]
+    inside = gold >= 0
+    predicted = class_probabilities(answers, view).argmax(axis=1)
+    return count_confusions(gold[inside], predicted[inside], len(view))
+
+
+def _probabilities_in(answers: Answers, view: View) -> NDArray[np.float64]:
+    """Sum probabilities by class, scaled so that the likeliest label of the view has 1 (no underflow)."""
+    classes = [[_position(label, answers) for label in labels] for labels in view.values()]
+    named = [position for positions in classes for position in positions]
+    highest = answers.logp[:, named].max(axis=1, keepdims=True, initial=-np.inf)
+    scaled = np.exp(answers.logp - np.where(np.isfinite(highest), highest, 0))
+    return np.column_stack([scaled[:, positions].sum(axis=1) for positions in classes])
+
+
+def _position(label: str, answers: Answers) -> int:
+    if label not in answers.labels:
+        raise UserError(
+            f"{answers.source}: a view asks for the label {label!r}, which has no column {LOGP}{label}"
+            f"{nearest(label, answers.labels)}. Labels there: {', '.join(answers.labels) or 'none'}"
+        )
+    return answers.labels.index(label)

@@ -1,0 +1,223 @@
+"""The exposure-bias plot: score against pre-training exposure, one panel for each mixture."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
+from babelgrid.analysis.metrics import Floats, Metric
+from babelgrid.analysis.shares import describe_quantity
+from babelgrid.analysis.tables import read_table
+from babelgrid.analysis.transfer import cells_of_view
+from babelgrid.analysis.trend import fit_band, spearman
+from babelgrid.figures.labels import label_points, points_of, spread_apart
+from babelgrid.figures.order import group_mixtures
+from babelgrid.figures.style import (
+    FAINT,
+    METRIC_NAMES,
+    SEEN_COLOUR,
+    TWO_COLUMNS,
+    UNSEEN_COLOUR,
+    decimal,
+    house_style,
+    save_figure,
+    wrap,
+)
+
+_PANEL_HEIGHT = 1.55
+_LEFT, _RIGHT, _TOP, _GAP_X, _GAP_Y = 0.42, 0.08, 0.62, 0.12, 0.24
+_DOT = 3.4
+"""Smallest distance between neighbouring dots, in points."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The shared x axis: log10 of exposure, and at its left a strip for languages where it is unknown or zero."""
+
+    strips: dict[str, float]
+    """Name of a strip -> its middle."""
+    left: float
+    edge: float
+    """Where the strips end."""
+    right: float
+    unit: float
+    """One print point, in units of the axis."""
+
+
+def draw_exposure_bias(
+    cells_path: str | Path,
+    exposure_path: str | Path,
+    *,
+    view: str,
+    metric: Metric,
+    table: str,
+    note: str,
+    out_stem: str | Path,
+) -> None:
+    """Draw each test language's mean score over seeds against its pre-training exposure, and save it (`save_figure`).
+
+    One panel a mixture, with Spearman's correlation over the languages of known exposure and their number; a linear
+    fit on log exposure with its 95% band over languages, from five languages on. Languages of unknown exposure stand
+    in a strip at the left and enter neither. note: a sentence for the foot of the figure, or an empty string.
+    """
+    data = _collect(cells_path, exposure_path, view, metric, table)
+    mixtures = data["mixture"].drop_duplicates().tolist()
+    with house_style():
+        figure, panels, columns = _lay_out(len(mixtures), f"{_explain(data)} {note}".strip())
+        scale = _scale(data, panels[0])
+        low, high = data[["low", "baseline"]].min().min(), data["high"].max()
+        margin = 0.06 * (high - low)
+        for number, (axes, mixture) in enumerate(zip(panels, mixtures, strict=True)):
+            axes.set(xlim=(scale.left, scale.right), ylim=(low - margin, high + margin))
+            _draw_axes(axes, scale)
+            axes.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(mixtures))
+            _draw_panel(axes, data[data["mixture"] == mixture].reset_index(drop=True), scale)
+        _draw_words(
+            figure, f"{METRIC_NAMES[metric]} against pre-training exposure: {view}", METRIC_NAMES[metric], table
+        )
+        save_figure(figure, data, out_stem)
+
+
+def _collect(cells_path: str | Path, exposure_path: str | Path, view: str, metric: Metric, table: str) -> pd.DataFrame:
+    cells = cells_of_view(cells_path, view, metric).dropna(subset="score")
+    exposure = read_table(exposure_path)
+    seen = seen_cells(exposure)
+    order = [
+        name for names in group_mixtures(cells["mixture"].drop_duplicates().tolist(), seen).values() for name in names
+    ]
+    cells = cells.sort_values("mixture", key=lambda column: column.map(order.index), kind="stable", ignore_index=True)
+    cells.insert(2, "exposure", cells["test_language"].map(exposure_of_languages(exposure, table)))
+    cells.insert(3, "seen", [pair in seen for pair in zip(cells["mixture"], cells["test_language"], strict=True)])
+    known = cells[cells["exposure"] > 0]
+    rho = known.groupby("mixture")[["exposure", "score"]].apply(
+        lambda group: spearman(group["exposure"].to_numpy(), group["score"].to_numpy())
+    )
+    return cells.assign(spearman=cells["mixture"].map(rho))
+
+
+def _explain(data: pd.DataFrame) -> str:
+    seeds = int(data["seeds"].max())
+    over = f"Means over {seeds} seeds" if seeds > 1 else "One seed"
+    return (
+        f"{over}; bars: 95% intervals over a cell's posts. \N{GREEK SMALL LETTER RHO}: Spearman's correlation over the n "
+        f"languages of known exposure; band: 95%, resampling those languages. Languages of nearly equal exposure are "
+        f"drawn side by side."
+    )
+
+
+def _lay_out(panels: int, foot: str) -> tuple[Figure, list[Axes], int]:
+    """Make a figure of the right height, write its foot, and return its panels in reading order and how many stand in a row."""
+    columns = min(panels, 3 if panels <= 12 else 4)
+    rows = -(-panels // columns)
+    lines = wrap(foot, TWO_COLUMNS - 0.16, 6)
+    bottom = 0.36 + 0.12 * len(lines)
+    height = _TOP + rows * (_PANEL_HEIGHT + _GAP_Y) + bottom
+    width = (TWO_COLUMNS - _LEFT - _RIGHT - (columns - 1) * _GAP_X) / columns
+    figure = Figure(figsize=(TWO_COLUMNS, height))
+    axes = []
+    for number in range(panels):
+        row, column = divmod(number, columns)
+        left = _LEFT + column * (width + _GAP_X)
+        top = _TOP + row * (_PANEL_HEIGHT + _GAP_Y)
+        box = (left, height - top - _PANEL_HEIGHT, width, _PANEL_HEIGHT)
+        axes.append(figure.add_axes((box[0] / TWO_COLUMNS, box[1] / height, box[2] / TWO_COLUMNS, box[3] / height)))
+    for number, line in enumerate(reversed(lines)):
+        figure.text(0.08 / TWO_COLUMNS, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+    return figure, axes, columns
+
+
+def _scale(data: pd.DataFrame, panel: Axes) -> Scale:
+    """Divide a panel's width between the strips and the logarithmic axis."""
+    exposure = data.drop_duplicates("test_language")["exposure"]
+    sizes = {"unknown": int(exposure.isna().sum()), "none": int((exposure == 0).sum())}
+    widths = {name: max(27.0, 7.5 * size + 6) for name, size in sizes.items() if size}
+    known = np.log10(exposure[exposure > 0])
+    low, high = (known.min() - 0.3, known.max() + 0.2) if len(known) else (-1.0, 0.0)
+    high = max(high, low + 1)
+    free = panel.get_window_extent().width * 72 / panel.figure.dpi - sum(widths.values())
+    unit = (high - low) / free
+    strips, edge = {}, low
+    for name, width in reversed(widths.items()):
+        strips[name] = edge - width * unit / 2
+        edge -= width * unit
+    return Scale(strips, edge, low, high, unit)
+
+
+def _draw_axes(axes: Axes, scale: Scale) -> None:
+    decades = np.arange(np.ceil(scale.edge), np.floor(scale.right) + 1)
+    labels = [f"{10**decade:g}" for decade in decades]
+    axes.set_xticks([*scale.strips.values(), *decades], [*scale.strips, *labels])
+    axes.grid(axis="y")
+    if scale.strips:
+        axes.axvspan(scale.left, scale.edge, color="#f2f2f2", linewidth=0, zorder=0)
+    axes.yaxis.set_major_formatter(lambda value, _: decimal(value, 1))
+    for label in axes.get_xticklabels()[: len(scale.strips)]:
+        label.set_color(FAINT)
+
+
+def _draw_panel(axes: Axes, points: pd.DataFrame, scale: Scale) -> None:
+    mixture = str(points["mixture"].iloc[0])
+    known = points[points["exposure"] > 0]
+    axes.set_title(mixture, weight="bold")
+    rho = float(points["spearman"].iloc[0])
+    text = f"{rho:+.2f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(rho) else "\N{EN DASH}"
+    axes.set_title(f"\N{GREEK SMALL LETTER RHO} = {text}, n = {len(known)}", loc="right", size=6, color=FAINT)
+    generator = np.random.default_rng(zlib.crc32(mixture.encode()))
+    band = fit_band(np.log10(known["exposure"].to_numpy()), known["score"].to_numpy(), generator)
+    if band:
+        axes.fill_between(band.x, band.low, band.high, color="#000000", alpha=0.09, linewidth=0, zorder=1)
+        axes.plot(band.x, band.line, color="#777777", linewidth=0.8, zorder=1.5)
+    _draw_points(axes, points, _positions(points, scale))
+
+
+def _positions(points: pd.DataFrame, scale: Scale) -> Floats:
+    """Return each language's place on the axis: strips are filled evenly, equal exposures stand side by side."""
+    exposure = points["exposure"].to_numpy()
+    x = np.log10(np.where(exposure > 0, exposure, 1.0))
+    is_known = exposure > 0
+    x[is_known] = spread_apart(x[is_known], _DOT * scale.unit)
+    for name, inside in {"unknown": np.isnan(exposure), "none": exposure == 0}.items():
+        if inside.any():
+            x[inside] = spread_apart(np.full(inside.sum(), scale.strips[name]), 7.5 * scale.unit)
+    return x
+
+
+def _draw_points(axes: Axes, points: pd.DataFrame, x: Floats) -> None:
+    score, low, high = (points[name].to_numpy() for name in ("score", "low", "high"))
+    seen = points["seen"].to_numpy(bool)
+    colours = [SEEN_COLOUR if inside else UNSEEN_COLOUR for inside in seen]
+    axes.vlines(x, low, high, colors=colours, linewidth=0.6, alpha=0.45, zorder=2)
+    axes.plot(x, points["baseline"], "_", color="#888888", markersize=4.5, markeredgewidth=0.8, zorder=2)
+    axes.plot(x[seen], score[seen], "o", color=SEEN_COLOUR, markersize=3.4, markeredgewidth=0.7, zorder=3)
+    axes.plot(
+        x[~seen], score[~seen], "D", color=UNSEEN_COLOUR, mfc="white", markersize=2.9, markeredgewidth=0.7, zorder=3
+    )
+    dots = points_of(axes, x, score)
+    bars = np.hstack([points_of(axes, x, low) - [0.4, 0], points_of(axes, x, high) + [0.4, 0]])
+    obstacles = np.vstack([np.hstack([dots - 2.4, dots + 2.4]), bars])
+    label_points(axes, x, score, points["test_language"].tolist(), obstacles, colours)
+
+
+def _draw_words(figure: Figure, title: str, metric_name: str, table: str) -> None:
+    height = figure.get_figheight()
+    figure.text(0.08 / TWO_COLUMNS, 1 - 0.2 / height, title, size=8.5, weight="bold")
+    handles = [
+        Line2D([], [], marker="o", color=SEEN_COLOUR, linestyle="", markersize=3.4),
+        Line2D([], [], marker="D", color=UNSEEN_COLOUR, mfc="white", linestyle="", markersize=2.9, markeredgewidth=0.7),
+        Line2D([], [], marker="_", color="#888888", linestyle="", markersize=5),
+        Patch(color="#000000", alpha=0.09),
+    ]
+    words = ["language in the mixture", "language not in it", "better baseline there", "linear fit and its band"]
+    anchor = (0.02 / TWO_COLUMNS, 1 - 0.24 / height)
+    figure.legend(handles, words, loc="upper left", bbox_to_anchor=anchor, ncols=4, borderaxespad=0, handletextpad=0.4)
+    panels = [axes.get_position() for axes in figure.axes]
+    lowest, highest = min(panel.y0 for panel in panels), max(panel.y1 for panel in panels)
+    figure.text(0.5, lowest - 0.34 / height, f"{describe_quantity(table)} (log scale)", ha="center", size=7)
+    figure.text(0.09 / TWO_COLUMNS, (lowest + highest) / 2, metric_name, rotation=90, va="center", size=7)

@@ -1,0 +1,106 @@
+"""Labels beside points, without overlaps: a small greedy search, since the labels are short and few."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_DIRECTIONS = [(np.cos(angle), np.sin(angle)) for angle in np.deg2rad([0, 180, 45, 135, -45, -135, 90, -90])]
+_REACHES = (1.0, 1.7, 2.6, 3.6)
+_SWEEPS = 3
+
+
+def label_points(
+    axes: Axes, x: Floats, y: Floats, words: Sequence[str], obstacles: Floats, colours: Sequence[str], size: float = 5.6
+) -> None:
+    """Write each word beside its point (x, y in data units), with a thin line to it where it had to move away.
+
+    obstacles: boxes (left, bottom, right, top) in points from the figure's corner, which words should not cover.
+    Call it after the layout is final (`Figure.draw_without_rendering`), since it measures in print points.
+    """
+    anchors = points_of(axes, x, y)
+    sizes = np.array([(0.64 * size * len(word), 0.78 * size) for word in words]).reshape(-1, 2)
+    frame = axes.get_window_extent()
+    bounds = np.array([frame.x0, frame.y0, frame.x1, frame.y1]) * 72 / axes.figure.dpi
+    centres = place_labels(anchors, sizes, obstacles, bounds)
+    for anchor, centre, word, colour, point in zip(
+        anchors, centres, words, colours, zip(x, y, strict=True), strict=True
+    ):
+        offset = centre - anchor
+        label: Text = axes.annotate(
+            word, point, offset, textcoords="offset points", size=size, color=colour, ha="center", va="center", zorder=5
+        )
+        label.set_in_layout(False)
+        if np.hypot(*offset) > 9:
+            thread = {"arrowstyle": "-", "color": colour, "linewidth": 0.3, "shrinkA": 3, "shrinkB": 1.5}
+            axes.annotate("", point, offset, textcoords="offset points", arrowprops=thread).set_in_layout(False)
+
+
+def points_of(axes: Axes, x: Floats, y: Floats) -> Floats:
+    """Return data coordinates in print points (1/72 inch) from the figure's corner; shape (points, 2)."""
+    pixels = axes.transData.transform(np.column_stack([x, y]))
+    points: Floats = pixels * 72 / axes.figure.dpi
+    return points
+
+
+def place_labels(anchors: Floats, sizes: Floats, obstacles: Floats, bounds: Floats) -> Floats:
+    """Return a centre for each label: near its anchor, off the other labels and the obstacles, inside the bounds.
+
+    anchors, sizes: shape (labels, 2). obstacles: shape (n, 4). bounds: left, bottom, right, top. Points throughout.
+    Each label in turn takes the cheapest of 32 places around its anchor; a few sweeps let early ones give way.
+    """
+    centres = anchors.copy()
+    boxes = np.full((len(anchors), 4), np.nan)
+    for _ in range(_SWEEPS):
+        for number, (anchor, size) in enumerate(zip(anchors, sizes, strict=True)):
+            places = _places(anchor, size)
+            candidates = np.hstack([places - size / 2, places + size / 2])
+            others = np.delete(boxes, number, axis=0)
+            others = others[~np.isnan(others[:, 0])]
+            cost = 8 * _overlap(candidates, others) + 2 * _overlap(candidates, obstacles)
+            cost += 40 * _outside(candidates, bounds) + 0.6 * np.hypot(*(places - anchor).T)
+            best = int(np.argmin(np.round(cost, 6)))
+            centres[number], boxes[number] = places[best], candidates[best]
+    return centres
+
+
+def spread_apart(values: Floats, distance: float) -> Floats:
+    """Move values as little as needed to stand at least `distance` apart, in the same order; ties in the order given."""
+    order = np.argsort(values, kind="stable")
+    blocks: list[tuple[float, int]] = []
+    for value in values[order]:
+        centre, count = float(value), 1
+        while blocks and blocks[-1][0] + distance * (blocks[-1][1] + count) / 2 > centre:
+            left, left_count = blocks.pop()
+            centre = (left * left_count + centre * count) / (left_count + count)
+            count += left_count
+        blocks.append((centre, count))
+    moved = [centre + distance * (i - (count - 1) / 2) for centre, count in blocks for i in range(count)]
+    result = np.empty(len(values))
+    result[order] = moved
+    return result
+
+
+def _places(anchor: Floats, size: Floats) -> Floats:
+    """Return label centres around an anchor, from near to far."""
+    near = size / 2 + 2.6
+    return np.array([anchor + near * reach * np.array(direction) for reach in _REACHES for direction in _DIRECTIONS])
+
+
+def _overlap(boxes: Floats, others: Floats) -> Floats:
+    """Return the area that each box shares with all others together."""
+    width = np.minimum(boxes[:, None, 2], others[None, :, 2]) - np.maximum(boxes[:, None, 0], others[None, :, 0])
+    height = np.minimum(boxes[:, None, 3], others[None, :, 3]) - np.maximum(boxes[:, None, 1], others[None, :, 1])
+    shared: Floats = (np.clip(width, 0, None) * np.clip(height, 0, None)).sum(axis=1)
+    return shared
+
+
+def _outside(boxes: Floats, bounds: Floats) -> Floats:
+    """Return by how many points each box leaves the bounds."""
+    below = np.clip(bounds[:2] - boxes[:, :2], 0, None).sum(axis=1)
+    above: Floats = np.clip(boxes[:, 2:] - bounds[2:], 0, None).sum(axis=1)
+    return below + above

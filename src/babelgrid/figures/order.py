@@ -1,0 +1,48 @@
+"""In which order, and under which names, figures show languages and mixtures."""
+
+from collections.abc import Sequence
+
+import langcodes
+import pandas as pd
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a language code, e.g. `Hungarian`."""
+    return langcodes.Language.get(code).display_name("en")
+
+
+def order_languages(languages: Sequence[str], exposure: pd.Series) -> tuple[list[str], list[str]]:
+    """Return the languages of known exposure, most first, and those of unknown exposure in the order given."""
+    known = [language for language in languages if pd.notna(exposure.get(language))]
+    unknown = [language for language in languages if language not in known]
+    return sorted(known, key=lambda language: -float(exposure[language])), unknown
+
+
+def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[str, list[str]]:
+    """Group mixtures by kind, each group in the order given; groups without a mixture are left out.
+
+    seen: (mixture, language) pairs in which the mixture has the language.
+    """
+    groups: dict[str, list[str]] = {
+        "Untuned": [],
+        "One language": [],
+        "Two languages": [],
+        "Sets of languages": [],
+        "All, and all but one": [],
+        "With a dose (@posts)": [],
+    }
+    for mixture in mixtures:
+        groups[_kind(mixture, {language for name, language in seen if name == mixture})].append(mixture)
+    return {title: members for title, members in groups.items() if members}
+
+
+def _kind(mixture: str, languages: set[str]) -> str:
+    if not languages:
+        return "Untuned"
+    if "@" in mixture:
+        return "With a dose (@posts)"
+    if mixture == "all" or mixture.startswith("all-"):
+        return "All, and all but one"
+    if mixture in languages:
+        return "One language"
+    return "Two languages" if len(languages) == 2 and "+" in mixture else "Sets of languages"

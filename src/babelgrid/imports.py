@@ -1,0 +1,48 @@
+"""Which of babelgrid's own modules a script is made of, so that a rule can depend on its code and on nothing else."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1]
+
+
+def modules_behind(script: str | Path) -> list[Path]:
+    """Return the files of every babelgrid module that `script` imports, directly or not, sorted.
+
+    Read from the source without importing anything, so it is fast and sees imports inside functions too.
+    """
+    found: set[Path] = set()
+    waiting = list(_imported(Path(script)))
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting.extend(_imported(module))
+    return sorted(found)
+
+
+@cache
+def _imported(file: Path) -> tuple[Path, ...]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return tuple(module for name in _names(tree) for module in _files(name))
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _files(name: str) -> Iterator[Path]:
+    """Yield the module's file and those of the packages around it; nothing for what is not a module of ours."""
+    parts = name.split(".")
+    if parts[0] != "babelgrid":
+        return
+    for length in range(1, len(parts) + 1):
+        stem = SOURCE.joinpath(*parts[:length])
+        yield from (path for path in (stem / "__init__.py", stem.with_suffix(".py")) if path.is_file())

@@ -1,0 +1,67 @@
+"""The lab's labelled posts: one event each, with what is thought of it."""
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from babelgrid.config.posts import LabPosts
+from babelgrid.errors import UserError
+from babelgrid.files import write_csv
+from babelgrid.lab.compose import POST, Content, chance, draw_content, one_voice, say, text_of
+from babelgrid.lab.lexicon import STANCES, Lexicon, load_lexicons
+
+UNRELATED = "unrelated"
+PATIENCE = 2000
+
+
+def write_lab_posts(settings: LabPosts, seed: int, out: Path) -> None:
+    """Write labelled posts in the lab's 13 languages as CSV: id, language, part, text, label.
+
+    Labels are pro, anti, neutral and unrelated. Languages are drawn independently: no post is a translation of
+    another. Within a language no two posts tell the same event with the same remarks. Test posts are drawn first,
+    so that more posts to train on leave them as they are. Raises `UserError` if the lexicon has too little to say.
+    """
+    frames = [_posts_of(lexicon, settings, seed) for lexicon in load_lexicons().values()]
+    write_csv(out, pd.concat(frames, ignore_index=True))
+
+
+def _posts_of(lexicon: Lexicon, settings: LabPosts, seed: int) -> pd.DataFrame:
+    told: set[tuple[object, ...]] = set()
+    rows = []
+    for part, size in (("test", settings.test), ("dev", settings.dev), ("train", settings.train)):
+        rng = chance(seed, "posts", lexicon.language, part)
+        for number, theme in enumerate(_themes(rng, lexicon, size, settings.related), start=1):
+            content = _draw_untold(rng, theme, lexicon, told)
+            text = text_of(say(content, lexicon, one_voice(lexicon)))
+            label = theme if theme in STANCES else UNRELATED
+            rows.append((f"{part}{number:05d}", lexicon.language, part, text, label))
+    return pd.DataFrame(rows, columns=["id", "language", "part", "text", "label"])
+
+
+def _themes(rng: np.random.Generator, lexicon: Lexicon, size: int, related: float) -> list[str]:
+    """Return the theme of each post, in random order: stances evenly, everyday domains evenly."""
+    about_immigration = round(size * related)
+    themes = [*_evenly(STANCES, about_immigration), *_evenly(lexicon.domains, size - about_immigration)]
+    return [themes[i] for i in rng.permutation(size)]
+
+
+def _evenly(names: tuple[str, ...], size: int) -> Iterator[str]:
+    return islice(cycle(names), size)
+
+
+def _draw_untold(rng: np.random.Generator, theme: str, lexicon: Lexicon, told: set[tuple[object, ...]]) -> Content:
+    """Draw a content that tells something new; what it tells is added to `told`."""
+    for _ in range(PATIENCE):
+        content = draw_content(rng, theme, lexicon, POST)
+        [turn] = content.turns
+        gist = (theme, turn.event, turn.time, turn.place, frozenset(turn.remarks))
+        if gist not in told:
+            told.add(gist)
+            return content
+    raise UserError(
+        f"posts.lab: the lab has no more to say about {theme!r} in {lexicon.language!r} after {len(told)} posts. "
+        "Ask for fewer posts (train + dev + test); 60,000 a language are possible with related: 0.5."
+    )

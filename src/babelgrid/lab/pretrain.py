@@ -1,0 +1,143 @@
+"""Pre-training of the lab's base: a small Llama whose exposure to every language is known exactly."""
+
+import csv
+import logging
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from babelgrid.config.base import LabBase
+from babelgrid.files import provenance, write_folder, write_json
+from babelgrid.lab.compose import chance
+from babelgrid.lab.tokens import BOS, EOS, PAD, TokenStream, train_tokenizer, write_stream
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import LlamaForCausalLM
+
+POSITIONS = 2048
+WARM_UP = 0.1
+WEIGHT_DECAY = 0.1
+GRADIENT_NORM = 1.0
+STEPS_PER_LOG_LINE = 50
+
+Curve = list[tuple[int, float]]
+
+
+def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, log: logging.Logger) -> None:
+    """Write an ordinary Hugging Face folder with a Llama trained from scratch on the lab's stream.
+
+    Beside the model: exposure.json (tokens of each language met, counted exactly), pretraining.csv (step, loss) and
+    provenance.json. The same settings, seed and threads give the same model bytes on the same machine. It runs on the
+    CPU even where there is a GPU: the model is too small to gain from one, and the bytes stay the same.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    tokenizer = train_tokenizer(settings, seed)
+    stream = write_stream(settings, tokenizer, seed)
+    log.info("stream: %d tokens, %d in the vocabulary", len(stream.ids), tokenizer.get_vocab_size())
+    model = _new_model(settings, tokenizer, seed)
+    log.info("model: %d parameters", model.num_parameters())
+    curve = _train(model, _rows(stream, settings, seed), settings, log)
+
+    def fill(folder: Path) -> None:
+        model.save_pretrained(folder)
+        _save_tokenizer(tokenizer, folder)
+        write_json(folder / "exposure.json", stream.exposure())
+        _write_curve(folder / "pretraining.csv", curve)
+        stage = {"lab": settings.model_dump(mode="json"), "seed": seed, "threads": threads}
+        write_json(folder / "provenance.json", provenance(stage, inputs=[]))
+
+    write_folder(out, fill)
+
+
+def _new_model(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> "LlamaForCausalLM":
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=settings.hidden_size,
+        intermediate_size=64 * math.ceil(settings.hidden_size * 8 / 3 / 64),
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        max_position_embeddings=max(POSITIONS, settings.context),
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.token_to_id(BOS),
+        eos_token_id=tokenizer.token_to_id(EOS),
+        pad_token_id=tokenizer.token_to_id(PAD),
+        use_cache=True,
+    )
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(config).to(torch.float32)
+
+
+def _rows(stream: TokenStream, settings: LabBase, seed: int) -> "torch.Tensor":
+    """Cut the stream into rows and shuffle them; shape (steps, batch_rows, context). Each token is met once."""
+    import torch
+
+    rows = stream.ids.reshape(-1, settings.context)
+    order = chance(seed, "rows").permutation(len(rows))
+    return torch.from_numpy(rows[order].astype(np.int64)).reshape(-1, settings.batch_rows, settings.context)
+
+
+def _train(model: "LlamaForCausalLM", batches: "torch.Tensor", settings: LabBase, log: logging.Logger) -> Curve:
+    import torch
+
+    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
+    vectors = [weight for weight in model.parameters() if weight.ndim == 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}],
+        lr=settings.learning_rate,
+        betas=(0.9, 0.95),
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=len(batches), pct_start=WARM_UP, cycle_momentum=False
+    )
+    model.train()
+    curve: Curve = []
+    started = time.monotonic()
+    for step, batch in enumerate(batches, start=1):
+        loss = model(input_ids=batch, labels=batch, use_cache=False).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        curve.append((step, loss.item()))
+        if step % STEPS_PER_LOG_LINE == 0 or step == len(batches):
+            _log_progress(log, curve, batches, time.monotonic() - started)
+    return curve
+
+
+def _log_progress(log: logging.Logger, curve: Curve, batches: "torch.Tensor", seconds: float) -> None:
+    step, steps = len(curve), len(batches)
+    loss = np.mean([loss for _, loss in curve[-STEPS_PER_LOG_LINE:]])
+    speed = step * batches[0].numel() / seconds
+    log.info("step %d of %d: loss %.3f, %.0f tokens/s, %.0f s left", step, steps, loss, speed, seconds / step * (steps - step))
+
+
+def _save_tokenizer(tokenizer: "Tokenizer", folder: Path) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        model_max_length=POSITIONS,
+        clean_up_tokenization_spaces=False,
+    ).save_pretrained(folder)
+
+
+def _write_curve(path: Path, curve: Curve) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["step", "loss"])
+        writer.writerows((step, f"{loss:.4f}") for step, loss in curve)

@@ -1,0 +1,111 @@
+"""The lab's own tokenizer, and its stream in tokens, each of which knows its language."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from babelgrid.config.base import LAB_LANGUAGES, LabBase
+from babelgrid.lab.compose import chance
+from babelgrid.lab.stream import Document, pretraining_documents, write_documents
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+BOS, EOS, PAD = "<|bos|>", "<|eos|>", "<|pad|>"
+TOKENIZER_CHARACTERS = 2_000_000
+# Words keep their combining marks: GPT-2's pattern would cut every Hindi word at its vowel signs.
+WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
+
+
+@dataclass(frozen=True)
+class TokenStream:
+    """The pre-training stream in tokens, a BOS before each document.
+
+    ids: token ids, shape (tokens,). languages: position in `LAB_LANGUAGES` of each token's language, -1 for BOS.
+    documents: number of documents by kind.
+    """
+
+    ids: np.ndarray
+    languages: np.ndarray
+    documents: dict[str, int]
+
+    def exposure(self) -> dict[str, object]:
+        """Count the tokens of each language: {"tokens": {...}, "total": n, "bos": n, "documents": {...}}."""
+        counts = np.bincount(self.languages + 1, minlength=len(LAB_LANGUAGES) + 1)
+        tokens = {language: int(count) for language, count in zip(LAB_LANGUAGES, counts[1:], strict=True)}
+        return {"tokens": tokens, "total": sum(tokens.values()), "bos": int(counts[0]), "documents": self.documents}
+
+
+def train_tokenizer(settings: LabBase, seed: int) -> "Tokenizer":
+    """Train a byte-level BPE tokenizer (any text can be encoded; one BOS is put in front).
+
+    Its text is written as the stream is, with the same shares, measured in characters since there are no tokens yet.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings.vocabulary,
+        special_tokens=[BOS, EOS, PAD],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_tokenizer_texts(settings, seed), trainer)
+    bos = (BOS, tokenizer.token_to_id(BOS))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A {BOS}:1 $B:1", special_tokens=[bos]
+    )
+    return tokenizer
+
+
+def _tokenizer_texts(settings: LabBase, seed: int) -> Iterator[str]:
+    characters: Counter[str] = Counter()
+    for document in write_documents(settings, chance(seed, "tokenizer"), characters):
+        for span in document.spans:
+            characters[span.language] += len(span.text)
+        yield document.text
+        if characters.total() >= TOKENIZER_CHARACTERS:
+            return
+
+
+def write_stream(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> TokenStream:
+    """Write documents until they fill whole steps of about `settings.tokens` tokens; the last document may be cut."""
+    step = settings.context * settings.batch_rows
+    length = max(1, round(settings.tokens / step)) * step
+    written: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    ids: list[np.ndarray] = []
+    languages: list[np.ndarray] = []
+    for document in pretraining_documents(settings, seed, written):
+        document_ids, document_languages = _encode(document, tokenizer)
+        ids.append(document_ids)
+        languages.append(document_languages)
+        kinds[document.kind] += 1
+        written.update(LAB_LANGUAGES[language] for language in document_languages[1:])
+        if written.total() + kinds.total() >= length:
+            break
+    return TokenStream(np.concatenate(ids)[:length], np.concatenate(languages)[:length], dict(sorted(kinds.items())))
+
+
+def _encode(document: Document, tokenizer: "Tokenizer") -> tuple[np.ndarray, np.ndarray]:
+    """Return a document's token ids and languages, BOS (language -1) first.
+
+    A token's language is that of its last character; no token crosses from one language into another except over a
+    space, which goes with the word after it.
+    """
+    encoding = tokenizer.encode(document.text)
+    ends = np.cumsum([len(span.text) for span in document.spans])
+    span_languages = np.array([LAB_LANGUAGES.index(span.language) for span in document.spans])
+    last_characters = np.array([end - 1 for _, end in encoding.offsets[1:]])
+    spans = np.searchsorted(ends, last_characters, side="right")
+    return np.array(encoding.ids), np.concatenate([[-1], span_languages[spans]])

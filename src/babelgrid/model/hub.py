@@ -1,0 +1,75 @@
+"""Bring the base to this machine, once, before any GPU job; after it, jobs read local files only."""
+
+import errno
+import logging
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from babelgrid.config.base import Base
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, sha256, write_json
+
+log = logging.getLogger(__name__)
+
+# Weights as safetensors, never as pickles; no code.
+WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "*.jinja", "LICENSE*"]
+UNWANTED = ["original/*", "*.py", "*.bin", "*.pth"]
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
+
+
+def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
+    """Make the base a local folder and write what it is to `out`: name, revision, folder, SHA-256 of every file.
+
+    lab_folder: where the experiment pre-trained its own base, if it did.
+    Raises `UserError` if it cannot be had, or if loading it would run foreign code or read a pickle.
+    """
+    if settings.hub:
+        name, folder = settings.hub, _download(settings.hub, str(settings.revision))
+    elif lab_folder is not None:
+        name, folder = "lab", lab_folder
+    else:
+        folder = Path(str(settings.folder)).expanduser()
+        name = folder.name
+    check_folder(folder)
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    checksums = {path.name: sha256(path) for path in files}
+    write_json(out, {"name": name, "revision": settings.revision, "folder": str(folder), "sha256": checksums})
+
+
+def _download(name: str, revision: str) -> Path:
+    try:
+        folder = snapshot_download(name, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
+    except GatedRepoError as error:
+        raise UserError(
+            f"base.hub: {name} is gated. Accept its licence on its Hub page, then put a read token of that account "
+            "in the environment variable HF_TOKEN"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UserError(f"base.hub: the Hub has no {name}, or your HF_TOKEN may not see it") from error
+    except LocalEntryNotFoundError as error:
+        raise UserError(
+            f"base.hub: {name} at {revision} is not on this machine and the Hub cannot be reached. Run "
+            "`snakemake prefetch` where there is a network, or give a local copy as base.folder"
+        ) from error
+    except HfHubHTTPError as error:
+        raise UserError(f"base.hub: the Hub did not give {name} at {revision} ({error})") from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(f"base.hub: no space left for {name}; set HF_HOME to a larger disk") from error
+        raise
+    return Path(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `UserError` unless `folder` holds a base that loads from safetensors, without code of its own."""
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: no config.json here; a base is a folder in Hugging Face layout")
+    if not list(folder.glob("*.safetensors")):
+        raise UserError(f"{folder}: no *.safetensors here. Pickled weights are refused; convert them to safetensors first")
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder}: no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
+    for name in ("config.json", "tokenizer_config.json"):
+        if (folder / name).is_file() and "auto_map" in read_json(folder / name):
+            raise UserError(f"{folder / name}: asks for code of its own (auto_map), which babelgrid never runs")

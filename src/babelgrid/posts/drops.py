@@ -1,0 +1,85 @@
+"""Rows that cannot be used: why, where they stand, and the error that shows the first of them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import pandas as pd
+
+from babelgrid.errors import UserError
+
+
+class Reason(StrEnum):
+    """Why a row is not used. The first six are mistakes in the data (`posts.on_error`), the others are copies."""
+
+    BROKEN_ENCODING = "broken encoding"
+    BROKEN_RECORD = "broken record"
+    EMPTY_TEXT = "empty text"
+    EMPTY_ID = "empty id"
+    DUPLICATE_ID = "duplicate id"
+    UNKNOWN_LABEL = "unknown label"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near-duplicate"
+    COPY_OF_TEST = "leak: copy of a test post"
+    NEAR_COPY_OF_TEST = "leak: near-copy of a test post"
+    SOURCE_OF_TEST = "leak: same source as a test post"
+    COPY_OF_DEV = "leak: copy of a dev post"
+    NEAR_COPY_OF_DEV = "leak: near-copy of a dev post"
+    SOURCE_OF_DEV = "leak: same source as a dev post"
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether the row stood in train (or dev) and its twin in test (or dev)."""
+        return self.value.startswith("leak")
+
+
+TEXT_FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
+EXACT_COPIES = (Reason.DUPLICATE, Reason.COPY_OF_TEST, Reason.COPY_OF_DEV)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """One row that is not used. `label` and `split` are None where they were not reached."""
+
+    file: str
+    line: int
+    reason: Reason
+    id: str | None = None
+    language: str | None = None
+    split: str | None = None
+    label: str | None = None
+    twin_id: str | None = None
+    """The post that stays in its place."""
+    explanation: str = ""
+    """What was found and what is allowed; for the error message, not for the table."""
+
+
+COLUMNS = ["file", "line", "id", "language", "split", "label", "reason", "twin_id"]
+
+
+def drops_table(drops: Sequence[Drop]) -> pd.DataFrame:
+    """Return one row for each drop, in the order given, without any text."""
+    return pd.DataFrame([asdict(drop) for drop in drops], columns=COLUMNS)
+
+
+def stop_at_first(drops: Sequence[Drop]) -> None:
+    """Raise a `UserError` that explains the first drop and counts the others; do nothing if there is none."""
+    if not drops:
+        return
+    first = drops[0]
+    others = f" ({len(drops) - 1} more rows have mistakes.)" if len(drops) > 1 else ""
+    raise UserError(
+        f"{located(first.file, first.line)}: {first.reason}{first.explanation}. "
+        f"Mend it, or set posts.on_error to drop to leave out and count such rows.{others}"
+    )
+
+
+def located(file: str, line: int) -> str:
+    """Say where a row stands: the line of a text file, the number of a row of Parquet or of a dataset."""
+    unit = "line" if file.endswith(TEXT_FILES) else "row"
+    return f"{file}, {unit} {line}"
+
+
+def shown(value: str) -> str:
+    """Show a value of the data in a message: whole if it is short, else its length, lest it be a post."""
+    return repr(value) if len(value) <= 40 else f"a value of {len(value)} characters"

@@ -1,0 +1,67 @@
+"""The stage: from the user's data to one table of clean posts and one of the rows that were left out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from babelgrid.config.posts import Posts
+from babelgrid.config.prompt import Label
+from babelgrid.errors import UserError
+from babelgrid.files import provenance, write_csv, write_parquet
+from babelgrid.posts.drops import Drop, drops_table, stop_at_first
+from babelgrid.posts.duplicates import drop_copies, drop_shared_sources
+from babelgrid.posts.read import read_posts, source_files
+from babelgrid.posts.schema import check_posts
+from babelgrid.posts.split import split_posts
+
+
+def prepare_posts(
+    settings: Posts,
+    labels: Mapping[str, Label],
+    aliases: Mapping[str, str],
+    seed: int,
+    posts_path: Path,
+    dropped_path: Path,
+) -> None:
+    """Read, clean, deduplicate and split the posts of every language in the data.
+
+    posts_path: Parquet with id, language, text, label, split, group, source_id (the last two may be missing).
+    dropped_path: CSV of the rows that were left out: where they stand, why, and the post that stays in their place.
+    Raises `UserError` for a mistake in the data that `posts.on_error` does not allow to leave out. The lab's posts must
+    have been written to files first.
+    """
+    posts, mistakes = read_posts(settings, labels, aliases)
+    if settings.on_error == "fail":
+        stop_at_first(mistakes)
+    if posts.empty:
+        raise UserError(f"posts: none of the {len(mistakes)} rows can be used; the first: {_first(mistakes)}")
+    posts, copies = _separate(posts, settings, seed)
+    record = {
+        "posts": settings.model_dump(mode="json"),
+        "labels": {name: label.model_dump(mode="json") for name, label in labels.items()},
+        "aliases": dict(aliases),
+        "seed": seed,
+    }
+    write_csv(dropped_path, drops_table([*mistakes, *copies]))
+    write_parquet(posts_path, check_posts(posts, list(labels)), provenance(record, source_files(settings)))
+
+
+def _separate(posts: pd.DataFrame, settings: Posts, seed: int) -> tuple[pd.DataFrame, list[Drop]]:
+    """Make parts that share no post: those of the data without what leaks between them, or a seeded split."""
+    without_part = posts["split"].isna()
+    if without_part.all():
+        posts, copies = drop_copies(posts, settings.duplicates.near)
+        return posts.assign(split=split_posts(posts, settings.split, seed)), copies
+    if without_part.any():
+        raise UserError(
+            f"posts: {posts.loc[without_part, 'file'].iloc[0]} does not say which part its rows belong to, other data "
+            f"does. Give columns.part, or leave the parts out of all data"
+        )
+    posts, leaks = drop_shared_sources(posts)
+    posts, copies = drop_copies(posts, settings.duplicates.near)
+    return posts, [*leaks, *copies]
+
+
+def _first(mistakes: list[Drop]) -> str:
+    return f"{mistakes[0].reason} in {mistakes[0].file}"

@@ -1,0 +1,137 @@
+"""What became of the data: rows in and kept, drops, balance, leaks, tokens."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from babelgrid.errors import UserError
+from babelgrid.files import read_parquet, write_json, write_text
+from babelgrid.posts.drops import COLUMNS, EXACT_COPIES, Reason
+from babelgrid.posts.schema import PARTS
+
+
+def report_posts(
+    posts_path: Path,
+    dropped_path: Path,
+    tokens_path: Path,
+    labels: Sequence[str],
+    report_json: Path,
+    report_markdown: Path,
+) -> None:
+    """Write the report on the posts, as JSON for programs and as Markdown for people. It holds no text of a post.
+
+    tokens_path: Parquet with id, language, text_tokens, prompt_tokens, truncated, counted on the base's own tokenizer;
+    posts that are not in it (of languages outside the grid) have no token statistics.
+    """
+    posts = read_parquet(posts_path)
+    dropped = _read_dropped(dropped_path)
+    tokens = read_parquet(tokens_path)
+    report = {
+        "rows": {"read": len(posts) + len(dropped), "kept": len(posts), "dropped": len(dropped)},
+        "dropped": _count_reasons(dropped),
+        "leaks": int(dropped["reason"].isin([reason for reason in Reason if reason.is_leak]).sum()),
+        "copies_with_another_label": _count_conflicts(posts, dropped),
+        "languages": _rows_by_language(posts, dropped),
+        "balance": _balance(posts, labels),
+        "tokens": _token_statistics(posts, tokens),
+    }
+    write_json(report_json, report)
+    write_text(report_markdown, _markdown(report))
+
+
+def _read_dropped(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype="str", keep_default_na=False)[COLUMNS]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). Delete it and run again") from error
+
+
+def _count_reasons(dropped: pd.DataFrame) -> dict[str, int]:
+    counts = dropped["reason"].value_counts()
+    return {reason.value: int(counts[reason]) for reason in Reason if reason in counts}
+
+
+def _count_conflicts(posts: pd.DataFrame, dropped: pd.DataFrame) -> int:
+    """Count exact copies whose label is not that of the post that stays in their place."""
+    copies = dropped[dropped["reason"].isin(EXACT_COPIES)]
+    kept = posts.set_index("id")["label"]
+    return int((copies["label"] != copies["twin_id"].map(kept)).sum())
+
+
+def _rows_by_language(posts: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, dict[str, int]]:
+    kept, lost = posts["language"].value_counts(), dropped["language"].replace("", "unknown").value_counts()
+    return {
+        language: {"kept": int(kept.get(language, 0)), "dropped": int(lost.get(language, 0))}
+        for language in sorted({*kept.index, *lost.index})
+    }
+
+
+def _balance(posts: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
+    """Count posts by language, part and label."""
+    counts = posts.groupby(["language", "split", "label"]).size()
+    return {
+        language: {part: {label: int(counts.get((language, part, label), 0)) for label in labels} for part in PARTS}
+        for language in sorted(posts["language"].unique())
+    }
+
+
+def _token_statistics(posts: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Describe each language's posts in tokens of their text alone.
+
+    Fertility is given twice: tokens per word between white space (which says little where words are not spaced so), and
+    tokens per character (Unicode code point).
+    """
+    counted = tokens.drop(columns="language").merge(posts[["id", "language", "text"]], on="id", validate="one_to_one")
+    counted["words"] = counted["text"].map(lambda text: len(text.split()))
+    counted["characters"] = counted["text"].str.len()
+    return {str(language): _describe(group) for language, group in counted.groupby("language")}
+
+
+def _describe(group: pd.DataFrame) -> dict[str, Any]:
+    total = int(group["text_tokens"].sum())
+    return {
+        "posts": len(group),
+        "mean": round(float(group["text_tokens"].mean()), 2),
+        "median": float(group["text_tokens"].median()),
+        "max": int(group["text_tokens"].max()),
+        "prompt_mean": round(float(group["prompt_tokens"].mean()), 2),
+        "per_word": round(total / int(group["words"].sum()), 3),
+        "per_character": round(total / int(group["characters"].sum()), 3),
+        "truncated": int(group["truncated"].sum()),
+    }
+
+
+def _markdown(report: dict[str, Any]) -> str:
+    rows = report["rows"]
+    reasons = pd.DataFrame(report["dropped"].items(), columns=["why", "rows"])
+    languages = pd.DataFrame(report["languages"]).T.rename_axis("language").reset_index()
+    balance = pd.DataFrame(
+        {"language": language, "part": part, **counts, "all": sum(counts.values())}
+        for language, parts in report["balance"].items()
+        for part, counts in parts.items()
+        if sum(counts.values())
+    )
+    tokens = pd.DataFrame(report["tokens"]).T.rename_axis("language").reset_index()
+    sections = [
+        "# Posts",
+        f"{rows['read']} rows were read, {rows['kept']} kept and {rows['dropped']} dropped; {report['leaks']} of these "
+        f"were leaks: train posts with a twin in test or dev, or dev posts with a twin in test. "
+        f"{report['copies_with_another_label']} exact copies had another label than the post that stayed.",
+        "## Why rows were dropped",
+        _table(reasons) if len(reasons) else "None was.",
+        "## Languages",
+        _table(languages),
+        "## Labels",
+        _table(balance),
+        "## Tokens of a post's text",
+        "Counted on the base's own tokenizer. `per_word`: tokens per word between white space; `per_character`: tokens "
+        "per Unicode character; `prompt_mean`: with the prompt around it; `truncated`: posts longer than the limit.",
+        _table(tokens),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(frame: pd.DataFrame) -> str:
+    return frame.to_markdown(index=False, disable_numparse=[0], floatfmt="g")

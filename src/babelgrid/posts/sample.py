@@ -1,0 +1,49 @@
+"""Which train posts a mixture is trained on."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from babelgrid.errors import UserError
+from babelgrid.mixture import Mixture
+from babelgrid.posts.order import seeded_rank
+
+
+def sample_posts(train: Mapping[str, pd.DataFrame], mixture: Mixture, seed: int, budget: int | None) -> pd.DataFrame:
+    """Return the posts that a mixture is trained on: id, language, text, label, language by language.
+
+    train: the train posts (at least id, text, label) of each language of the mixture.
+    budget: posts in all, divided between the languages; None takes every post (and the dose).
+    Every language has one order for each seed, and a mixture takes the first posts of it: a larger dose contains the
+    smaller, and mixtures differ in nothing but what they are made of. Raises `UserError` if there are too few posts.
+    """
+    available = {language: len(train[language]) for language in mixture.all_languages}
+    wanted = mixture.posts_per_language(available, budget)
+    for language, count in wanted.items():
+        if count < 0:
+            raise UserError(
+                f"mixture {mixture.name!r}: the dose of {mixture.dose} posts is larger than the {budget} in all"
+            )
+        if count > available[language]:
+            raise UserError(
+                f"mixture {mixture.name!r}: asks for {count} train posts in {language!r}, the data has "
+                f"{available[language]}. Lower mixtures.posts or the dose, or add posts"
+            )
+    taken = [
+        _in_order(train[language], seed).head(count).assign(language=language) for language, count in wanted.items()
+    ]
+    columns = ["id", "language", "text", "label"]
+    return pd.concat([frame[columns] for frame in taken], ignore_index=True) if taken else pd.DataFrame(columns=columns)
+
+
+def _in_order(posts: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Shuffle posts so that every prefix has the labels in nearly the same proportions as the whole.
+
+    The k-th of a label's n posts (in seeded order) stands at (k - 1/2) / n of the way.
+    """
+    if "split" in posts and (posts["split"] != "train").any():
+        raise ValueError("sample_posts takes train posts only")
+    ranked = posts.assign(rank=[seeded_rank(seed, identifier) for identifier in posts["id"]]).sort_values("rank")
+    by_label = ranked.groupby("label")
+    ranked["place"] = (by_label.cumcount() + 0.5) / by_label["id"].transform("size")
+    return ranked.sort_values("place", kind="stable")

@@ -1,0 +1,90 @@
+"""The seeded split: stratified by label in each language, whole by group and by source."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from babelgrid.config.posts import Split
+from babelgrid.posts.order import seeded_rank
+
+Stratum = tuple[str, ...]
+
+# A unit goes where its labels are short; only between parts that are equally short does the language's total decide.
+TOTAL_WEIGHT = 1e-3
+
+
+def split_posts(posts: pd.DataFrame, shares: Split, seed: int) -> pd.Series:
+    """Return train, dev or test for each post (columns id, language, label, group, source_id).
+
+    Posts connected by a group or a source, in whatever languages, are one unit and stay together. Units are placed one
+    by one, the largest first and then in a seeded order, each where its labels are shortest of their share (greedy
+    stratification after Sechidis, Tsoumakas and Vlahavas 2011, doi:10.1007/978-3-642-23808-6_10). The split of a
+    language depends on no language that it shares no unit with.
+    """
+    units = pd.Series(_units(posts), index=posts.index)
+    members = posts.groupby(units, sort=False)
+    firsts = members["id"].min()
+    sizes = members.size()
+    order = sorted(firsts.index, key=lambda unit: (-sizes[unit], seeded_rank(seed, firsts[unit])))
+
+    strata = _strata(posts, units)
+    part_of_unit = _place([(unit, strata[unit]) for unit in order], _targets(strata, shares))
+    return units.map(part_of_unit)
+
+
+def _units(posts: pd.DataFrame) -> npt.NDArray[np.int32]:
+    """Number the connected components of posts and the groups and sources that they name."""
+    edges = []
+    nodes = len(posts)
+    for column in ("group", "source_id"):
+        codes, names = pd.factorize(posts[column])
+        named = np.flatnonzero(codes >= 0)
+        edges.append(np.stack([named, codes[named] + nodes]))
+        nodes += len(names)
+    ends = np.concatenate(edges, axis=1)
+    graph = coo_array((np.ones(ends.shape[1], dtype=np.int8), (ends[0], ends[1])), shape=(nodes, nodes))
+    components: npt.NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return components[: len(posts)]
+
+
+def _strata(posts: pd.DataFrame, units: pd.Series) -> dict[int, Counter[Stratum]]:
+    """Count, for each unit, its posts by (language, label) and by (language,)."""
+    counts: dict[int, Counter[Stratum]] = defaultdict(Counter)
+    for unit, language, label in zip(units, posts["language"], posts["label"], strict=True):
+        counts[unit][language, label] += 1
+        counts[unit][language,] += 1
+    return counts
+
+
+def _targets(strata: dict[int, Counter[Stratum]], shares: Split) -> dict[str, dict[Stratum, float]]:
+    """Return how many posts of each stratum each part should have; a part without a share is left out."""
+    totals: Counter[Stratum] = Counter()
+    for counts in strata.values():
+        totals.update(counts)
+    wanted = {"train": 1 - shares.dev - shares.test, "test": shares.test, "dev": shares.dev}
+    return {
+        part: {stratum: share * total for stratum, total in totals.items()}
+        for part, share in wanted.items()
+        if share > 0
+    }
+
+
+def _place(units: list[tuple[int, Counter[Stratum]]], needs: dict[str, dict[Stratum, float]]) -> dict[int, str]:
+    """Place each unit in the part that needs its posts most, and count them off that part's needs."""
+    placed = {}
+    for unit, counts in units:
+        gains = {part: _gain(counts, need) for part, need in needs.items()}
+        chosen = max(gains, key=gains.__getitem__)
+        placed[unit] = chosen
+        for stratum, count in counts.items():
+            needs[chosen][stratum] -= count
+    return placed
+
+
+def _gain(counts: Counter[Stratum], need: dict[Stratum, float]) -> float:
+    """Return by how much the squared distance to the targets shrinks (up to a constant)."""
+    return sum(count * need[stratum] * (1 if len(stratum) > 1 else TOTAL_WEIGHT) for stratum, count in counts.items())

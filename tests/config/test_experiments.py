@@ -1,0 +1,57 @@
+"""Every shipped config loads, builds its grid, and names its schema; schema and manual are what the models say."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from babelgrid.config.load import read_experiment
+from babelgrid.config.schema import manual, overlay_schema_json, schema_json
+from babelgrid.grid import build_grid
+
+CONFIG = Path(__file__).parents[2] / "config"
+EXPERIMENTS = ["config.yaml", "paper.yaml", "grid13.yaml", "sib200.yaml"]
+
+
+def test_every_shipped_file_is_tested_here():
+    overlays = {"embedded.yaml"}
+    assert {path.name for path in CONFIG.glob("*.yaml")} == set(EXPERIMENTS) | overlays
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_shipped_experiment_loads_and_builds_its_grid(name):
+    grid = build_grid(read_experiment(CONFIG / name))
+    assert len(grid.cells) == len(grid.rows) * len(grid.test_languages)
+    assert len(grid.test_languages) == 13
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_embedded_overlay_swaps_the_base_of_any_experiment(name):
+    plain, embedded = read_experiment(CONFIG / name), read_experiment(CONFIG / name, CONFIG / "embedded.yaml")
+    assert embedded.base.lab is not None
+    assert embedded.base.hub is None
+    assert build_grid(embedded).cells == build_grid(plain).cells
+
+
+@pytest.mark.parametrize("name", [*EXPERIMENTS, "embedded.yaml"])
+def test_a_shipped_file_names_the_schema_that_it_fits(name):
+    text = (CONFIG / name).read_text(encoding="utf-8")
+    schema = CONFIG / text.splitlines()[0].split("$schema=")[1]
+    jsonschema.validate(yaml.safe_load(text), json.loads(schema.read_text(encoding="utf-8")))
+
+
+def test_schema_and_manual_are_made_from_the_models():
+    hint = "run `make docs`"
+    assert (CONFIG / "schema.json").read_text(encoding="utf-8") == schema_json(), hint
+    assert (CONFIG / "schema-overlay.json").read_text(encoding="utf-8") == overlay_schema_json(), hint
+    assert (CONFIG / "README.md").read_text(encoding="utf-8") == manual(), hint
+
+
+def test_the_original_study_has_its_four_mixtures_and_settings():
+    experiment = read_experiment(CONFIG / "paper.yaml")
+    assert list(build_grid(experiment).mixtures) == ["en", "es", "en+es", "all"]
+    assert (experiment.finetune.lora.rank, experiment.finetune.lora.alpha, experiment.finetune.lora.dropout) == (64, 32, 0.1)
+    assert experiment.finetune.lora.targets == ["q_proj", "v_proj"]
+    assert experiment.prompt.template.startswith("Tweet: {text}")

@@ -1,0 +1,128 @@
+"""What a change reruns, and what it leaves alone, in Snakemake's own words."""
+
+import os
+
+import pytest
+
+pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
+
+FIGURES = {"draw_transfer_matrix": 2, "draw_exposure_bias": 2, "draw_gain": 2}
+TABLES = {"score_cells": 1, "build_transfer_matrix": 1}
+
+
+@pytest.fixture
+def edited(checkout):
+    """Append a comment to source files for one test."""
+    before = {}
+
+    def edit(name):
+        path = checkout.folder / name
+        before[path] = path.read_bytes(), path.stat()
+        path.write_bytes(path.read_bytes() + b"# an edit\n")
+
+    yield edit
+    for path, (content, stat) in before.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_finished_grid_has_nothing_to_do(checkout):
+    assert checkout.planned() == {}
+
+
+def test_touching_every_source_reruns_nothing(checkout):
+    for folder in ("src", "workflow", "config"):
+        for path in (checkout.folder / folder).rglob("*"):
+            if path.is_file():
+                path.touch()
+    (checkout.folder / "Snakefile").touch()
+    assert checkout.planned() == {}
+
+
+def test_a_git_round_trip_reruns_nothing(checkout, edited):
+    checkout.git("checkout", "-qb", "elsewhere")
+    for path in (checkout.folder / "src").rglob("*.py"):
+        path.write_bytes(path.read_bytes() + b"# elsewhere\n")
+    checkout.git("commit", "-qam", "another state of every module")
+    checkout.git("checkout", "-q", "-")
+    checkout.git("branch", "-qD", "elsewhere")
+    assert checkout.planned() == {}
+
+
+def test_a_plotting_edit_redraws_that_figure_only(checkout, edited):
+    edited("src/babelgrid/figures/matrix.py")
+    assert checkout.planned() == {"draw_transfer_matrix": 2}
+
+
+def test_an_edit_of_the_style_redraws_all_figures_and_nothing_else(checkout, edited):
+    edited("src/babelgrid/figures/style.py")
+    assert checkout.planned() == FIGURES
+
+
+def test_an_edit_of_the_scores_trains_nothing(checkout, edited):
+    edited("src/babelgrid/analysis/metrics.py")
+    planned = checkout.planned()
+    assert planned["score_cells"] == 1
+    assert not {"finetune", "predict", "pretrain_base", "prepare_posts"} & set(planned)
+
+
+def test_an_edit_of_the_training_code_trains_all_again(checkout, edited):
+    edited("src/babelgrid/model/finetune.py")
+    planned = checkout.planned()
+    assert planned["finetune"] == 2
+    assert not {"pretrain_base", "prepare_posts"} & set(planned)
+
+
+def test_another_learning_rate_trains_all_again(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay("finetune: {learning_rate: 0.01}")])
+    assert planned["finetune"] == 2
+    assert planned["predict"] == 2
+    assert not {"pretrain_base", "prepare_posts", "count_tokens", "fit_baselines"} & set(planned)
+
+
+def test_another_dose_trains_its_own_adapters_only(checkout):
+    overlay = checkout.overlay("mixtures: {doses: [{base: en, add: [hu], sizes: [4, 6]}]}")
+    planned = checkout.planned(overlays=[overlay])
+    assert (planned["finetune"], planned["predict"], planned["fit_baselines"]) == (1, 1, 1)
+    assert "pretrain_base" not in planned
+
+
+def test_one_more_test_language_trains_nothing(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay("languages: {test: [en, hu, ko, tr]}")])
+    assert planned["predict"] == 3
+    assert planned["extract_posts"] == 1
+    assert not {"finetune", "pretrain_base", "prepare_posts"} & set(planned)
+
+
+def test_one_more_seed_trains_that_seed_only(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay("seeds: [0, 7]")])
+    assert (planned["finetune"], planned["predict"]) == (2, 2)
+    assert not {"pretrain_base", "prepare_posts", "extract_posts"} & set(planned)
+
+
+def test_a_deleted_prediction_costs_one_scoring_job_and_the_cheap_steps(checkout):
+    path = checkout.results / "predictions/en/seed0/hu.parquet"
+    kept = path.with_suffix(".kept")
+    path.rename(kept)
+    try:
+        planned = checkout.planned()
+    finally:
+        kept.rename(path)
+    assert planned == {"predict": 1, **TABLES, **FIGURES}
+
+
+def test_another_score_touches_tables_and_figures_only(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay("score: {metric: accuracy}")])
+    assert not {"finetune", "predict", "pretrain_base", "prepare_posts", "fit_baselines"} & set(planned)
+    assert planned["draw_transfer_matrix"] == 2
+
+
+def test_the_figures_target_never_touches_a_model(checkout):
+    for path in (checkout.results / "figures").iterdir():
+        path.unlink()
+    result = checkout.snakemake("figures")
+    assert result.returncode == 0, result.stderr[-3000:]
+    log = result.stdout + result.stderr
+    assert "rule draw_transfer_matrix" in log
+    assert "rule predict" not in log
+    assert "rule finetune" not in log

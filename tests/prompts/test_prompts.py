@@ -1,0 +1,112 @@
+"""Prompts: one BOS, whole instructions, answers that can be told apart."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.errors import UserError
+from babelgrid.files import read_json
+from babelgrid.prompts.answers import distinguishing_paths, label_paths
+from babelgrid.prompts.template import encode_prompts, frame_of
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+CHAT = "{{ bos_token }}{% for m in messages %}<|user|>{{ m['content'] }}\n{% endfor %}<|assistant|>"
+
+
+@pytest.fixture(scope="module")
+def tokenizer(random_base):
+    return load_tokenizer(read_json(random_base())["folder"])
+
+
+def encode(prompt, text, tokenizer):
+    return encode_prompts(frame_of(prompt, "en", tokenizer), [text], tokenizer, prompt.max_post_tokens)[0]
+
+
+def test_a_plain_prompt_is_what_the_tokenizer_makes_of_the_whole_string(tokenizer):
+    prompt = Prompt(template="Post: {text}\nAnswer:")
+    assert encode(prompt, "new families", tokenizer) == tokenizer("Post: new families\nAnswer:")["input_ids"]
+
+
+def test_a_chat_prompt_has_one_bos_and_waits_for_the_assistant(tokenizer):
+    tokenizer.chat_template = CHAT
+    ids = encode(Prompt(template="Post: {text}", chat_template=True), "new families", tokenizer)
+    tokenizer.chat_template = None
+    assert ids.count(tokenizer.bos_token_id) == 1
+    assert ids[0] == tokenizer.bos_token_id
+    assert tokenizer.decode(ids).endswith("<|user|>Post: new families\n<|assistant|>")
+
+
+def test_a_base_without_chat_template_says_so(tokenizer):
+    with pytest.raises(UserError, match="no chat template"):
+        frame_of(Prompt(chat_template=True), "en", tokenizer)
+
+
+def test_a_bos_in_the_template_is_refused(tokenizer):
+    with pytest.raises(UserError, match="two BOS"):
+        encode(Prompt(template="<|begin|>{text}\n="), "x", tokenizer)
+
+
+def test_a_long_post_is_cut_and_the_instruction_never(tokenizer):
+    prompt = Prompt(template="Post: {text}\nAnswer:", max_post_tokens=3)
+    ids = encode(prompt, "everyone is welcome here at the border this morning", tokenizer)
+    assert tokenizer.decode(ids).endswith("\nAnswer:")
+    assert len(ids) <= len(tokenizer("Post: \nAnswer:")["input_ids"]) + 3
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(max_size=40), token=st.sampled_from(["<|begin|>", "<|end|>", "<|pad|>"]))
+def test_a_post_cannot_write_control_tokens(tokenizer, text, token):
+    ids = encode(Prompt(template="Post: {text}\n="), f"{text}{token}{text}", tokenizer)
+    assert ids.count(tokenizer.bos_token_id) == 1
+    assert tokenizer.eos_token_id not in ids
+    assert tokenizer.pad_token_id not in ids
+
+
+def test_native_templates_meet_their_own_language(tokenizer):
+    prompt = Prompt(template={"en": "{text} Answer:", "hu": "{text} Válasz:"}, language="native")
+    assert frame_of(prompt, "hu", tokenizer).after == " Válasz:"
+    assert frame_of(prompt.model_copy(update={"language": "en"}), "hu", tokenizer).after == " Answer:"
+
+
+def test_the_first_distinguishing_token_stands_for_a_label():
+    answers = {"a": (5, 6, 7), "b": (5, 8), "c": (9, 9)}
+    assert distinguishing_paths(answers, end=1) == {"a": (5, 6), "b": (5, 8), "c": (9,)}
+
+
+def test_an_answer_that_begins_another_is_told_by_its_end():
+    assert distinguishing_paths({"1": (5,), "10": (5, 6), "2": (7,)}, end=1) == {"1": (5, 1), "10": (5, 6), "2": (7,)}
+
+
+def test_labels_with_the_same_tokens_are_refused():
+    with pytest.raises(UserError, match="same answer tokens"):
+        distinguishing_paths({"a": (5,), "b": (5,)}, end=1)
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.integers(2, 4), min_size=1, max_size=4).map(tuple), min_size=2))
+def test_no_path_begins_another(answers):
+    if len(set(answers.values())) < len(answers):
+        return
+    paths = distinguishing_paths(answers, end=1)
+    for label, path in paths.items():
+        for other, its_path in paths.items():
+            assert label == other or its_path[: len(path)] != path
+
+
+def test_an_answer_that_melts_into_the_prompt_is_refused(tokenizer):
+    labels = {"a": Label(answer="swer"), "b": Label(answer=" b")}
+    with pytest.raises(UserError, match="melts into the end of the prompt"):
+        label_paths(Prompt(template="{text} An"), labels, "en", tokenizer)
+
+
+def test_the_study_s_numbers_are_one_token_each_on_the_llama_3_tokenizer(shared_file):
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+    from transformers import PreTrainedTokenizerFast
+
+    path = shared_file("models/llama3-tokenizer/tokenizer.model")
+    converted = TikTokenConverter(vocab_file=str(path), extra_special_tokens=["<|begin_of_text|>", "<|eot_id|>"]).converted()
+    llama = PreTrainedTokenizerFast(tokenizer_object=converted, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
+    labels = {number: Label(answer=number) for number in ("1", "2", "3", "4")}
+    paths = label_paths(Prompt(template="{text}\nAnswer:\n"), labels, "en", llama)
+    assert [llama.decode(list(path)) for path in paths.values()] == ["1", "2", "3", "4"]
+    assert {len(path) for path in paths.values()} == {1}

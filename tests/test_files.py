@@ -1,0 +1,67 @@
+"""Files appear whole or not at all, and say where they come from."""
+
+import json
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from babelgrid.errors import UserError
+from babelgrid.files import (
+    PROVENANCE_KEY,
+    provenance,
+    read_json,
+    read_parquet,
+    sha256,
+    whole_file,
+    write_csv,
+    write_folder,
+    write_parquet,
+    write_text,
+)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_appears_whole_and_replaces_a_stale_one(tmp_path):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "stale").touch()
+    write_folder(tmp_path / "adapter", lambda folder: (folder / "fresh").touch())
+    assert [path.name for path in (tmp_path / "adapter").iterdir()] == ["fresh"]
+
+    def fail(folder):
+        (folder / "half").touch()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_folder(tmp_path / "other", fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_parquet_carries_its_provenance(tmp_path):
+    write_text(tmp_path / "input", "x")
+    record = provenance({"rate": 1}, [tmp_path / "input"])
+    write_parquet(tmp_path / "a.parquet", pd.DataFrame({"a": [1]}), record)
+    found = json.loads(pq.read_schema(tmp_path / "a.parquet").metadata[PROVENANCE_KEY])
+    assert found == record
+    assert found["inputs"] == {str(tmp_path / "input"): sha256(tmp_path / "input")}
+    assert found["settings"] == {"rate": 1}
+
+
+def test_csv_numbers_are_short_and_stable(tmp_path):
+    write_csv(tmp_path / "a.csv", pd.DataFrame({"a": [0.1 + 0.2, 1.0, None], "b": [1, 2, 3]}))
+    assert (tmp_path / "a.csv").read_text() == "a,b\n0.3,1\n1,2\n,3\n"
+
+
+@pytest.mark.parametrize("read", [read_json, read_parquet])
+def test_a_broken_file_is_named(tmp_path, read):
+    (tmp_path / "broken").write_bytes(b"PAR1 not really \xff")
+    with pytest.raises(UserError, match="broken"):
+        read(tmp_path / "broken")

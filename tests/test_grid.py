@@ -1,0 +1,65 @@
+"""Laws of the grid: names, nested doses, equal budgets."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from babelgrid.config.load import load_experiment, read_experiment
+from babelgrid.grid import build_grid
+from babelgrid.mixture import Mixture
+
+LAB = read_experiment(Path(__file__).parents[1] / "config" / "config.yaml").model_dump(mode="json")
+LANGUAGES = LAB["languages"]["train"]
+
+
+def grid_of(**mixtures):
+    return build_grid(load_experiment({**LAB, "mixtures": mixtures}))
+
+
+def test_every_kind_of_mixture_has_its_name_and_languages():
+    grid = grid_of(
+        monolingual=["en"],
+        pairs=[{"base": ["en"], "languages": ["es"]}],
+        sets={"iberian": ["es", "pt"]},
+        leave_one_out=["hu"],
+        doses=[{"base": "en+es", "add": ["hu"], "sizes": [0, 5]}],
+    )
+    assert list(grid.mixtures) == ["none", "en", "en+es", "iberian", "all", "all-hu", "en+es+hu@5"]
+    assert grid.mixtures["iberian"].languages == ("es", "pt")
+    assert grid.mixtures["all-hu"].languages == tuple(language for language in LANGUAGES if language != "hu")
+    assert grid.mixtures["en+es+hu@5"].all_languages == ("en", "es", "hu")
+
+
+def test_the_untuned_base_is_scored_once_and_trained_never():
+    grid = grid_of(monolingual=["en"])
+    assert [row for row in grid.rows if row[0] == "none"] == [("none", 0)]
+    assert all(name != "none" for name, _ in grid.adapters)
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=6))
+def test_a_dose_of_zero_is_the_base_mixture_and_every_size_stands_once(sizes):
+    names = list(grid_of(none=False, all=False, doses=[{"base": "en", "add": ["hu"], "sizes": sizes}]).mixtures)
+    assert names == ["en" if size == 0 else f"en+hu@{size}" for size in sorted(set(sizes))]
+
+
+@given(st.lists(st.sampled_from(LANGUAGES), min_size=1, unique=True), st.integers(20, 1000), st.integers(0, 19))
+def test_equal_budgets_give_every_mixture_as_many_posts(languages, budget, dose):
+    available = dict.fromkeys(LANGUAGES, 10_000)
+    plain = Mixture("plain", tuple(languages)).posts_per_language(available, budget)
+    dosed = Mixture("dosed", tuple(languages), "sv", dose).posts_per_language(available, budget)
+    assert sum(plain.values()) == sum(dosed.values()) == budget
+    assert max(plain.values()) - min(plain.values()) <= 1
+    assert dosed["sv"] == dose
+
+
+def test_natural_sizes_take_all_there_is():
+    mixture = Mixture("en+hu@5", ("en",), "hu", 5)
+    assert mixture.posts_per_language({"en": 77, "hu": 50}, None) == {"en": 77, "hu": 5}
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True))
+def test_every_seed_is_a_row_of_its_own(seeds):
+    grid = build_grid(load_experiment({**LAB, "seeds": seeds}))
+    trained = [name for name in grid.mixtures if name != "none"]
+    assert grid.adapters == [(name, seed) for name in trained for seed in seeds]

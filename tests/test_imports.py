@@ -1,0 +1,42 @@
+"""The modules that a rule depends on are the modules that its script imports, no less and no more of the pipeline."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from babelgrid.imports import SOURCE, modules_behind
+
+SCRIPTS = sorted((Path(__file__).parents[1] / "workflow" / "scripts").glob("*.py"))
+
+
+def imported_for_real(script):
+    """Import what the script imports at its top, in a fresh interpreter, and list babelgrid's modules."""
+    lines = [line for line in script.read_text().splitlines() if line.startswith(("import babelgrid", "from babelgrid"))]
+    program = "\n".join([*lines, "import sys", "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('babelgrid')))"])
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return {Path(path) for path in result.stdout.split()}
+
+
+@pytest.mark.parametrize("script", [s for s in SCRIPTS if s.stem in {"finetune", "prepare_posts", "score_cells"}], ids=lambda s: s.stem)
+def test_the_list_holds_every_module_that_is_really_imported(script):
+    assert imported_for_real(script) <= set(modules_behind(script))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_no_stage_depends_on_the_code_of_a_later_one(script):
+    def packages(path):
+        return {module.relative_to(SOURCE / "babelgrid").parts[0] for module in modules_behind(path)}
+
+    used = packages(script)
+    if not script.stem.startswith("draw_"):
+        assert "figures" not in used
+    if script.stem in {"finetune", "predict", "pretrain_base", "prepare_posts", "extract_posts"}:
+        assert not used & {"analysis", "figures", "grid.py"}
+    assert Path(SOURCE / "babelgrid/config/experiment.py") not in modules_behind(script)
+
+
+def test_a_script_unpacks_and_calls_one_function():
+    for script in SCRIPTS:
+        assert len(script.read_text().splitlines()) < 60, script

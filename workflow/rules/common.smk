@@ -1,0 +1,94 @@
+# The experiment, its grid, and where its files are.
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# The library is used from this checkout, here and in every job that is started from here.
+sys.path.insert(0, os.path.join(workflow.basedir, "src"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [sys.path[0], os.environ.get("PYTHONPATH")])
+)
+
+from babelgrid.config.load import load_experiment
+from babelgrid.errors import UserError
+from babelgrid.grid import build_grid
+from babelgrid.imports import modules_behind
+
+try:
+    EXPERIMENT = load_experiment(
+        config, workflow.overwrite_configfiles or ["config/config.yaml"]
+    )
+    GRID = build_grid(EXPERIMENT)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = f"results/{EXPERIMENT.experiment}"
+# The lab's small base needs no GPU and no more than a core; any other base takes the GPU, where there is one.
+USES_GPU = EXPERIMENT.base.lab is None
+MODEL_THREADS = 4 if USES_GPU else 1
+LEXICONS = sorted(
+    os.path.relpath(path)
+    for path in Path(workflow.basedir, "src/babelgrid/lab/lexicon").glob("*.yaml")
+)
+
+
+wildcard_constraints:
+    mixture="|".join(map(re.escape, GRID.mixtures)),
+    seed=r"\d+",
+    language="|".join(
+        map(
+            re.escape,
+            dict.fromkeys([*EXPERIMENT.languages.train, *GRID.test_languages]),
+        )
+    ),
+    view="|".join(map(re.escape, EXPERIMENT.effective_views)),
+
+
+def code(rule_name):
+    """The script of a rule and the library modules behind it: inputs, so that an edit of them reruns the rule."""
+    script = os.path.join(workflow.basedir, "workflow/scripts", f"{rule_name}.py")
+    return [os.path.relpath(path) for path in [script, *modules_behind(script)]]
+
+
+def settings(*blocks):
+    """Blocks of the config as plain builtins, so that Snakemake can tell whether they changed."""
+    dumped = EXPERIMENT.model_dump(mode="json")
+    return {block: dumped[block] for block in blocks}
+
+
+def mixture_settings(name):
+    """What a mixture is made of, as plain builtins."""
+    mixture = GRID.mixtures[name]
+    return {
+        "name": mixture.name,
+        "languages": list(mixture.languages),
+        "dose_language": mixture.dose_language,
+        "dose": mixture.dose,
+    }
+
+
+def posts_file(language):
+    return f"{RESULTS}/posts/{language}.parquet"
+
+
+def adapter_file(mixture, seed):
+    return f"{RESULTS}/adapters/{mixture}/seed{seed}/adapter_model.safetensors"
+
+
+def prediction_file(mixture, seed, language):
+    return f"{RESULTS}/predictions/{mixture}/seed{seed}/{language}.parquet"
+
+
+def baseline_file(mixture, seed):
+    return f"{RESULTS}/baselines/{mixture}/seed{seed}.parquet"
+
+
+def train_posts(wildcards):
+    """The posts files that a mixture is trained on."""
+    return [
+        posts_file(language)
+        for language in GRID.mixtures[wildcards.mixture].all_languages
+    ]

@@ -1,0 +1,137 @@
+# From the user's files to clean posts.
+import glob
+
+
+def source_files():
+    """The user's files that exist; the script says in full which do not."""
+    patterns = EXPERIMENT.posts.files or []
+    found = [
+        glob.glob(re.sub(r"\{(language|part)\}", "*", pattern)) for pattern in patterns
+    ]
+    return sorted({path for paths in found for path in paths if os.path.isfile(path)})
+
+
+if EXPERIMENT.posts.lab:
+
+    rule generate_posts:
+        input:
+            code=code("generate_posts"),
+            lexicons=LEXICONS,
+        output:
+            f"{RESULTS}/lab/posts.csv",
+        params:
+            lab=settings("posts")["posts"]["lab"],
+            seed=EXPERIMENT.seed,
+        log:
+            f"{RESULTS}/logs/generate_posts.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        script:
+            "../scripts/generate_posts.py"
+
+
+rule prepare_posts:
+    localrule: True
+    input:
+        code=code("prepare_posts"),
+        sources=(
+            f"{RESULTS}/lab/posts.csv" if EXPERIMENT.posts.lab else source_files()
+        ),
+    output:
+        posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
+        dropped=f"{RESULTS}/posts/dropped.csv",
+    params:
+        settings=settings("posts", "labels"),
+        aliases=EXPERIMENT.languages.aliases,
+        seed=EXPERIMENT.seed,
+    log:
+        f"{RESULTS}/logs/prepare_posts.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    script:
+        "../scripts/prepare_posts.py"
+
+
+# Posts are prepared without regard to the grid, and taken apart by language here, so that a language more in the
+# grid touches the posts of no other.
+rule extract_posts:
+    input:
+        code=code("extract_posts"),
+        posts=f"{RESULTS}/posts/all.parquet",
+    output:
+        ensure(f"{RESULTS}/posts/{{language}}.parquet", non_empty=True),
+    log:
+        f"{RESULTS}/logs/extract_posts/{{language}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    script:
+        "../scripts/extract_posts.py"
+
+
+rule check_posts:
+    localrule: True
+    input:
+        code=code("check_posts"),
+        posts=f"{RESULTS}/posts/all.parquet",
+    output:
+        f"{RESULTS}/posts/checked.json",
+    params:
+        grid={
+            "train": sorted(
+                {
+                    language
+                    for mixture in GRID.mixtures.values()
+                    for language in mixture.all_languages
+                }
+            ),
+            "test": list(GRID.test_languages),
+            "labels": list(EXPERIMENT.labels),
+            "mixtures": [mixture_settings(name) for name in GRID.mixtures],
+            "budget": EXPERIMENT.mixtures.posts,
+        },
+    log:
+        f"{RESULTS}/logs/check_posts.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    script:
+        "../scripts/check_posts.py"
+
+
+rule count_tokens:
+    input:
+        code=code("count_tokens"),
+        posts=f"{RESULTS}/posts/all.parquet",
+        base=f"{RESULTS}/base.json",
+    output:
+        ensure(f"{RESULTS}/posts/tokens.parquet", non_empty=True),
+    params:
+        settings=settings("prompt"),
+        languages=list(
+            dict.fromkeys([*EXPERIMENT.languages.train, *GRID.test_languages])
+        ),
+    log:
+        f"{RESULTS}/logs/count_tokens.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    script:
+        "../scripts/count_tokens.py"
+
+
+rule report_posts:
+    localrule: True
+    input:
+        code=code("report_posts"),
+        posts=f"{RESULTS}/posts/all.parquet",
+        dropped=f"{RESULTS}/posts/dropped.csv",
+        tokens=f"{RESULTS}/posts/tokens.parquet",
+    output:
+        json=f"{RESULTS}/posts/report.json",
+        markdown=f"{RESULTS}/posts/report.md",
+    params:
+        labels=list(EXPERIMENT.labels),
+    log:
+        f"{RESULTS}/logs/report_posts.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    script:
+        "../scripts/report_posts.py"

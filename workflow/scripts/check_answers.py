@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.job import job
+from babelgrid.prompts.answers import check_answers
+
+with job(snakemake.log[0]):
+    blocks = snakemake.params.settings
+    check_answers(
+        Prompt(**blocks["prompt"]),
+        {name: Label(**label) for name, label in blocks["labels"].items()},
+        Path(snakemake.input.base),
+        Path(snakemake.output[0]),
+    )

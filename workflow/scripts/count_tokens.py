@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
+from babelgrid.config.prompt import Prompt
+from babelgrid.job import job
+from babelgrid.prompts.count import count_post_tokens
+
+with job(snakemake.log[0]):
+    count_post_tokens(
+        Prompt(**snakemake.params.settings["prompt"]),
+        Path(snakemake.input.posts),
+        Path(snakemake.input.base),
+        snakemake.params.languages,
+        Path(snakemake.output[0]),
+    )

@@ -1,0 +1,7 @@
+from pathlib import Path
+
+from babelgrid.job import job
+from babelgrid.posts.extract import extract_posts
+
+with job(snakemake.log[0]):
+    extract_posts(Path(snakemake.input.posts), snakemake.wildcards.language, Path(snakemake.output[0]))

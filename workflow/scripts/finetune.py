@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Finetune
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.job import job, limit_threads
+from babelgrid.mixture import Mixture
+from babelgrid.model.finetune import finetune
+
+with job(snakemake.log[0]):
+    limit_threads(snakemake.threads)
+    blocks = snakemake.params.settings
+    mixture = Mixture.from_settings(snakemake.params.mixture)
+    finetune(
+        dict(zip(mixture.all_languages, map(Path, snakemake.input.posts), strict=True)),
+        Path(snakemake.input.base),
+        Path(snakemake.output.weights).parent,
+        Path(snakemake.params.checkpoints),
+        mixture=mixture,
+        budget=snakemake.params.budget,
+        seed=int(snakemake.wildcards.seed),
+        base=Base(**blocks["base"]),
+        prompt=Prompt(**blocks["prompt"]),
+        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        settings=Finetune(**blocks["finetune"]),
+    )

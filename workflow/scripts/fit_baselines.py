@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from babelgrid.analysis.baselines import write_baselines
+from babelgrid.job import job
+from babelgrid.mixture import Mixture
+
+with job(snakemake.log[0]):
+    write_baselines(
+        {Path(path).stem: Path(path) for path in snakemake.input.train},
+        {Path(path).stem: Path(path) for path in snakemake.input.test},
+        mixture=Mixture.from_settings(snakemake.params.mixture),
+        labels=snakemake.params.labels,
+        seed=int(snakemake.wildcards.seed),
+        budget=snakemake.params.budget,
+        out=Path(snakemake.output[0]),
+    )

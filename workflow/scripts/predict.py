@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Predict
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.job import job, limit_threads
+from babelgrid.model.predict import predict
+
+with job(snakemake.log[0]):
+    limit_threads(snakemake.threads)
+    blocks = snakemake.params.settings
+    posts = {Path(path).stem: Path(path) for path in snakemake.input.posts}
+    predict(
+        Path(snakemake.input.base),
+        Path(snakemake.input.adapter).parent if snakemake.input.adapter else None,
+        posts,
+        {Path(path).stem: Path(path) for path in snakemake.output},
+        base=Base(**blocks["base"]),
+        prompt=Prompt(**blocks["prompt"]),
+        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        settings=Predict(**blocks["predict"]),
+    )

@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from babelgrid.config.base import Base
+from babelgrid.job import job
+from babelgrid.model.hub import prefetch_base
+
+with job(snakemake.log[0]):
+    prefetch_base(
+        Base(**snakemake.params.settings["base"]),
+        Path(snakemake.input.lab) if snakemake.input.lab else None,
+        Path(snakemake.output[0]),
+    )

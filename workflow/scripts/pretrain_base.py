@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
+from babelgrid.config.base import LabBase
+from babelgrid.job import job
+from babelgrid.lab.pretrain import pretrain_base
+
+with job(snakemake.log[0]):
+    pretrain_base(
+        LabBase(**snakemake.params.lab),
+        Path(snakemake.input.posts) if snakemake.input.posts else None,
+        snakemake.params.seed,
+        snakemake.threads,
+        Path(snakemake.output[0]),
+    )
