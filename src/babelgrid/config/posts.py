@@ -82,7 +82,7 @@ class Posts(Settings):
     """Where labelled posts come from (exactly one of files, dataset, lab) and how they are read."""
 
     files: list[Text] | None = None
-    """Paths of CSV, TSV, JSONL or Parquet files. `*` matches names; `{language}` and `{part}` are read from the path."""
+    """Paths of CSV, TSV, JSONL or Parquet files. `*` matches names; `{language}` and `{part}` are read from it."""
     dataset: Dataset | None = None
     """A `datasets` name or local path instead of files."""
     lab: LabPosts | None = None

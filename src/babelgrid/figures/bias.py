@@ -16,7 +16,7 @@ from babelgrid.analysis.metrics import Floats, Metric
 from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer import cells_of_view
-from babelgrid.analysis.trend import fit_band, spearman
+from babelgrid.analysis.trend import Band, fit_band, spearman
 from babelgrid.figures.labels import label_points, points_of, spread_apart
 from babelgrid.figures.order import group_mixtures
 from babelgrid.figures.style import (
@@ -174,7 +174,9 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, scale: Scale) -> None:
     if band:
         axes.fill_between(band.x, band.low, band.high, color="#000000", alpha=0.09, linewidth=0, zorder=1)
         axes.plot(band.x, band.line, color="#777777", linewidth=0.8, zorder=1.5)
-    _draw_points(axes, points, _positions(points, scale))
+    x = _positions(points, scale)
+    _draw_points(axes, points, x)
+    _draw_labels(axes, points, x, band)
 
 
 def _positions(points: pd.DataFrame, scale: Scale) -> Floats:
@@ -192,17 +194,28 @@ def _positions(points: pd.DataFrame, scale: Scale) -> Floats:
 def _draw_points(axes: Axes, points: pd.DataFrame, x: Floats) -> None:
     score, low, high = (points[name].to_numpy() for name in ("score", "low", "high"))
     seen = points["seen"].to_numpy(bool)
-    colours = [SEEN_COLOUR if inside else UNSEEN_COLOUR for inside in seen]
-    axes.vlines(x, low, high, colors=colours, linewidth=0.6, alpha=0.45, zorder=2)
+    axes.vlines(
+        x, low, high, colors=np.where(seen, SEEN_COLOUR, UNSEEN_COLOUR).tolist(), linewidth=0.6, alpha=0.45, zorder=2
+    )
     axes.plot(x, points["baseline"], "_", color="#888888", markersize=4.5, markeredgewidth=0.8, zorder=2)
     axes.plot(x[seen], score[seen], "o", color=SEEN_COLOUR, markersize=3.4, markeredgewidth=0.7, zorder=3)
     axes.plot(
         x[~seen], score[~seen], "D", color=UNSEEN_COLOUR, mfc="white", markersize=2.9, markeredgewidth=0.7, zorder=3
     )
-    dots = points_of(axes, x, score)
+
+
+def _draw_labels(axes: Axes, points: pd.DataFrame, x: Floats, band: Band | None) -> None:
+    """Label the points where neither dots nor bars, baselines or the line are in the way, as far as there is room."""
+    score, low, high, baseline = (points[name].to_numpy() for name in ("score", "low", "high", "baseline"))
+    dots, dashes = points_of(axes, x, score), points_of(axes, x, baseline)
     bars = np.hstack([points_of(axes, x, low) - [0.4, 0], points_of(axes, x, high) + [0.4, 0]])
-    obstacles = np.vstack([np.hstack([dots - 2.4, dots + 2.4]), bars])
-    label_points(axes, x, score, points["test_language"].tolist(), obstacles, colours)
+    boxes = [np.hstack([dots - 2.4, dots + 2.4]), bars, np.hstack([dashes - [2.2, 0.5], dashes + [2.2, 0.5]])]
+    if band:
+        line = points_of(axes, band.x, band.line)
+        boxes.append(np.hstack([line - [1.2, 0.6], line + [1.2, 0.6]]))
+    obstacles = np.vstack(boxes)
+    colours = [SEEN_COLOUR if inside else UNSEEN_COLOUR for inside in points["seen"]]
+    label_points(axes, x, score, points["test_language"].tolist(), obstacles[~np.isnan(obstacles).any(axis=1)], colours)
 
 
 def _draw_words(figure: Figure, title: str, metric_name: str, table: str) -> None:

@@ -121,6 +121,7 @@ def _draw_seen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str]]
             label=name,
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.margins(x=0.08)
     axes.tick_params(labelleft=False)
     axes.set_xlabel("fine-tuning tokens of that language seen (log scale)")

@@ -103,7 +103,7 @@ def _explain(data: pd.DataFrame) -> str:
     low, high = int(data["n"].min()), int(data["n"].max())
     posts = f"{low}" if low == high else f"{low} to {high}"
     over = f"Means over {seeds} seeds" if seeds > 1 else "One seed"
-    return f"{over}; {posts} posts per cell. Baselines: majority class and character n-grams of the same train posts."
+    return f"{over}; {posts} posts per cell. Baselines: majority class and character n-grams of the same train posts (for none: majority of all)."
 
 
 def _lay_out(data: pd.DataFrame, foot: str) -> Layout:

@@ -39,7 +39,7 @@ def drop_shared_sources(posts: pd.DataFrame) -> tuple[pd.DataFrame, list[Drop]]:
     drops = []
     kept: dict[str, tuple[str, str]] = {}
     sourced = _by_part(posts[posts["source_id"].notna()])
-    for row in sourced.itertuples():
+    for row in _rows(sourced):
         part, twin = kept.setdefault(row.source_id, (row.split, row.id))
         if part != row.split:
             drops.append(_drop(row, REASONS[SOURCE][part], twin))
@@ -57,7 +57,7 @@ def _copies(posts: pd.DataFrame, near: float | None) -> Iterator[Drop]:
     """Yield the posts that repeat one that stays. Posts come in the order in which they may stay."""
     index = NearIndex(near) if near is not None else None
     stays: dict[str, Any] = {}
-    for row, key in zip(posts.itertuples(), posts["text"].map(comparison_key), strict=True):
+    for row, key in zip(_rows(posts), posts["text"].map(comparison_key), strict=True):
         if key in stays:
             yield _drop(row, _reason(row.split, stays[key].split, EXACT), stays[key].id)
         elif index and (similar := index.find(key)):
@@ -115,6 +115,10 @@ def _reason(part: str | None, part_of_twin: str | None, kind: str) -> Reason:
 def _by_part(posts: pd.DataFrame) -> pd.DataFrame:
     """Sort posts so that of two copies the one that stays comes first: test, dev, train, each in file order."""
     return posts.sort_values("split", key=lambda parts: parts.map(PART_ORDER), kind="stable")
+
+
+def _rows(posts: pd.DataFrame) -> Iterator[Any]:
+    yield from posts.itertuples()
 
 
 def _drop(row: Any, reason: Reason, twin: str) -> Drop:

@@ -11,7 +11,7 @@ from babelgrid.files import provenance, read_parquet, write_parquet
 COLUMNS = ["id", "text", "label", "split", "group", "source_id"]
 
 
-def extract_language(
+def extract_language(  # noqa: PLR0913, PLR0917 (all the inputs and outputs of the stage)
     posts_path: Path, language: str, labels: Sequence[str], needs_train: bool, needs_test: bool, out: Path
 ) -> None:
     """Write the posts of one language (id, text, label, split, group, source_id) to `out`.
@@ -47,5 +47,6 @@ def _need_every_label(posts: pd.DataFrame, language: str, labels: Sequence[str])
         there_are = ", ".join(f"{label} {counts[label]}" for label in labels if label in counts)
         raise UserError(
             f"posts: no train post in {language!r} has the label {', '.join(map(repr, missing))} "
-            f"(there are: {there_are}). Label such posts, take the label out of the config, or take {language!r} out of languages.train"
+            f"(there are: {there_are}). Label such posts, take the label out of the config, "
+            f"or take {language!r} out of languages.train"
         )

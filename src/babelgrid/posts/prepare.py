@@ -16,7 +16,7 @@ from babelgrid.posts.schema import check_posts
 from babelgrid.posts.split import split_posts
 
 
-def prepare_posts(
+def prepare_posts(  # noqa: PLR0913, PLR0917 (all the inputs and outputs of the stage)
     settings: Posts,
     labels: Mapping[str, Label],
     aliases: Mapping[str, str],

@@ -12,7 +12,7 @@ from babelgrid.posts.drops import COLUMNS, EXACT_COPIES, Reason
 from babelgrid.posts.schema import PARTS
 
 
-def report_posts(
+def report_posts(  # noqa: PLR0913, PLR0917 (all the inputs and outputs of the stage)
     posts_path: Path,
     dropped_path: Path,
     tokens_path: Path,
@@ -31,7 +31,7 @@ def report_posts(
     report = {
         "rows": {"read": len(posts) + len(dropped), "kept": len(posts), "dropped": len(dropped)},
         "dropped": _count_reasons(dropped),
-        "leaks": int(dropped["reason"].isin([reason for reason in Reason if reason.is_leak]).sum()),
+        "leaks": _count_leaks(dropped),
         "copies_with_another_label": _count_conflicts(posts, dropped),
         "languages": _rows_by_language(posts, dropped),
         "balance": _balance(posts, labels),
@@ -51,6 +51,17 @@ def _read_dropped(path: Path) -> pd.DataFrame:
 def _count_reasons(dropped: pd.DataFrame) -> dict[str, int]:
     counts = dropped["reason"].value_counts()
     return {reason.value: int(counts[reason]) for reason in Reason if reason in counts}
+
+
+def _count_leaks(dropped: pd.DataFrame) -> dict[str, int]:
+    """Count leaks from both ends: the train or dev rows that went, and the test rows that they were copies of.
+
+    Of several equal test rows one stays; all of them are counted.
+    """
+    leaks = dropped[dropped["reason"].isin([reason for reason in Reason if reason.is_leak])]
+    exact = set(leaks.loc[leaks["reason"] == Reason.COPY_OF_TEST, "twin_id"])
+    repeated = dropped[(dropped["reason"] == Reason.DUPLICATE) & dropped["twin_id"].isin(exact)]
+    return {"rows": len(leaks), "test_rows_with_an_exact_train_copy": len(exact) + len(repeated)}
 
 
 def _count_conflicts(posts: pd.DataFrame, dropped: pd.DataFrame) -> int:
@@ -104,7 +115,7 @@ def _describe(group: pd.DataFrame) -> dict[str, Any]:
 
 
 def _markdown(report: dict[str, Any]) -> str:
-    rows = report["rows"]
+    rows, leaks = report["rows"], report["leaks"]
     reasons = pd.DataFrame(report["dropped"].items(), columns=["why", "rows"])
     languages = pd.DataFrame(report["languages"]).T.rename_axis("language").reset_index()
     balance = pd.DataFrame(
@@ -116,8 +127,9 @@ def _markdown(report: dict[str, Any]) -> str:
     tokens = pd.DataFrame(report["tokens"]).T.rename_axis("language").reset_index()
     sections = [
         "# Posts",
-        f"{rows['read']} rows were read, {rows['kept']} kept and {rows['dropped']} dropped; {report['leaks']} of these "
-        f"were leaks: train posts with a twin in test or dev, or dev posts with a twin in test. "
+        f"{rows['read']} rows were read, {rows['kept']} kept and {rows['dropped']} dropped. {leaks['rows']} of the "
+        f"dropped were leaks: train posts with a twin in test or dev, or dev posts with a twin in test. "
+        f"{leaks['test_rows_with_an_exact_train_copy']} test rows had an exact copy in train (or dev). "
         f"{report['copies_with_another_label']} exact copies had another label than the post that stayed.",
         "## Why rows were dropped",
         _table(reasons) if len(reasons) else "None was.",

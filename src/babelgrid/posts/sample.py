@@ -1,10 +1,12 @@
 """Which train posts a mixture is trained on."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
 from babelgrid.errors import UserError
+from babelgrid.files import read_parquet
 from babelgrid.mixture import Mixture
 from babelgrid.posts.order import seeded_rank
 
@@ -34,6 +36,12 @@ def sample_posts(train: Mapping[str, pd.DataFrame], mixture: Mixture, seed: int,
     ]
     columns = ["id", "language", "text", "label"]
     return pd.concat([frame[columns] for frame in taken], ignore_index=True) if taken else pd.DataFrame(columns=columns)
+
+
+def read_train_posts(paths: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
+    """Read the train posts of each language from its posts file."""
+    posts = {language: read_parquet(path) for language, path in paths.items()}
+    return {language: rows[rows["split"] == "train"].reset_index(drop=True) for language, rows in posts.items()}
 
 
 def _in_order(posts: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ PARTS = ["train", "dev", "test"]
 
 
 def check_posts(posts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """Return the posts as strings, in the order of `COLUMNS`; an error here is a mistake of the stage, not the user's."""
+    """Return the posts as strings, in the order of `COLUMNS`; an error here is babelgrid's own mistake."""
     filled = pa.Check.str_length(min_value=1)
     schema = pa.DataFrameSchema(
         {

@@ -1,0 +1,139 @@
+"""Training is reproducible to the byte, indifferent to how a batch is cut, and learns."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Finetune, Lora, Predict
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, read_parquet, sha256, write_parquet
+from babelgrid.mixture import Mixture
+from babelgrid.model.finetune import finetune
+from babelgrid.model.predict import predict
+
+LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
+BASE = Base(folder="the folder is in base.json")
+SETTINGS = Finetune(epochs=2, batch_size=4, learning_rate=5e-3, lora=Lora(rank=4, dropout=0.1))
+
+
+@pytest.fixture
+def posts(tmp_path):
+    """Two languages of 12 train posts and 6 test posts, in which one word tells the label."""
+    paths = {}
+    for language, words in {"en": ("welcome", "closed"), "es": ("bienvenidos", "cerrado")}.items():
+        rows = [
+            {"id": f"{language}-{i}", "text": f"{words[i % 2]} {i}", "label": ["pro", "anti"][i % 2]} for i in range(18)
+        ]
+        frame = pd.DataFrame(rows).assign(split=["train"] * 12 + ["test"] * 6, group=None, source_id=None)
+        paths[language] = tmp_path / f"{language}.parquet"
+        write_parquet(paths[language], frame)
+    return paths
+
+
+def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None):
+    finetune(
+        posts,
+        base_path,
+        adapter,
+        checkpoints or adapter.with_name("checkpoints"),
+        mixture=Mixture("+".join(posts), tuple(posts)),
+        budget=None,
+        seed=seed,
+        base=BASE,
+        prompt=Prompt(),
+        labels=LABELS,
+        settings=settings,
+    )
+    return adapter
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(posts, random_base, tmp_path):
+    first = train(posts, random_base(), tmp_path / "first")
+    again = train(posts, random_base(), tmp_path / "again")
+    other = train(posts, random_base(), tmp_path / "other", seed=1)
+    for name in ("adapter_model.safetensors", "adapter_config.json", "training.csv", "provenance.json"):
+        assert sha256(first / name) == sha256(again / name), name
+    assert sha256(first / "adapter_model.safetensors") != sha256(other / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("loss", ["label", "all"])
+def test_micro_batches_of_any_size_take_the_same_steps(posts, random_base, tmp_path, loss):
+    plain = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.0), "loss": loss})
+    whole = train(posts, random_base(), tmp_path / "whole", plain)
+    cut = train(posts, random_base(), tmp_path / "cut", plain.model_copy(update={"micro_batch_size": 1}))
+    expected, found = (load_file(folder / "adapter_model.safetensors") for folder in (whole, cut))
+    for name, tensor in expected.items():
+        assert (found[name] - tensor).norm() <= 1e-3 * tensor.norm(), name
+
+
+def test_gradient_checkpointing_changes_nothing_but_memory(posts, random_base, tmp_path):
+    plain = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.0)})
+    usual = train(posts, random_base(), tmp_path / "usual", plain)
+    frugal = train(posts, random_base(), tmp_path / "frugal", plain.model_copy(update={"gradient_checkpointing": True}))
+    expected, found = (load_file(folder / "adapter_model.safetensors") for folder in (usual, frugal))
+    for name, tensor in expected.items():
+        assert (found[name] - tensor).norm() <= 1e-3 * tensor.norm(), name
+
+
+def test_an_adapter_folder_is_complete_and_names_the_base_and_not_a_path(posts, random_base, tmp_path):
+    adapter = train(posts, random_base(), tmp_path / "adapter")
+    assert sorted(path.name for path in adapter.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "provenance.json",
+        "training.csv",
+    ]
+    assert read_json(adapter / "adapter_config.json")["base_model_name_or_path"] == "random llama"
+    assert len(pd.read_csv(adapter / "training.csv")) == 12
+    assert str(posts["en"]) in read_json(adapter / "provenance.json")["inputs"]
+
+
+def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_base, tmp_path):
+    adapter = train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"epochs": 20}))
+    outputs = {language: tmp_path / "predictions" / f"{language}.parquet" for language in posts}
+    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
+    predict(random_base(), adapter, posts, outputs, **arguments)
+    for path in outputs.values():
+        table = read_parquet(path)
+        assert list(table.columns) == ["id", "gold", "predicted", "logp_pro", "logp_anti"]
+        assert len(table) == 6
+        assert (table["gold"] == table["predicted"]).mean() > 0.8
+
+
+def test_one_job_for_all_languages_and_one_for_each_give_the_same_numbers(posts, random_base, tmp_path):
+    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
+    together = {language: tmp_path / "together" / f"{language}.parquet" for language in posts}
+    predict(random_base(), None, posts, together, **arguments)
+    for language, path in posts.items():
+        alone = tmp_path / "alone" / f"{language}.parquet"
+        predict(random_base(), None, {language: path}, {language: alone}, **arguments)
+        assert alone.read_bytes() == together[language].read_bytes()
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(posts, random_base, tmp_path, monkeypatch):
+    settings = SETTINGS.model_copy(update={"checkpoint_steps": 4})
+    whole = train(posts, random_base(), tmp_path / "whole", settings)
+    checkpoints = tmp_path / "state"
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("babelgrid.model.finetune._write_adapter", die)
+        with pytest.raises(KeyboardInterrupt):
+            train(posts, random_base(), tmp_path / "resumed", settings, checkpoints=checkpoints)
+    assert list(checkpoints.glob("*/checkpoint-12"))
+    resumed = train(posts, random_base(), tmp_path / "resumed", settings, checkpoints=checkpoints)
+    assert sha256(resumed / "adapter_model.safetensors") == sha256(whole / "adapter_model.safetensors")
+    assert not Path(checkpoints).exists()
+
+
+def test_a_layer_that_the_base_lacks_is_named(posts, random_base, tmp_path):
+    wrong = SETTINGS.model_copy(update={"lora": Lora(targets=["q_projection"])})
+    with pytest.raises(UserError, match=r"no linear layer 'q_projection'.*'q_proj'"):
+        train(posts, random_base(), tmp_path / "adapter", wrong)
+    assert not (tmp_path / "adapter").exists()
