@@ -4,6 +4,10 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+
+report: "workflow/report/workflow.rst"
+
+
 if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"
@@ -19,46 +23,46 @@ include: "workflow/rules/figures.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         f"{RESULTS}/posts/report.json",
         TABLES,
         FIGURES,
+    localrule: True
 
 
 rule prefetch:
-    localrule: True
     input:
         f"{RESULTS}/base.json",
         f"{RESULTS}/answers.json",
+    localrule: True
 
 
 rule posts:
-    localrule: True
     input:
         f"{RESULTS}/posts/report.json",
         f"{RESULTS}/posts/checked.json",
+    localrule: True
 
 
 rule adapters:
-    localrule: True
     input:
         [adapter_file(mixture, seed) for mixture, seed in GRID.adapters],
+    localrule: True
 
 
 rule predictions:
-    localrule: True
     input:
         [prediction_file(*cell) for cell in GRID.cells],
+    localrule: True
 
 
 rule tables:
-    localrule: True
     input:
         TABLES,
+    localrule: True
 
 
 rule figures:
-    localrule: True
     input:
         FIGURES,
+    localrule: True

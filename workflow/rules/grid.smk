@@ -28,20 +28,20 @@ rule finetune:
         config=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_config.json",
         curve=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/training.csv",
         provenance=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/provenance.json",
-    params:
-        settings=training_settings,
-        mixture=lambda wildcards: mixture_settings(wildcards.mixture),
-        budget=EXPERIMENT.mixtures.posts,
-        checkpoints=f"{RESULTS}/checkpoints/{{mixture}}/seed{{seed}}",
-    threads: MODEL_THREADS
-    resources:
-        gpu=int(USES_GPU),
     log:
         f"{RESULTS}/logs/finetune/{{mixture}}/seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{mixture}}/seed{{seed}}.tsv"
     conda:
         "../../envs/babelgrid.yaml"
+    threads: MODEL_THREADS
+    resources:
+        gpu=int(USES_GPU),
+    params:
+        settings=training_settings,
+        mixture=lambda wildcards: mixture_settings(wildcards.mixture),
+        budget=EXPERIMENT.mixtures.posts,
+        checkpoints=f"{RESULTS}/checkpoints/{{mixture}}/seed{{seed}}",
     script:
         "../scripts/finetune.py"
 
@@ -71,17 +71,17 @@ rule predict:
             ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
             for language in predicted_languages
         ],
-    params:
-        settings=settings("base", "prompt", "labels", "predict"),
-    threads: MODEL_THREADS
-    resources:
-        gpu=int(USES_GPU),
     log:
         f"{RESULTS}/logs/predict/{{mixture}}/seed{{seed}}{'/{language}' * EXPERIMENT.predict.per_cell}.log",
     benchmark:
         f"{RESULTS}/benchmarks/predict/{{mixture}}/seed{{seed}}{'/{language}' * EXPERIMENT.predict.per_cell}.tsv"
     conda:
         "../../envs/babelgrid.yaml"
+    threads: MODEL_THREADS
+    resources:
+        gpu=int(USES_GPU),
+    params:
+        settings=settings("base", "prompt", "labels", "predict"),
     script:
         "../scripts/predict.py"
 
@@ -103,13 +103,13 @@ rule fit_baselines:
         checks=ancient(f"{RESULTS}/posts/checked.json"),
     output:
         ensure(f"{RESULTS}/baselines/{{mixture}}/seed{{seed}}.parquet", non_empty=True),
-    params:
-        labels=list(EXPERIMENT.labels),
-        mixture=lambda wildcards: mixture_settings(wildcards.mixture),
-        budget=EXPERIMENT.mixtures.posts,
     log:
         f"{RESULTS}/logs/fit_baselines/{{mixture}}/seed{{seed}}.log",
     conda:
         "../../envs/babelgrid.yaml"
+    params:
+        labels=list(EXPERIMENT.labels),
+        mixture=lambda wildcards: mixture_settings(wildcards.mixture),
+        budget=EXPERIMENT.mixtures.posts,
     script:
         "../scripts/fit_baselines.py"

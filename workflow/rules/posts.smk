@@ -19,35 +19,33 @@ if EXPERIMENT.posts.lab:
             lexicons=LEXICONS,
         output:
             f"{RESULTS}/lab/posts.csv",
-        params:
-            lab=settings("posts")["posts"]["lab"],
-            seed=EXPERIMENT.seed,
         log:
             f"{RESULTS}/logs/generate_posts.log",
         conda:
             "../../envs/babelgrid.yaml"
+        params:
+            lab=settings("posts")["posts"]["lab"],
+            seed=EXPERIMENT.seed,
         script:
             "../scripts/generate_posts.py"
 
 
 rule prepare_posts:
-    localrule: True
     input:
         code=code("prepare_posts"),
-        sources=(
-            f"{RESULTS}/lab/posts.csv" if EXPERIMENT.posts.lab else source_files()
-        ),
+        sources=(f"{RESULTS}/lab/posts.csv" if EXPERIMENT.posts.lab else source_files()),
     output:
         posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
         dropped=f"{RESULTS}/posts/dropped.csv",
+    log:
+        f"{RESULTS}/logs/prepare_posts.log",
+    localrule: True
+    conda:
+        "../../envs/babelgrid.yaml"
     params:
         settings=settings("posts", "labels"),
         aliases=EXPERIMENT.languages.aliases,
         seed=EXPERIMENT.seed,
-    log:
-        f"{RESULTS}/logs/prepare_posts.log",
-    conda:
-        "../../envs/babelgrid.yaml"
     script:
         "../scripts/prepare_posts.py"
 
@@ -69,12 +67,16 @@ rule extract_posts:
 
 
 rule check_posts:
-    localrule: True
     input:
         code=code("check_posts"),
         posts=f"{RESULTS}/posts/all.parquet",
     output:
         f"{RESULTS}/posts/checked.json",
+    log:
+        f"{RESULTS}/logs/check_posts.log",
+    localrule: True
+    conda:
+        "../../envs/babelgrid.yaml"
     params:
         grid={
             "train": sorted(
@@ -89,10 +91,6 @@ rule check_posts:
             "mixtures": [mixture_settings(name) for name in GRID.mixtures],
             "budget": EXPERIMENT.mixtures.posts,
         },
-    log:
-        f"{RESULTS}/logs/check_posts.log",
-    conda:
-        "../../envs/babelgrid.yaml"
     script:
         "../scripts/check_posts.py"
 
@@ -104,21 +102,20 @@ rule count_tokens:
         base=f"{RESULTS}/base.json",
     output:
         ensure(f"{RESULTS}/posts/tokens.parquet", non_empty=True),
+    log:
+        f"{RESULTS}/logs/count_tokens.log",
+    conda:
+        "../../envs/babelgrid.yaml"
     params:
         settings=settings("prompt"),
         languages=list(
             dict.fromkeys([*EXPERIMENT.languages.train, *GRID.test_languages])
         ),
-    log:
-        f"{RESULTS}/logs/count_tokens.log",
-    conda:
-        "../../envs/babelgrid.yaml"
     script:
         "../scripts/count_tokens.py"
 
 
 rule report_posts:
-    localrule: True
     input:
         code=code("report_posts"),
         posts=f"{RESULTS}/posts/all.parquet",
@@ -127,11 +124,12 @@ rule report_posts:
     output:
         json=f"{RESULTS}/posts/report.json",
         markdown=f"{RESULTS}/posts/report.md",
-    params:
-        labels=list(EXPERIMENT.labels),
     log:
         f"{RESULTS}/logs/report_posts.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
+    params:
+        labels=list(EXPERIMENT.labels),
     script:
         "../scripts/report_posts.py"

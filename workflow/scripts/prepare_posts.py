@@ -3,14 +3,13 @@ from pathlib import Path
 from babelgrid.config.posts import Posts
 from babelgrid.config.prompt import Label
 from babelgrid.job import job
-from babelgrid.lab.posts import as_files
 from babelgrid.posts.prepare import prepare_posts
 
 with job(snakemake.log[0]):
     blocks = snakemake.params.settings
     posts = Posts(**blocks["posts"])
     prepare_posts(
-        as_files(posts, Path(snakemake.input.sources)) if posts.lab else posts,
+        posts.read_from_lab(snakemake.input.sources) if posts.lab else posts,
         {name: Label(**label) for name, label in blocks["labels"].items()},
         snakemake.params.aliases,
         snakemake.params.seed,

@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
@@ -8,8 +9,8 @@ from babelgrid.lab.pretrain import pretrain_base
 with job(snakemake.log[0]):
     pretrain_base(
         LabBase(**snakemake.params.lab),
-        Path(snakemake.input.posts) if snakemake.input.posts else None,
         snakemake.params.seed,
         snakemake.threads,
         Path(snakemake.output[0]),
+        logging.getLogger("babelgrid.lab"),
     )

@@ -1,6 +1,7 @@
 """What a cell's score is worth: the same posts answered without a language model."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,37 @@ from sklearn.linear_model import LogisticRegression
 
 from babelgrid.analysis.views import LOGP
 from babelgrid.errors import UserError
+from babelgrid.files import provenance, read_parquet, write_parquet
+from babelgrid.mixture import Mixture
+from babelgrid.posts.sample import read_train_posts, sample_posts
 
 Floats = NDArray[np.float64]
+
+
+def write_baselines(
+    train: Mapping[str, Path],
+    test: Mapping[str, Path],
+    *,
+    mixture: Mixture,
+    labels: Sequence[str],
+    seed: int,
+    budget: int | None,
+    out: Path,
+) -> None:
+    """Fit the baselines of a (mixture, seed) on the posts that its adapter learns from, and write their answers.
+
+    train, test: posts files by language. The untuned base has learnt from no post, so `train` holds all train languages
+    and only the majority class stands beside it.
+    """
+    train_posts = read_train_posts(train)
+    posts = {language: read_parquet(path) for language, path in test.items()}
+    test_posts = {language: rows[rows["split"] == "test"].reset_index(drop=True) for language, rows in posts.items()}
+    if mixture.is_trained:
+        answers = fit_baselines(sample_posts(train_posts, mixture, seed, budget), test_posts, labels)
+    else:
+        answers = fit_majority(pd.concat(train_posts.values()), test_posts, labels)
+    settings = {"mixture": mixture.name, "seed": seed, "budget": budget}
+    write_parquet(out, answers, provenance(settings, sorted({*train.values(), *test.values()})))
 
 
 def fit_baselines(train: pd.DataFrame, test: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> pd.DataFrame:

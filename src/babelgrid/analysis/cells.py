@@ -1,4 +1,9 @@
-"""Score every cell of the grid, with its baselines beside it."""
+"""Score every cell of the grid, with its baselines beside it.
+
+cells.csv has a row for each mixture, seed, test_language, split and view: n (posts), each metric with <metric>_low and
+<metric>_high (its 95% interval over posts), and <baseline>_<metric>. A cell without posts in a view has n = 0 and no
+scores. classes.csv has a row for each class of those: precision, recall, f1, support.
+"""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -37,10 +42,6 @@ def score_cells(
     predictions: (mixture, seed, test language) -> Parquet with gold and logp_<label>.
     baselines: (mixture, seed) -> Parquet as `baselines.fit_baselines` makes it; a baseline may be missing in it.
     seed: of the bootstrap. A cell's interval depends on it and on the cell alone, not on what else is in the grid.
-
-    cells.csv: mixture, seed, test_language, split, view, n, each metric with <metric>_low and <metric>_high (95%
-    interval), and <baseline>_<metric>. classes.csv: mixture, seed, test_language, split, view, class, precision, recall, f1,
-    support. A cell without posts in a view has n = 0 and no scores.
     Raises `UserError` where a file is missing or broken, or a baseline answered other posts than the model.
     """
     cells: list[Row] = []

@@ -1,4 +1,14 @@
-"""Exposure: how much of each language an adapter's model has met, in pre-training and in fine-tuning."""
+"""Exposure: how much of each language an adapter's model has met, in pre-training and in fine-tuning.
+
+exposure.csv has a row for each mixture and language:
+share_<table> (percent) or gigawords_<table>: pre-training exposure; empty where it is unknown.
+pretraining_tokens: of that language; exact for the lab, else the first table in percent times the base's whole
+    pre-training, which is an estimate unless that table describes this base; empty where unknown.
+finetune_posts, finetune_text_tokens, finetune_prompt_tokens: unique, means over seeds; the post's text alone, and with
+    the prompt. finetune_…_seen: over all epochs.
+finetune_to_pretraining: text tokens seen over the base's whole pre-training, all languages.
+seen: whether the mixture holds the language.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +20,7 @@ from babelgrid.analysis.shares import ShareTable, load_shares, table_name
 from babelgrid.errors import UserError
 from babelgrid.files import read_json, read_parquet, write_csv
 from babelgrid.mixture import Mixture
-from babelgrid.posts.sample import sample_posts
+from babelgrid.posts.sample import read_train_posts, sample_posts
 
 Row = dict[str, Any]
 Counted = dict[str, float]
@@ -37,31 +47,20 @@ def measure_exposure(
     languages: train and test languages. posts: train language -> Parquet of its posts.
     tokens_path: Parquet with id, text_tokens, prompt_tokens.
     tables: share tables (see `shares.load_shares`). pretraining_tokens: of the base's whole pre-training.
-
-    share_<table> (percent) or gigawords_<table>: empty where unknown. pretraining_tokens: of that language; exact for
-    the lab, else the first table in percent times the whole, which is an estimate unless that table describes this
-    base. finetune_…: unique, and seen over the epochs; of the post's text alone, and with the prompt.
-    finetune_to_pretraining: text tokens seen over tokens of the base's whole pre-training (all languages).
     """
     shares = [load_shares(table, lab_exposure) for table in tables]
     _refuse_namesakes(shares)
     known, whole = _pretraining(shares, lab_exposure, pretraining_tokens)
-    train = {language: _read_train(path) for language, path in posts.items()}
+    train = read_train_posts(posts)
     tokens = read_parquet(tokens_path, ["id", "text_tokens", "prompt_tokens"]).assign(posts=1).set_index("id")[_COUNTED]
     rows = []
     for mixture in mixtures:
         counts = _count_finetuning(mixture, train, tokens, seeds, budget)
         for language in languages:
-            rows.append(
-                {
-                    "mixture": mixture.name,
-                    "language": language,
-                    "seen": language in mixture.all_languages,
-                    **{table.column: table.values.get(language) for table in shares},
-                    "pretraining_tokens": known.get(language),
-                    **_finetuning_columns(counts.get(language, _NOTHING), epochs, whole),
-                }
-            )
+            row = {"mixture": mixture.name, "language": language, "seen": language in mixture.all_languages}
+            row |= {table.column: table.values.get(language) for table in shares}
+            row["pretraining_tokens"] = known.get(language)
+            rows.append(row | _finetuning_columns(counts.get(language, _NOTHING), epochs, whole))
     write_csv(out, pd.DataFrame(rows))
 
 
@@ -101,11 +100,6 @@ def _pretraining(
     if total is None or percent is None:
         return {}, total
     return {language: share / 100 * total for language, share in percent.items()}, total
-
-
-def _read_train(path: str | Path) -> pd.DataFrame:
-    posts = read_parquet(path)
-    return posts[posts["split"] == "train"].reset_index(drop=True)
 
 
 def _count_finetuning(

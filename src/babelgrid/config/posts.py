@@ -126,3 +126,8 @@ class Posts(Settings):
             if self.parts and not any(with_part):
                 raise ValueError("parts explains the values of columns.part or of {part} in the path; neither is given")
         return self
+
+    def read_from_lab(self, path: str) -> Self:
+        """Return these settings for reading the file that the lab has written its posts to."""
+        columns = Columns(id="id", part="part")
+        return self.model_copy(update={"lab": None, "files": [path], "columns": columns})

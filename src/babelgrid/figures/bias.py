@@ -15,9 +15,9 @@ from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.metrics import Floats, Metric
 from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.transfer import cells_of_view
+from babelgrid.analysis.transfer import scored_cells_of_view
 from babelgrid.analysis.trend import Band, fit_band, spearman
-from babelgrid.figures.labels import label_points, points_of, spread_apart
+from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
 from babelgrid.figures.order import group_mixtures
 from babelgrid.figures.style import (
     FAINT,
@@ -25,15 +25,17 @@ from babelgrid.figures.style import (
     SEEN_COLOUR,
     TWO_COLUMNS,
     UNSEEN_COLOUR,
+    count_seeds,
     decimal,
     house_style,
     save_figure,
     wrap,
 )
 
+_RHO = "\N{GREEK SMALL LETTER RHO}"
 _PANEL_HEIGHT = 1.55
 _LEFT, _RIGHT, _TOP, _GAP_X, _GAP_Y = 0.42, 0.08, 0.62, 0.12, 0.24
-_DOT = 3.4
+_DOT = 2.2
 """Smallest distance between neighbouring dots, in points."""
 
 
@@ -79,41 +81,37 @@ def draw_exposure_bias(
             _draw_axes(axes, scale)
             axes.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(mixtures))
             _draw_panel(axes, data[data["mixture"] == mixture].reset_index(drop=True), scale)
-        _draw_words(
-            figure, f"{METRIC_NAMES[metric]} against pre-training exposure: {view}", METRIC_NAMES[metric], table
-        )
+        _draw_words(figure, METRIC_NAMES[metric], view, table)
         save_figure(figure, data, out_stem)
 
 
 def _collect(cells_path: str | Path, exposure_path: str | Path, view: str, metric: Metric, table: str) -> pd.DataFrame:
-    cells = cells_of_view(cells_path, view, metric).dropna(subset="score")
+    cells = scored_cells_of_view(cells_path, view, metric)
     exposure = read_table(exposure_path)
     seen = seen_cells(exposure)
-    order = [
-        name for names in group_mixtures(cells["mixture"].drop_duplicates().tolist(), seen).values() for name in names
-    ]
+    groups = group_mixtures(cells["mixture"].drop_duplicates().tolist(), seen)
+    order = [name for members in groups.values() for name in members]
     cells = cells.sort_values("mixture", key=lambda column: column.map(order.index), kind="stable", ignore_index=True)
     cells.insert(2, "exposure", cells["test_language"].map(exposure_of_languages(exposure, table)))
     cells.insert(3, "seen", [pair in seen for pair in zip(cells["mixture"], cells["test_language"], strict=True)])
     known = cells[cells["exposure"] > 0]
-    rho = known.groupby("mixture")[["exposure", "score"]].apply(
-        lambda group: spearman(group["exposure"].to_numpy(), group["score"].to_numpy())
-    )
+    rho = {
+        mixture: spearman(points["exposure"].to_numpy(), points["score"].to_numpy())
+        for mixture, points in known.groupby("mixture")
+    }
     return cells.assign(spearman=cells["mixture"].map(rho))
 
 
 def _explain(data: pd.DataFrame) -> str:
-    seeds = int(data["seeds"].max())
-    over = f"Means over {seeds} seeds" if seeds > 1 else "One seed"
     return (
-        f"{over}; bars: 95% intervals over a cell's posts. \N{GREEK SMALL LETTER RHO}: Spearman's correlation over the n "
-        f"languages of known exposure; band: 95%, resampling those languages. Languages of nearly equal exposure are "
-        f"drawn side by side."
+        f"{count_seeds(data)}; bars: 95% intervals over a cell's posts. {_RHO}: Spearman's correlation over the n "
+        f"languages of known exposure; band: 95%, resampling those languages. Languages of nearly equal exposure stand "
+        f"side by side."
     )
 
 
 def _lay_out(panels: int, foot: str) -> tuple[Figure, list[Axes], int]:
-    """Make a figure of the right height, write its foot, and return its panels in reading order and how many stand in a row."""
+    """Make a figure of the right height with its foot; return it, its panels, and how many stand in a row."""
     columns = min(panels, 3 if panels <= 12 else 4)
     rows = -(-panels // columns)
     lines = wrap(foot, TWO_COLUMNS - 0.16, 6)
@@ -136,7 +134,7 @@ def _lay_out(panels: int, foot: str) -> tuple[Figure, list[Axes], int]:
 def _scale(data: pd.DataFrame, panel: Axes) -> Scale:
     """Divide a panel's width between the strips and the logarithmic axis."""
     exposure = data.drop_duplicates("test_language")["exposure"]
-    sizes = {"unknown": int(exposure.isna().sum()), "none": int((exposure == 0).sum())}
+    sizes = {"unknown": int(exposure.isna().sum()), "zero": int((exposure == 0).sum())}
     widths = {name: max(27.0, 7.5 * size + 6) for name, size in sizes.items() if size}
     known = np.log10(exposure[exposure > 0])
     low, high = (known.min() - 0.3, known.max() + 0.2) if len(known) else (-1.0, 0.0)
@@ -151,9 +149,11 @@ def _scale(data: pd.DataFrame, panel: Axes) -> Scale:
 
 
 def _draw_axes(axes: Axes, scale: Scale) -> None:
-    decades = np.arange(np.ceil(scale.edge), np.floor(scale.right) + 1)
-    labels = [f"{10**decade:g}" for decade in decades]
-    axes.set_xticks([*scale.strips.values(), *decades], [*scale.strips, *labels])
+    steps = (1,) if scale.right - scale.edge > 2.2 else (1, 2, 5)
+    decades = range(int(np.floor(scale.edge)), int(np.ceil(scale.right)) + 1)
+    values = [step * 10.0**decade for decade in decades for step in steps]
+    shown = [value for value in values if scale.edge < np.log10(value) < scale.right]
+    axes.set_xticks([*scale.strips.values(), *np.log10(shown)], [*scale.strips, *(f"{value:g}" for value in shown)])
     axes.grid(axis="y")
     if scale.strips:
         axes.axvspan(scale.left, scale.edge, color="#f2f2f2", linewidth=0, zorder=0)
@@ -168,7 +168,7 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, scale: Scale) -> None:
     axes.set_title(mixture, weight="bold")
     rho = float(points["spearman"].iloc[0])
     text = f"{rho:+.2f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(rho) else "\N{EN DASH}"
-    axes.set_title(f"\N{GREEK SMALL LETTER RHO} = {text}, n = {len(known)}", loc="right", size=6, color=FAINT)
+    axes.set_title(f"{_RHO} = {text}, n = {len(known)}", loc="right", size=6, color=FAINT)
     generator = np.random.default_rng(zlib.crc32(mixture.encode()))
     band = fit_band(np.log10(known["exposure"].to_numpy()), known["score"].to_numpy(), generator)
     if band:
@@ -185,7 +185,7 @@ def _positions(points: pd.DataFrame, scale: Scale) -> Floats:
     x = np.log10(np.where(exposure > 0, exposure, 1.0))
     is_known = exposure > 0
     x[is_known] = spread_apart(x[is_known], _DOT * scale.unit)
-    for name, inside in {"unknown": np.isnan(exposure), "none": exposure == 0}.items():
+    for name, inside in {"unknown": np.isnan(exposure), "zero": exposure == 0}.items():
         if inside.any():
             x[inside] = spread_apart(np.full(inside.sum(), scale.strips[name]), 7.5 * scale.unit)
     return x
@@ -207,19 +207,22 @@ def _draw_points(axes: Axes, points: pd.DataFrame, x: Floats) -> None:
 def _draw_labels(axes: Axes, points: pd.DataFrame, x: Floats, band: Band | None) -> None:
     """Label the points where neither dots nor bars, baselines or the line are in the way, as far as there is room."""
     score, low, high, baseline = (points[name].to_numpy() for name in ("score", "low", "high", "baseline"))
-    dots, dashes = points_of(axes, x, score), points_of(axes, x, baseline)
-    bars = np.hstack([points_of(axes, x, low) - [0.4, 0], points_of(axes, x, high) + [0.4, 0]])
-    boxes = [np.hstack([dots - 2.4, dots + 2.4]), bars, np.hstack([dashes - [2.2, 0.5], dashes + [2.2, 0.5]])]
+    boxes = [
+        boxes_between(points_of(axes, x, score), margin=(2.4, 2.4)),
+        boxes_between(points_of(axes, x, low), points_of(axes, x, high), margin=(0.4, 0)),
+        boxes_between(points_of(axes, x, baseline), margin=(2.2, 0.5)),
+    ]
     if band:
-        line = points_of(axes, band.x, band.line)
-        boxes.append(np.hstack([line - [1.2, 0.6], line + [1.2, 0.6]]))
+        boxes.append(boxes_between(points_of(axes, band.x, band.line), margin=(1.2, 0.6)))
     obstacles = np.vstack(boxes)
+    obstacles = obstacles[~np.isnan(obstacles).any(axis=1)]
     colours = [SEEN_COLOUR if inside else UNSEEN_COLOUR for inside in points["seen"]]
-    label_points(axes, x, score, points["test_language"].tolist(), obstacles[~np.isnan(obstacles).any(axis=1)], colours)
+    label_points(axes, np.column_stack([x, score]), points["test_language"].tolist(), colours, obstacles)
 
 
-def _draw_words(figure: Figure, title: str, metric_name: str, table: str) -> None:
+def _draw_words(figure: Figure, metric_name: str, view: str, table: str) -> None:
     height = figure.get_figheight()
+    title = f"{metric_name} against pre-training exposure: {view}"
     figure.text(0.08 / TWO_COLUMNS, 1 - 0.2 / height, title, size=8.5, weight="bold")
     handles = [
         Line2D([], [], marker="o", color=SEEN_COLOUR, linestyle="", markersize=3.4),

@@ -8,13 +8,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from babelgrid.analysis.exposure import seen_cells
 from babelgrid.analysis.metrics import Metric
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.transfer import cells_of_view
+from babelgrid.analysis.transfer import scored_cells_of_view
 from babelgrid.errors import UserError
-from babelgrid.figures.labels import label_points, points_of
+from babelgrid.figures.labels import boxes_between, label_points, points_of
 from babelgrid.figures.order import group_mixtures
-from babelgrid.figures.style import FAINT, METRIC_NAMES, TWO_COLUMNS, decimal, house_style, save_figure, wrap
+from babelgrid.figures.style import (
+    FAINT,
+    METRIC_NAMES,
+    TWO_COLUMNS,
+    count_seeds,
+    decimal,
+    house_style,
+    save_figure,
+    wrap,
+)
 
 UNTUNED = "none"
 
@@ -61,22 +71,20 @@ def draw_gain(
 
 
 def _collect(cells_path: str | Path, exposure_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
-    """Return a row for each tuned cell: group, mixture, test_language, series, seen, tokens_seen, score, untuned, gain."""
-    cells = cells_of_view(cells_path, view, metric)
+    """Return a row for each tuned cell: group, mixture, test_language, seen, tokens_seen, score, untuned, gain…."""
+    cells = scored_cells_of_view(cells_path, view, metric)
     untuned = cells[cells["mixture"] == UNTUNED].set_index("test_language")["score"]
     if untuned.empty:
         raise UserError(f"{cells_path}: a gain needs the untuned base to compare with; set mixtures.none: true")
-    cells = cells[cells["mixture"] != UNTUNED].dropna(subset="score")
-    exposure = read_table(exposure_path)[["mixture", "language", "seen", "finetune_text_tokens_seen"]]
-    exposure.columns = pd.Index(["mixture", "test_language", "seen", "tokens_seen"])
-    data = cells[["mixture", "test_language", "seeds", "score"]].merge(
-        exposure, on=["mixture", "test_language"], how="left"
-    )
-    data["seen"] = data["seen"].fillna(False).astype(bool)
+    cells = cells[(cells["mixture"] != UNTUNED) & cells["test_language"].isin(untuned.index)]
+    exposure = read_table(exposure_path)
+    seen = seen_cells(exposure)
+    tokens = exposure.set_index(["mixture", "language"])["finetune_text_tokens_seen"].rename("tokens_seen")
+    data = cells[["mixture", "test_language", "seeds", "score"]].join(tokens, on=["mixture", "test_language"])
+    data["seen"] = [pair in seen for pair in zip(data["mixture"], data["test_language"], strict=True)]
     data["untuned"] = data["test_language"].map(untuned)
     data["gain"] = data["score"] - data["untuned"]
-    pairs = set(zip(data.loc[data["seen"], "mixture"], data.loc[data["seen"], "test_language"], strict=True))
-    groups = group_mixtures(data["mixture"].drop_duplicates().tolist(), pairs)
+    groups = group_mixtures(data["mixture"].drop_duplicates().tolist(), seen)
     names = [name for members in groups.values() for name in members]
     data.insert(0, "group", data["mixture"].map({name: group for group, members in groups.items() for name in members}))
     data["series"] = data["mixture"] if len(names) <= _MOST_COLOURS else data["group"]
@@ -84,9 +92,7 @@ def _collect(cells_path: str | Path, exposure_path: str | Path, view: str, metri
 
 
 def _explain(data: pd.DataFrame) -> str:
-    seeds = int(data["seeds"].max())
-    over = f"Means over {seeds} seeds" if seeds > 1 else "One seed"
-    return f"{over}, one point per mixture and test language. Tokens of the posts alone, without the prompt, over all epochs."
+    return f"{count_seeds(data)}, one point per mixture and test language. Tokens: of the posts alone, over all epochs."
 
 
 def _draw_unseen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
@@ -135,11 +141,10 @@ def _draw_seen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str]]
         columnspacing=0.8,
     )
     if len(data) <= _MOST_LABELS:
-        dots = points_of(axes, data["tokens_seen"].to_numpy(), data["gain"].to_numpy())
+        places = data[["tokens_seen", "gain"]].to_numpy(float)
+        dots = points_of(axes, places[:, 0], places[:, 1])
         colours = [looks[name][0] for name in data["series"]]
-        words = data["test_language"].tolist()
-        obstacles = np.hstack([dots - 2.2, dots + 2.2])
-        label_points(axes, data["tokens_seen"].to_numpy(), data["gain"].to_numpy(), words, obstacles, colours)
+        label_points(axes, places, data["test_language"].tolist(), colours, boxes_between(dots, margin=(2.2, 2.2)))
 
 
 def _draw_ground(axes: Axes) -> None:

@@ -12,32 +12,38 @@ Floats = NDArray[np.float64]
 _DIRECTIONS = [(np.cos(angle), np.sin(angle)) for angle in np.deg2rad([0, 180, 45, 135, -45, -135, 90, -90])]
 _REACHES = (1.0, 1.7, 2.6, 3.6)
 _SWEEPS = 3
+_SIZE = 5.6
 
 
-def label_points(
-    axes: Axes, x: Floats, y: Floats, words: Sequence[str], obstacles: Floats, colours: Sequence[str], size: float = 5.6
-) -> None:
-    """Write each word beside its point (x, y in data units), with a thin line to it where it had to move away.
+def label_points(axes: Axes, points: Floats, words: Sequence[str], colours: Sequence[str], obstacles: Floats) -> None:
+    """Write each word beside its point, with a thin line to it where it had to move away.
 
+    points: shape (points, 2), in data units.
     obstacles: boxes (left, bottom, right, top) in points from the figure's corner, which words should not cover.
-    Call it after the layout is final (`Figure.draw_without_rendering`), since it measures in print points.
+    Call it when limits and layout are final, since it measures in print points.
     """
-    anchors = points_of(axes, x, y)
-    sizes = np.array([(0.64 * size * len(word), 0.78 * size) for word in words]).reshape(-1, 2)
+    anchors = points_of(axes, points[:, 0], points[:, 1])
+    sizes = np.array([(0.64 * _SIZE * len(word), 0.78 * _SIZE) for word in words]).reshape(-1, 2)
     frame = axes.get_window_extent()
     bounds = np.array([frame.x0, frame.y0, frame.x1, frame.y1]) * 72 / axes.figure.dpi
     centres = place_labels(anchors, sizes, obstacles, bounds)
-    for anchor, centre, word, colour, point in zip(
-        anchors, centres, words, colours, zip(x, y, strict=True), strict=True
-    ):
+    for anchor, centre, word, colour, (x, y) in zip(anchors, centres, words, colours, points, strict=True):
         offset = centre - anchor
         label: Text = axes.annotate(
-            word, point, offset, textcoords="offset points", size=size, color=colour, ha="center", va="center", zorder=5
+            word,
+            (x, y),
+            offset,
+            textcoords="offset points",
+            size=_SIZE,
+            color=colour,
+            ha="center",
+            va="center",
+            zorder=5,
         )
         label.set_in_layout(False)
         if np.hypot(*offset) > 9:
             thread = {"arrowstyle": "-", "color": colour, "linewidth": 0.3, "shrinkA": 3, "shrinkB": 1.5}
-            axes.annotate("", point, offset, textcoords="offset points", arrowprops=thread).set_in_layout(False)
+            axes.annotate("", (x, y), offset, textcoords="offset points", arrowprops=thread).set_in_layout(False)
 
 
 def points_of(axes: Axes, x: Floats, y: Floats) -> Floats:
@@ -45,6 +51,11 @@ def points_of(axes: Axes, x: Floats, y: Floats) -> Floats:
     pixels = axes.transData.transform(np.column_stack([x, y]))
     points: Floats = pixels * 72 / axes.figure.dpi
     return points
+
+
+def boxes_between(low: Floats, high: Floats | None = None, *, margin: tuple[float, float]) -> Floats:
+    """Return boxes from corner to corner (or around each point), wider by a margin; shape (points, 4)."""
+    return np.hstack([low - np.array(margin), (low if high is None else high) + np.array(margin)])
 
 
 def place_labels(anchors: Floats, sizes: Floats, obstacles: Floats, bounds: Floats) -> Floats:
@@ -69,7 +80,7 @@ def place_labels(anchors: Floats, sizes: Floats, obstacles: Floats, bounds: Floa
 
 
 def spread_apart(values: Floats, distance: float) -> Floats:
-    """Move values as little as needed to stand at least `distance` apart, in the same order; ties in the order given."""
+    """Move values as little as needed to stand at least `distance` apart, in the same order."""
     order = np.argsort(values, kind="stable")
     blocks: list[tuple[float, int]] = []
     for value in values[order]:
@@ -102,5 +113,6 @@ def _overlap(boxes: Floats, others: Floats) -> Floats:
 def _outside(boxes: Floats, bounds: Floats) -> Floats:
     """Return by how many points each box leaves the bounds."""
     below = np.clip(bounds[:2] - boxes[:, :2], 0, None).sum(axis=1)
-    above: Floats = np.clip(boxes[:, 2:] - bounds[2:], 0, None).sum(axis=1)
-    return below + above
+    above = np.clip(boxes[:, 2:] - bounds[2:], 0, None).sum(axis=1)
+    outside: Floats = below + above
+    return outside

@@ -1,8 +1,8 @@
 """The transfer matrix as a picture."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,16 @@ from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer import cells_of_view
 from babelgrid.figures.order import group_mixtures, language_name, order_languages
-from babelgrid.figures.style import FAINT, METRIC_NAMES, TWO_COLUMNS, decimal, house_style, save_figure, wrap
+from babelgrid.figures.style import (
+    FAINT,
+    METRIC_NAMES,
+    TWO_COLUMNS,
+    count_seeds,
+    decimal,
+    house_style,
+    save_figure,
+    wrap,
+)
 
 _UNKNOWN_GAP = 0.14
 _SERIES_GAP = 0.05
@@ -27,6 +36,9 @@ _TITLE_ROW = 0.19
 _BAR_WIDTH = 0.62
 _EDGE = 0.08
 _DARK = "#1a1a1a"
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height, in inches from the top left corner."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +111,12 @@ def _collect(cells_path: str | Path, exposure_path: str | Path, view: str, metri
 
 
 def _explain(data: pd.DataFrame) -> str:
-    seeds = int(data["seeds"].max())
     low, high = int(data["n"].min()), int(data["n"].max())
     posts = f"{low}" if low == high else f"{low} to {high}"
-    over = f"Means over {seeds} seeds" if seeds > 1 else "One seed"
-    return f"{over}; {posts} posts per cell. Baselines: majority class and character n-grams of the same train posts (for none: majority of all)."
+    return (
+        f"{count_seeds(data)}; {posts} posts per cell. Baselines: majority class and character n-grams of the same "
+        f"train posts (for none: majority of all)."
+    )
 
 
 def _lay_out(data: pd.DataFrame, foot: str) -> Layout:
@@ -177,9 +190,9 @@ def _draw_head(axes: Axes, data: pd.DataFrame, layout: Layout, title: str, table
             axes.text(middle, y - 0.04, _share(shares[language]), size=5.8, color=FAINT, ha="center", va="center")
     unknown = [layout.columns[language] + layout.cell[0] / 2 for language in shares.index[shares.isna()]]
     if unknown:
-        axes.text(np.mean(unknown), y - 0.04, "unknown", size=5.8, color=FAINT, ha="center", va="center")
-    for title, y in layout.titles.items():
-        axes.text(_EDGE, y + _TITLE_ROW * 0.62, title, size=6, color=FAINT, va="center")
+        axes.text(sum(unknown) / len(unknown), y - 0.04, "unknown", size=5.8, color=FAINT, ha="center", va="center")
+    for group, y in layout.titles.items():
+        axes.text(_EDGE, y + _TITLE_ROW * 0.62, group, size=6, color=FAINT, va="center")
 
 
 def _heading(language: str) -> str:
@@ -195,49 +208,48 @@ def _draw_cells(axes: Axes, data: pd.DataFrame, layout: Layout, scale: ScalarMap
     for mixture, y in layout.rows.items():
         axes.text(_EDGE, y + layout.cell[1] / 2, mixture, size=6.5, va="center")
     for cell in data.itertuples():
-        corner = (layout.columns[str(cell.test_language)], layout.rows[str(cell.mixture)])
-        _draw_cell(axes, corner, layout.cell, float(cell.score), bool(cell.beats_baseline), scale)  # type: ignore[arg-type]
+        box = (layout.columns[str(cell.test_language)], layout.rows[str(cell.mixture)], *layout.cell)
+        _draw_cell(axes, box, float(cell.score), bool(cell.beats_baseline), scale)  # type: ignore[arg-type]
         if cell.seen:
-            axes.add_patch(_frame(corner, layout.cell))
+            axes.add_patch(_frame(box))
 
 
-def _draw_cell(
-    axes: Axes,
-    corner: tuple[float, float],
-    size: tuple[float, float],
-    score: float,
-    beats_baseline: bool,
-    scale: ScalarMappable,
-) -> None:
-    middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2 + 0.005)
+def _draw_cell(axes: Axes, box: Box, score: float, beats_baseline: bool, scale: ScalarMappable) -> None:
+    left, top, width, height = box
+    middle = (left + width / 2, top + height / 2 + 0.005)
+    words: dict[str, Any] = {"size": 6.5, "ha": "center", "va": "center"}
     if np.isnan(score):
-        axes.text(*middle, "\N{EN DASH}", size=6.5, color=FAINT, ha="center", va="center")
+        axes.text(*middle, "\N{EN DASH}", color=FAINT, **words)
         return
     if not beats_baseline:
-        axes.add_patch(_box(corner, size, "#f0f0f0", hatch=True))
-        axes.text(*middle, decimal(score), size=6.5, style="italic", color="#555555", ha="center", va="center")
+        axes.add_patch(_hatched(box))
+        axes.text(*middle, decimal(score), style="italic", color="#555555", **words)
         return
     red, green, blue, _ = scale.to_rgba(np.array([score]))[0]
     is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.48
-    axes.add_patch(_box(corner, size, (red, green, blue)))
-    axes.text(*middle, decimal(score), size=6.5, color=_DARK if is_light else "white", ha="center", va="center")
+    axes.add_patch(_filled(box, (red, green, blue)))
+    axes.text(*middle, decimal(score), color=_DARK if is_light else "white", **words)
 
 
-def _box(
-    corner: tuple[float, float], size: tuple[float, float], colour: str | Sequence[float], hatch: bool = False
-) -> Rectangle:
-    box = Rectangle(corner, *size, facecolor=colour, edgecolor="white", linewidth=0.9)
-    if hatch:
-        box.set(hatch="//////", hatchcolor="#dddddd")
-    return box
+def _filled(box: Box, colour: str | tuple[float, float, float]) -> Rectangle:
+    left, top, width, height = box
+    return Rectangle((left, top), width, height, facecolor=colour, edgecolor="white", linewidth=0.9)
 
 
-def _frame(corner: tuple[float, float], size: tuple[float, float]) -> Rectangle:
+def _hatched(box: Box) -> Rectangle:
+    patch = _filled(box, "#f0f0f0")
+    patch.set(hatch="//////", hatchcolor="#dddddd")
+    return patch
+
+
+def _frame(box: Box) -> Rectangle:
+    left, top, width, height = box
     inset = 0.012
+    corner = (left + inset, top + inset)
     return Rectangle(
-        (corner[0] + inset, corner[1] + inset),
-        size[0] - 2 * inset,
-        size[1] - 2 * inset,
+        corner,
+        width - 2 * inset,
+        height - 2 * inset,
         fill=False,
         edgecolor=_DARK,
         linewidth=1.1,
@@ -247,21 +259,19 @@ def _frame(corner: tuple[float, float], size: tuple[float, float]) -> Rectangle:
 
 
 def _draw_foot(axes: Axes, layout: Layout) -> None:
+    """Explain frames and grey cells, and write the footnote."""
     y = layout.bottom + 0.12
-    key = (0.26, 0.14)
-    for x, patches, words in _legend(layout, y, key):
-        for patch in patches:
-            axes.add_patch(patch)
-        axes.text(x + key[0] + 0.06, y + key[1] / 2, words, size=6.5, va="center")
+    width, height = 0.26, 0.14
+    framed, grey = (_EDGE, y, width, height), (_EDGE + 2.3, y, width, height)
+    for patch in (_filled(framed, "#b9b9b9"), _frame(framed), _hatched(grey)):
+        axes.add_patch(patch)
+    for (left, *_), words in (
+        (framed, "the mixture holds this language"),
+        (grey, "no better than the better baseline"),
+    ):
+        axes.text(left + width + 0.06, y + height / 2, words, size=6.5, va="center")
     for number, line in enumerate(layout.footnote):
         axes.text(_EDGE, y + 0.3 + 0.12 * number, line, size=6, color=FAINT, va="center")
-
-
-def _legend(layout: Layout, y: float, key: tuple[float, float]) -> Iterator[tuple[float, list[Rectangle], str]]:
-    first = _EDGE
-    yield first, [_box((first, y), key, "#b9b9b9"), _frame((first, y), key)], "the mixture holds this language"
-    second = _EDGE + 2.3
-    yield second, [_box((second, y), key, "#f0f0f0", hatch=True)], "no better than the better baseline"
 
 
 def _draw_bar(figure: Figure, layout: Layout, scale: ScalarMappable, label: str) -> None:
@@ -269,6 +279,6 @@ def _draw_bar(figure: Figure, layout: Layout, scale: ScalarMappable, label: str)
     left = max(layout.columns.values()) + layout.cell[0] + 0.12
     box = (left / layout.width, 1 - (layout.top + height) / layout.height, 0.09 / layout.width, height / layout.height)
     bar = figure.colorbar(scale, cax=figure.add_axes(box))
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.yaxis.set_major_formatter(lambda value, _: decimal(value, 1))
     bar.ax.set_title(label, size=6, pad=4, loc="left")

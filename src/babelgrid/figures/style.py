@@ -54,7 +54,7 @@ def save_figure(figure: Figure, data: pd.DataFrame, out_stem: str | Path) -> Non
 
 
 def decimal(value: float, digits: int = 2) -> str:
-    """Write a score as tables in print do: `.83`, `−.05`, `1.00`."""
+    """Write a score as tables in print do: `.83`, `1.00`, and below zero with a true minus sign."""
     text = f"{abs(value):.{digits}f}".removeprefix("0")
     is_negative = value < 0 and float(f"{value:.{digits}f}") != 0
     return f"\N{MINUS SIGN}{text}" if is_negative else text
@@ -63,3 +63,9 @@ def decimal(value: float, digits: int = 2) -> str:
 def wrap(text: str, width: float, size: float) -> list[str]:
     """Break text into lines that fit a width in inches at a font size in points."""
     return textwrap.wrap(text, int(width * 72 / (0.54 * size)))
+
+
+def count_seeds(data: pd.DataFrame) -> str:
+    """Say over how many seeds the scores of a figure are averaged (column seeds)."""
+    seeds = int(data["seeds"].max())
+    return f"Means over {seeds} seeds" if seeds > 1 else "One seed"

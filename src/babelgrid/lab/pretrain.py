@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +62,7 @@ def _new_model(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> "LlamaFo
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=settings.hidden_size,
-        intermediate_size=64 * math.ceil(settings.hidden_size * 8 / 3 / 64),
+        intermediate_size=64 * max(1, round(settings.hidden_size * 8 / 3 / 64)),
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.heads,
@@ -96,6 +95,7 @@ def _train(model: "LlamaForCausalLM", batches: "torch.Tensor", settings: LabBase
         [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}],
         lr=settings.learning_rate,
         betas=(0.9, 0.95),
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=len(batches), pct_start=WARM_UP, cycle_momentum=False
@@ -104,7 +104,7 @@ def _train(model: "LlamaForCausalLM", batches: "torch.Tensor", settings: LabBase
     curve: Curve = []
     started = time.monotonic()
     for step, batch in enumerate(batches, start=1):
-        loss = model(input_ids=batch, labels=batch, use_cache=False).loss
+        loss = _next_token_loss(model, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
         optimizer.step()
@@ -114,6 +114,15 @@ def _train(model: "LlamaForCausalLM", batches: "torch.Tensor", settings: LabBase
         if step % STEPS_PER_LOG_LINE == 0 or step == len(batches):
             _log_progress(log, curve, batches, time.monotonic() - started)
     return curve
+
+
+def _next_token_loss(model: "LlamaForCausalLM", batch: "torch.Tensor") -> "torch.Tensor":
+    """Return the mean cross-entropy of next tokens: the model's own loss without its copies of the logits."""
+    import torch
+
+    hidden = model.model(input_ids=batch, use_cache=False).last_hidden_state
+    logits = model.lm_head(hidden[:, :-1].flatten(0, 1))
+    return torch.nn.functional.cross_entropy(logits, batch[:, 1:].flatten())
 
 
 def _log_progress(log: logging.Logger, curve: Curve, batches: "torch.Tensor", seconds: float) -> None:

@@ -5,6 +5,9 @@ import regex
 
 FTFY = ftfy.TextFixerConfig(unescape_html=True, normalization="NFC", explain=False)
 
+# What ftfy leaves of the control characters.
+CONTROL = regex.compile(r"[\p{Cc}--\s]", regex.VERSION1)
+
 # A link ends before its closing punctuation, and before a script that is not Latin: Korean and Arabic posts often run
 # on without a space. A host without a scheme is a link only where it is surely one.
 LINK = regex.compile(
@@ -40,7 +43,7 @@ def is_empty(text: str) -> bool:
 
 
 def _clean_once(text: str) -> str:
-    text = ftfy.fix_text(text, FTFY)
+    text = CONTROL.sub("", ftfy.fix_text(text, FTFY))
     text = LINK.sub("http", text)
     text = HANDLE.sub("@user", text)
     return " ".join(text.split())

@@ -12,7 +12,7 @@ from babelgrid.files import provenance, write_csv, write_parquet
 from babelgrid.posts.drops import Drop, drops_table, stop_at_first
 from babelgrid.posts.duplicates import drop_copies, drop_shared_sources
 from babelgrid.posts.read import read_posts, source_files
-from babelgrid.posts.schema import check_posts
+from babelgrid.posts.schema import validate_posts
 from babelgrid.posts.split import split_posts
 
 
@@ -44,7 +44,7 @@ def prepare_posts(  # noqa: PLR0913, PLR0917 (all the inputs and outputs of the 
         "seed": seed,
     }
     write_csv(dropped_path, drops_table([*mistakes, *copies]))
-    write_parquet(posts_path, check_posts(posts, list(labels)), provenance(record, source_files(settings)))
+    write_parquet(posts_path, validate_posts(posts, list(labels)), provenance(record, source_files(settings)))
 
 
 def _separate(posts: pd.DataFrame, settings: Posts, seed: int) -> tuple[pd.DataFrame, list[Drop]]:

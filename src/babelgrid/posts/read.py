@@ -45,6 +45,8 @@ def read_posts(
     counted in file order, where the data has no ids. Raises `UserError` where leaving out a row would not help:
     a file or a column is missing, a file has no rows, a language or a part is unknown.
     """
+    if settings.lab:
+        raise ValueError("the lab's posts must be written to files first")
     meanings = Meanings(labels, aliases, settings.parts)
     rows: Counter[str] = Counter()
     outcomes = (

@@ -19,8 +19,17 @@ def sample_posts(train: Mapping[str, pd.DataFrame], mixture: Mixture, seed: int,
     Every language has one order for each seed, and a mixture takes the first posts of it: a larger dose contains the
     smaller, and mixtures differ in nothing but what they are made of. Raises `UserError` if there are too few posts.
     """
-    available = {language: len(train[language]) for language in mixture.all_languages}
-    wanted = mixture.posts_per_language(available, budget)
+    wanted = count_posts(mixture, {language: len(posts) for language, posts in train.items()}, budget)
+    taken = [
+        _in_order(train[language], seed).head(count).assign(language=language) for language, count in wanted.items()
+    ]
+    columns = ["id", "language", "text", "label"]
+    return pd.concat([frame[columns] for frame in taken], ignore_index=True) if taken else pd.DataFrame(columns=columns)
+
+
+def count_posts(mixture: Mixture, available: Mapping[str, int], budget: int | None) -> dict[str, int]:
+    """Return how many train posts of each language a mixture takes of those available; `UserError` if too few."""
+    wanted = mixture.posts_per_language(dict(available), budget)
     for language, count in wanted.items():
         if count < 0:
             raise UserError(
@@ -31,11 +40,7 @@ def sample_posts(train: Mapping[str, pd.DataFrame], mixture: Mixture, seed: int,
                 f"mixture {mixture.name!r}: asks for {count} train posts in {language!r}, the data has "
                 f"{available[language]}. Lower mixtures.posts or the dose, or add posts"
             )
-    taken = [
-        _in_order(train[language], seed).head(count).assign(language=language) for language, count in wanted.items()
-    ]
-    columns = ["id", "language", "text", "label"]
-    return pd.concat([frame[columns] for frame in taken], ignore_index=True) if taken else pd.DataFrame(columns=columns)
+    return wanted
 
 
 def read_train_posts(paths: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:

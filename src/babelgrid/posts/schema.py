@@ -9,7 +9,7 @@ COLUMNS = ["id", "language", "text", "label", "split", "group", "source_id"]
 PARTS = ["train", "dev", "test"]
 
 
-def check_posts(posts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+def validate_posts(posts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """Return the posts as strings, in the order of `COLUMNS`; an error here is babelgrid's own mistake."""
     filled = pa.Check.str_length(min_value=1)
     schema = pa.DataFrameSchema(

@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from babelgrid.analysis.views import answers_of, class_probabilities, confusion_of, read_answers
+from babelgrid.errors import UserError
+
+LABELS = ["pro", "anti", "neutral", "unrelated"]
+TOPIC = {"related": ["pro", "anti", "neutral"], "unrelated": ["unrelated"]}
+STANCE = {"pro": ["pro"], "anti": ["anti"], "neutral": ["neutral"]}
+
+
+def _answers(gold, probabilities):
+    with np.errstate(divide="ignore"):
+        logp = np.log(np.array(probabilities, dtype=float))
+    columns = {f"logp_{label}": logp[:, number] for number, label in enumerate(LABELS)}
+    return answers_of(pd.DataFrame({"gold": gold, **columns}), "predictions.parquet")
+
+
+def test_a_class_has_the_sum_of_its_labels_renormalised_within_the_view():
+    answers = _answers(["pro"], [[0.1, 0.2, 0.1, 0.1]])
+    assert class_probabilities(answers, TOPIC)[0] == pytest.approx([0.8, 0.2])
+    assert class_probabilities(answers, STANCE)[0] == pytest.approx([0.25, 0.5, 0.25])
+
+
+def test_the_sum_of_labels_can_win_although_no_single_label_does():
+    answers = _answers(["pro"], [[0.2, 0.2, 0.2, 0.35]])
+    assert confusion_of(answers, TOPIC).tolist() == [[1, 0], [0, 0]]
+
+
+def test_posts_whose_gold_label_is_in_no_class_are_left_out():
+    answers = _answers(["unrelated", "anti"], [[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
+    assert confusion_of(answers, STANCE).sum() == 1
+    assert confusion_of(answers, TOPIC).sum() == 2
+
+
+def test_a_view_without_probability_is_shared_evenly_and_the_first_class_taken():
+    answers = _answers(["anti"], [[0, 0, 0, 1]])
+    assert class_probabilities(answers, STANCE)[0] == pytest.approx([1 / 3] * 3)
+    assert confusion_of(answers, STANCE).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+
+
+@given(st.lists(st.floats(-800, 0), min_size=4, max_size=4), st.floats(-3000, 0))
+def test_scaling_all_probabilities_changes_nothing_not_even_below_the_smallest_float(logp, shift):
+    frame = pd.DataFrame(
+        {"gold": ["pro"], **{f"logp_{label}": [value] for label, value in zip(LABELS, logp, strict=True)}}
+    )
+    moved = frame.copy()
+    moved[moved.columns[1:]] += shift
+    plain, scaled = (class_probabilities(answers_of(table, "x"), TOPIC)[0] for table in (frame, moved))
+    assert plain.sum() == pytest.approx(1)
+    assert scaled == pytest.approx(plain, abs=1e-9)
+
+
+def test_a_label_of_the_view_without_a_column_is_an_error_that_names_it():
+    with pytest.raises(UserError, match=r"'nuetral'.*did you mean 'neutral'"):
+        confusion_of(_answers(["pro"], [[1, 0, 0, 0]]), {"a": ["pro"], "b": ["nuetral"]})
+
+
+def test_a_gold_label_without_a_column_is_an_error_that_names_it():
+    with pytest.raises(UserError, match="'other'"):
+        _answers(["other"], [[1, 0, 0, 0]])
+
+
+def test_a_probability_that_is_not_a_number_is_an_error():
+    with pytest.raises(UserError, match="1 posts have NaN"):
+        _answers(["pro"], [[np.nan, 0.1, 0.1, 0.1]])
+
+
+def test_a_broken_or_missing_file_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "en.parquet").write_bytes(b"not parquet")
+    for name in ("en.parquet", "missing.parquet"):
+        with pytest.raises(UserError, match=name):
+            read_answers(tmp_path / name)
+    pd.DataFrame({"id": ["1"], "logp_pro": [0.0]}).to_parquet(tmp_path / "no_gold.parquet")
+    with pytest.raises(UserError, match="no_gold"):
+        read_answers(tmp_path / "no_gold.parquet")

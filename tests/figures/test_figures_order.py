@@ -1,0 +1,50 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from babelgrid.figures.order import group_mixtures, language_name, order_languages
+from babelgrid.figures.style import decimal, wrap
+
+
+def test_languages_have_english_names():
+    assert [language_name(code) for code in ("hu", "pt-BR", "ko")] == ["Hungarian", "Portuguese (Brazil)", "Korean"]
+
+
+def test_unknown_exposure_comes_last_and_apart():
+    exposure = pd.Series({"en": 89.7, "tr": np.nan, "hu": 0.03, "de": 0.17})
+    assert order_languages(["tr", "hu", "de", "en", "xx"], exposure) == (["en", "de", "hu"], ["tr", "xx"])
+
+
+def test_mixtures_are_grouped_by_kind_in_the_order_of_the_grid():
+    held = {
+        "none": [],
+        "es": ["es"],
+        "en": ["en"],
+        "en+es": ["en", "es"],
+        "iberia": ["es", "pt"],
+        "all": ["en", "es", "pt"],
+        "all-en": ["es", "pt"],
+        "en+hu@25": ["en", "hu"],
+    }
+    seen = {(mixture, language) for mixture, languages in held.items() for language in languages}
+    assert list(group_mixtures(list(held), seen).values()) == [
+        ["none"],
+        ["es", "en"],
+        ["en+es"],
+        ["iberia"],
+        ["all", "all-en"],
+        ["en+hu@25"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.834, ".83"), (1.0, "1.00"), (0.999, "1.00"), (-0.05, "\N{MINUS SIGN}.05"), (-0.001, ".00")]
+)
+def test_scores_are_written_as_tables_in_print_do(value, text):
+    assert decimal(value) == text
+
+
+def test_a_footnote_is_broken_into_lines_that_fit():
+    lines = wrap("word " * 100, width=3.4, size=6)
+    assert " ".join(lines) == ("word " * 100).strip()
+    assert all(len(line) * 6 * 0.54 / 72 <= 3.4 for line in lines)

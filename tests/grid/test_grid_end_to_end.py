@@ -1,0 +1,119 @@
+"""The tiny grid from labelled posts to pictures, run by real Snakemake on the real stack."""
+
+import json
+import shutil
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from babelgrid.files import PROVENANCE_KEY, read_json, read_parquet
+
+pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
+
+MIXTURES = ["none", "en", "en+hu@4"]
+LANGUAGES = ["en", "hu", "ko"]
+
+
+def test_every_cell_has_its_predictions_with_provenance(checkout):
+    for mixture in MIXTURES:
+        for language in LANGUAGES:
+            path = checkout.results / "predictions" / mixture / "seed0" / f"{language}.parquet"
+            table = read_parquet(path)
+            columns = ["id", "gold", "predicted", "logp_pro", "logp_anti", "logp_neutral", "logp_unrelated"]
+            assert list(table.columns) == columns
+            assert len(table) >= 20
+            record = json.loads(pq.read_schema(path).metadata[PROVENANCE_KEY])
+            assert {"settings", "versions", "git_commit", "inputs"} == set(record)
+
+
+def test_cells_hold_every_view_with_baselines_and_intervals(checkout):
+    cells = pd.read_csv(checkout.results / "tables" / "cells.csv", keep_default_na=False, na_values=[""])
+    assert len(cells) == len(MIXTURES) * len(LANGUAGES) * 2
+    assert list(cells["mixture"].unique()) == MIXTURES
+    scored = cells[cells["n"] > 0]
+    assert ((scored["macro_f1_low"] <= scored["macro_f1"]) & (scored["macro_f1"] <= scored["macro_f1_high"])).all()
+    assert scored["majority_macro_f1"].notna().all()
+    assert scored.loc[scored["mixture"] == "none", "ngram_macro_f1"].isna().all()
+    assert scored.loc[scored["mixture"] != "none", "ngram_macro_f1"].notna().all()
+
+
+def test_the_matrix_is_mixtures_by_test_languages(checkout):
+    matrix = pd.read_csv(checkout.results / "tables" / "transfer_matrix.csv")
+    assert list(matrix.columns) == ["view", "mixture", *LANGUAGES]
+    assert matrix.groupby("view", sort=False)["mixture"].apply(list).to_dict() == {"topic": MIXTURES, "stance": MIXTURES}
+
+
+def test_exposure_is_the_lab_s_exact_count(checkout):
+    exposure = pd.read_csv(checkout.results / "tables" / "exposure.csv").set_index(["mixture", "language"])
+    counted = read_json(checkout.results / "base" / "exposure.json")
+    share = exposure.loc[("en", "hu"), "share_lab"]
+    assert share == pytest.approx(100 * counted["tokens"]["hu"] / counted["total"], rel=1e-4)
+    assert exposure.loc[("en+hu@4", "hu"), "finetune_posts"] == 4
+    assert exposure.loc[("en", "hu"), "finetune_posts"] == 0
+
+
+def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
+    names = {path.name for path in (checkout.results / "figures").iterdir()}
+    expected = {
+        f"{figure}_{view}.{kind}"
+        for figure in ("transfer_matrix", "exposure_bias", "gain")
+        for view in ("topic", "stance")
+        for kind in ("pdf", "svg", "png", "csv")
+    }
+    assert names == expected
+
+
+def test_no_post_is_in_a_log_or_a_report(checkout):
+    posts = read_parquet(checkout.results / "posts" / "all.parquet")["text"].tolist()
+    written = [*(checkout.results / "logs").rglob("*.log"), *(checkout.results / "posts").glob("report.*")]
+    written += [*(checkout.results / "tables").iterdir(), checkout.results / "posts" / "dropped.csv"]
+    assert len(written) > 20
+    for path in written:
+        content = path.read_text(encoding="utf-8")
+        assert not any(post in content for post in posts), path
+
+
+def test_checkpoints_are_gone_when_the_adapters_are_written(checkout):
+    assert not list(checkout.results.rglob("checkpoint-*"))
+
+
+def test_a_job_for_each_cell_writes_the_same_files_as_a_job_for_each_adapter(checkout, tmp_path):
+    copied = type(checkout)(tmp_path / "copy")
+    shutil.copytree(checkout.folder, copied.folder, symlinks=True)
+    overlay = copied.overlay("predict: {per_cell: true}")
+    before = {path: path.read_bytes() for path in (copied.results / "predictions").rglob("*.parquet")}
+    result = copied.snakemake("predictions", "--forcerun", "predict", overlays=[overlay])
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    assert (copied.results / "logs/predict/en/seed0/hu.log").is_file()
+    for path, content in before.items():
+        assert path.read_bytes() == content, path
+
+
+@pytest.mark.parametrize(
+    ("overlay", "target", "words"),
+    [
+        ("finetune: {epoch: 3}", "all", "did you mean 'epochs'"),
+        ("posts: {lab: null, files: [nowhere.csv]}", "posts", "nowhere.csv"),
+        ("languages: {test: [en, sv]}", "posts", "'sv'"),
+        ("mixtures: {budget: equal, posts: 400}", "posts", "asks for 400 train posts"),
+        ('labels: {pro: {answer: "n"}, anti: {answer: "n"}}', "prefetch", "same answer"),
+    ],
+)
+def test_a_mistake_ends_with_its_message_and_without_a_traceback(checkout, tmp_path, overlay, target, words):
+    copied = type(checkout)(tmp_path / "copy")
+    shutil.copytree(checkout.folder, copied.folder, symlinks=True)
+    result = copied.snakemake(target, overlays=[copied.overlay(overlay)])
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert words in output
+    assert "Traceback" not in output
+
+
+def test_the_report_holds_every_figure_with_its_caption(checkout, tmp_path):
+    result = checkout.snakemake("--report", str(tmp_path / "report.html"))
+    assert result.returncode == 0, result.stderr[-3000:]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for name in ("transfer_matrix_topic.svg", "exposure_bias_stance.svg", "gain_topic.svg"):
+        assert name in page
+    assert "constructed world" in page

@@ -1,0 +1,92 @@
+import json
+import logging
+import os
+import socket
+
+import pandas as pd
+import pytest
+
+from babelgrid.config.base import LAB_LANGUAGES, LabBase
+from babelgrid.lab.pretrain import pretrain_base
+
+SETTINGS = LabBase(tokens=60_000, vocabulary=1024, hidden_size=32, layers=1, heads=2, batch_rows=8)
+LOG = logging.getLogger("test_lab_pretrain")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "base"
+    pretrain_base(SETTINGS, seed=0, threads=1, out=folder, log=LOG)
+    return folder
+
+
+def test_the_base_is_an_ordinary_model_folder(base, monkeypatch):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
+    model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    assert model.config.model_type == "llama"
+    assert model.config.tie_word_embeddings
+    assert model.config.max_position_embeddings >= 1024
+    assert model.config.vocab_size == len(tokenizer) == SETTINGS.vocabulary
+    assert model.config.bos_token_id == tokenizer.bos_token_id
+    assert len({tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}) == 3
+
+
+def test_the_tokenizer_puts_one_bos_in_front_and_gives_the_text_back(base):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    text = "Good news! Ça va ? हम , 나 .\n= pro"
+    ids = tokenizer(text).input_ids
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids.count(tokenizer.bos_token_id) == 1
+    assert tokenizer.eos_token_id not in ids
+    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+    assert tokenizer("x", add_special_tokens=False).input_ids[0] != tokenizer.bos_token_id
+
+
+def test_exposure_adds_up_to_the_tokens_of_the_stream(base):
+    exposure = json.loads((base / "exposure.json").read_text())
+    assert set(exposure["tokens"]) == set(LAB_LANGUAGES)
+    assert sum(exposure["tokens"].values()) == exposure["total"]
+    step = SETTINGS.context * SETTINGS.batch_rows
+    assert exposure["total"] + exposure["bos"] == round(SETTINGS.tokens / step) * step
+    assert min(exposure["tokens"].values()) > 0
+
+
+def test_the_loss_is_recorded_at_each_step_and_falls(base):
+    curve = pd.read_csv(base / "pretraining.csv")
+    assert list(curve.columns) == ["step", "loss"]
+    assert list(curve.step) == list(range(1, len(curve) + 1))
+    assert curve.loss.tail(5).mean() < curve.loss.head(5).mean() - 1
+
+
+def test_same_seed_and_threads_give_the_same_bytes(base, tmp_path):
+    pretrain_base(SETTINGS, seed=0, threads=1, out=tmp_path / "again", log=LOG)
+    for name in ("model.safetensors", "tokenizer.json", "config.json", "exposure.json", "pretraining.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (base / name).read_bytes()
+
+
+def test_another_seed_gives_another_model(base, tmp_path):
+    settings = SETTINGS.model_copy(update={"tokens": 10_000})
+    pretrain_base(settings, seed=1, threads=1, out=tmp_path / "other", log=LOG)
+    assert (tmp_path / "other" / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
+
+
+def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
+    from babelgrid.lab import pretrain
+
+    monkeypatch.setattr(pretrain, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", LOG)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_share_that_cannot_be_reached_is_said(tmp_path, caplog):
+    settings = SETTINGS.model_copy(update={"shares": {"en": 98, "hu": 2}, "parallel": 1.0, "code_switched": 0.0})
+    with caplog.at_level(logging.WARNING):
+        pretrain_base(settings, 0, 1, tmp_path / "base", LOG)
+    assert "en" in caplog.text
+    assert "lower parallel, code_switched or switch_rate" in caplog.text

@@ -1,0 +1,94 @@
+# From tables to pictures: seconds, and nothing but tables is read.
+FORMATS = ["pdf", "svg", "png", "csv"]
+FIGURE_NAMES = ["transfer_matrix", "exposure_bias"] + ["gain"] * (
+    "none" in GRID.mixtures
+)
+FIGURES = expand(
+    f"{RESULTS}/figures/{{figure}}_{{view}}.{{format}}",
+    figure=FIGURE_NAMES,
+    view=EXPERIMENT.effective_views,
+    format=FORMATS,
+)
+STYLE_FILE = os.path.relpath(
+    os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle")
+)
+# A figure of the lab says on its face that its world is constructed.
+NOTE = (
+    "A constructed world: the lab pre-trained this base itself, on text of its own."
+    if EXPERIMENT.base.lab
+    else ""
+)
+
+
+def figure_files(figure):
+    """The files of a figure; the report shows the SVG under its view, and the table beside it stays a plain file."""
+    stem = f"{RESULTS}/figures/{figure}_{{view}}"
+    shown = report(
+        f"{stem}.svg",
+        caption=f"../report/{figure}.rst",
+        category="{view}",
+        labels={"figure": figure.replace("_", " "), "view": "{view}"},
+    )
+    return {
+        "svg": shown,
+        **{kind: f"{stem}.{kind}" for kind in FORMATS if kind != "svg"},
+    }
+
+
+rule draw_transfer_matrix:
+    input:
+        code=code("draw_transfer_matrix"),
+        style=STYLE_FILE,
+        cells=f"{RESULTS}/tables/cells.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+    output:
+        **figure_files("transfer_matrix"),
+    log:
+        f"{RESULTS}/logs/draw_transfer_matrix/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        metric=EXPERIMENT.score.metric,
+        table=EXPERIMENT.exposure.tables[0],
+        note=NOTE,
+    script:
+        "../scripts/draw_transfer_matrix.py"
+
+
+rule draw_exposure_bias:
+    input:
+        code=code("draw_exposure_bias"),
+        style=STYLE_FILE,
+        cells=f"{RESULTS}/tables/cells.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+    output:
+        **figure_files("exposure_bias"),
+    log:
+        f"{RESULTS}/logs/draw_exposure_bias/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        metric=EXPERIMENT.score.metric,
+        table=EXPERIMENT.exposure.tables[0],
+        note=NOTE,
+    script:
+        "../scripts/draw_exposure_bias.py"
+
+
+rule draw_gain:
+    input:
+        code=code("draw_gain"),
+        style=STYLE_FILE,
+        cells=f"{RESULTS}/tables/cells.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+    output:
+        **figure_files("gain"),
+    log:
+        f"{RESULTS}/logs/draw_gain/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        metric=EXPERIMENT.score.metric,
+        note=NOTE,
+    script:
+        "../scripts/draw_gain.py"

@@ -1,0 +1,88 @@
+# From predictions to tables: no model, no GPU.
+TABLES = [
+    f"{RESULTS}/tables/cells.csv",
+    f"{RESULTS}/tables/classes.csv",
+    f"{RESULTS}/tables/transfer_matrix.csv",
+    f"{RESULTS}/tables/exposure.csv",
+]
+
+
+rule score_cells:
+    input:
+        code=code("score_cells"),
+        predictions=[prediction_file(*cell) for cell in GRID.cells],
+        baselines=[baseline_file(*row) for row in GRID.rows],
+    output:
+        cells=ensure(f"{RESULTS}/tables/cells.csv", non_empty=True),
+        classes=ensure(f"{RESULTS}/tables/classes.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/score_cells.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        grid={"cells": GRID.cells, "rows": GRID.rows},
+        settings={"views": EXPERIMENT.effective_views, **settings("score")},
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/score_cells.py"
+
+
+rule build_transfer_matrix:
+    input:
+        code=code("build_transfer_matrix"),
+        cells=f"{RESULTS}/tables/cells.csv",
+    output:
+        ensure(f"{RESULTS}/tables/transfer_matrix.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/build_transfer_matrix.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        metric=EXPERIMENT.score.metric,
+        languages=list(GRID.test_languages),
+    script:
+        "../scripts/build_transfer_matrix.py"
+
+
+def languages_of_grid():
+    """Every language that is trained on or tested."""
+    trained = [
+        language
+        for mixture in GRID.mixtures.values()
+        for language in mixture.all_languages
+    ]
+    return list(dict.fromkeys([*GRID.test_languages, *trained]))
+
+
+rule measure_exposure:
+    input:
+        code=code("measure_exposure"),
+        shares=sorted(
+            os.path.relpath(path)
+            for path in Path(workflow.basedir, "src/babelgrid/analysis/shares").glob(
+                "*.csv"
+            )
+        ),
+        own_shares=[
+            table for table in EXPERIMENT.exposure.tables if os.path.isfile(table)
+        ],
+        posts=[posts_file(language) for language in languages_of_grid()],
+        tokens=f"{RESULTS}/posts/tokens.parquet",
+        lab=f"{RESULTS}/base" if EXPERIMENT.base.lab else [],
+    output:
+        ensure(f"{RESULTS}/tables/exposure.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/measure_exposure.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        mixtures=[mixture_settings(name) for name in GRID.mixtures],
+        grid={
+            "seeds": list(GRID.seeds),
+            "budget": EXPERIMENT.mixtures.posts,
+            "epochs": EXPERIMENT.finetune.epochs,
+            "languages": languages_of_grid(),
+        },
+        settings=settings("exposure"),
+    script:
+        "../scripts/measure_exposure.py"

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+from babelgrid.analysis.exposure import measure_exposure
+from babelgrid.job import job
+from babelgrid.mixture import Mixture
+
+with job(snakemake.log[0]):
+    grid = snakemake.params.grid
+    exposure = snakemake.params.settings["exposure"]
+    measure_exposure(
+        posts=dict(zip(grid["languages"], map(Path, snakemake.input.posts), strict=True)),
+        tokens_path=Path(snakemake.input.tokens),
+        mixtures=[Mixture.from_settings(mixture) for mixture in snakemake.params.mixtures],
+        seeds=grid["seeds"],
+        budget=grid["budget"],
+        epochs=grid["epochs"],
+        tables=exposure["tables"],
+        lab_exposure=Path(snakemake.input.lab, "exposure.json") if snakemake.input.lab else None,
+        pretraining_tokens=exposure["pretraining_tokens"],
+        languages=grid["languages"],
+        out=Path(snakemake.output[0]),
+    )
