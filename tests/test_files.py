@@ -23,9 +23,14 @@ from babelgrid.files import (
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(RuntimeError), whole_file(tmp_path / "a.txt") as temporary:
-        temporary.write_text("half of the n")
-        raise RuntimeError
+
+    def fail():
+        with whole_file(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (tmp_path / "a.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 

@@ -13,13 +13,19 @@ SCRIPTS = sorted((Path(__file__).parents[1] / "workflow" / "scripts").glob("*.py
 
 def imported_for_real(script):
     """Import what the script imports at its top, in a fresh interpreter, and list babelgrid's modules."""
-    lines = [line for line in script.read_text().splitlines() if line.startswith(("import babelgrid", "from babelgrid"))]
-    program = "\n".join([*lines, "import sys", "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('babelgrid')))"])
+    lines = [
+        line for line in script.read_text().splitlines() if line.startswith(("import babelgrid", "from babelgrid"))
+    ]
+    program = "\n".join(
+        [*lines, "import sys", "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('babelgrid')))"]
+    )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return {Path(path) for path in result.stdout.split()}
 
 
-@pytest.mark.parametrize("script", [s for s in SCRIPTS if s.stem in {"finetune", "prepare_posts", "score_cells"}], ids=lambda s: s.stem)
+@pytest.mark.parametrize(
+    "script", [s for s in SCRIPTS if s.stem in {"finetune", "prepare_posts", "score_cells"}], ids=lambda s: s.stem
+)
 def test_the_list_holds_every_module_that_is_really_imported(script):
     assert imported_for_real(script) <= set(modules_behind(script))
 

@@ -20,7 +20,16 @@ import pyarrow.parquet as pq
 from babelgrid.errors import UserError
 
 PROVENANCE_KEY = b"babelgrid"
-RECORDED_PACKAGES = ("babelgrid", "torch", "transformers", "peft", "bitsandbytes", "tokenizers", "pandas", "scikit-learn")
+RECORDED_PACKAGES = (
+    "babelgrid",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "tokenizers",
+    "pandas",
+    "scikit-learn",
+)
 
 
 @contextmanager

@@ -84,7 +84,9 @@ def _named(name: str, experiment: Experiment) -> Mixture:
     sets = experiment.mixtures.sets
     if name in sets:
         if name in {"none", "all", *train} or not name.replace("_", "").isalnum():
-            raise UserError(f"mixtures.sets: {name!r} is taken or not made of letters, digits and _; choose another name")
+            raise UserError(
+                f"mixtures.sets: {name!r} is taken or not made of letters, digits and _; choose another name"
+            )
         return Mixture(name, tuple(_listed(sets[name], train, f"sets.{name}")))
     if name == "all":
         return Mixture(name, tuple(train))

@@ -12,7 +12,7 @@ from babelgrid.errors import UserError
 
 @contextmanager
 def job(log_path: str | Path) -> Iterator[None]:
-    """Send logging and the libraries' chatter to the job's log; end with exit code 1 and one message on a `UserError`."""
+    """Send logging and the libraries' chatter to the log; on a `UserError` end with one message and exit code 1."""
     log_path = Path(log_path)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = os.dup(2)
@@ -22,7 +22,7 @@ def job(log_path: str | Path) -> Iterator[None]:
         try:
             yield
         except UserError as error:
-            logging.getLogger(__name__).error("%s", error)
+            logging.error("%s", error)  # noqa: TRY400 (a user's mistake needs no traceback)
             os.write(terminal, f"\nbabelgrid: {error}\n\n".encode())
             sys.exit(1)
         finally:

@@ -52,6 +52,10 @@ def test_schema_and_manual_are_made_from_the_models():
 def test_the_original_study_has_its_four_mixtures_and_settings():
     experiment = read_experiment(CONFIG / "paper.yaml")
     assert list(build_grid(experiment).mixtures) == ["none", "en", "es", "en+es", "all"]
-    assert (experiment.finetune.lora.rank, experiment.finetune.lora.alpha, experiment.finetune.lora.dropout) == (64, 32, 0.1)
+    assert (experiment.finetune.lora.rank, experiment.finetune.lora.alpha, experiment.finetune.lora.dropout) == (
+        64,
+        32,
+        0.1,
+    )
     assert experiment.finetune.lora.targets == ["q_proj", "v_proj"]
     assert experiment.prompt.template.startswith("Tweet: {text}")

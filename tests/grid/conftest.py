@@ -23,7 +23,7 @@ class Checkout:
         """Run Snakemake on the tiny grid; return the finished process."""
         files = [TINY, *map(str, overlays)]
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", *files]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
     def planned(self, *arguments, overlays=()):
         """Return how many jobs of each rule a dry run plans, as Snakemake itself says."""
@@ -50,7 +50,11 @@ class Checkout:
 
 def tracked_and_new_files():
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 

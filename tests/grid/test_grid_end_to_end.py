@@ -41,7 +41,10 @@ def test_cells_hold_every_view_with_baselines_and_intervals(checkout):
 def test_the_matrix_is_mixtures_by_test_languages(checkout):
     matrix = pd.read_csv(checkout.results / "tables" / "transfer_matrix.csv")
     assert list(matrix.columns) == ["view", "mixture", *LANGUAGES]
-    assert matrix.groupby("view", sort=False)["mixture"].apply(list).to_dict() == {"topic": MIXTURES, "stance": MIXTURES}
+    assert matrix.groupby("view", sort=False)["mixture"].apply(list).to_dict() == {
+        "topic": MIXTURES,
+        "stance": MIXTURES,
+    }
 
 
 def test_exposure_is_the_lab_s_exact_count(checkout):

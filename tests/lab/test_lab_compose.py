@@ -74,9 +74,11 @@ def test_every_span_is_made_of_its_own_languages_phrases(theme, host, guest, see
         piece = span.text.replace("İ", "i").strip().casefold()
         with_stop = piece.removesuffix(lexicon.full_stop)
         known = {phrase.replace("i̇", "i") for phrase in known}
-        assert piece in known or with_stop in known or piece.removeprefix("#") in {
-            tag.casefold().replace("i̇", "i") for tag in subject.hashtags
-        }
+        assert (
+            piece in known
+            or with_stop in known
+            or piece.removeprefix("#") in {tag.casefold().replace("i̇", "i") for tag in subject.hashtags}
+        )
 
 
 @given(themes, languages, languages, st.integers(0, 2**31))

@@ -24,7 +24,9 @@ def posts(tmp_path_factory):
 def test_every_language_has_the_posts_asked_for(posts):
     assert list(posts.columns) == ["id", "language", "part", "text", "label"]
     counts = posts.groupby(["language", "part"]).size().to_dict()
-    assert counts == {(lang, part): getattr(SETTINGS, part) for lang in LAB_LANGUAGES for part in ("train", "dev", "test")}
+    assert counts == {
+        (lang, part): getattr(SETTINGS, part) for lang in LAB_LANGUAGES for part in ("train", "dev", "test")
+    }
     assert not posts.duplicated(["language", "id"]).any()
 
 
@@ -39,7 +41,9 @@ def test_related_posts_are_half_and_their_stances_even(posts):
 def test_unrelated_posts_come_from_every_domain_evenly(tmp_path, monkeypatch):
     drawn = Counter()
     draw = lab_posts.draw_content
-    monkeypatch.setattr(lab_posts, "draw_content", lambda rng, theme, *rest: drawn.update([theme]) or draw(rng, theme, *rest))
+    monkeypatch.setattr(
+        lab_posts, "draw_content", lambda rng, theme, *rest: drawn.update([theme]) or draw(rng, theme, *rest)
+    )
     write_lab_posts(LabPosts(train=20, dev=0, test=20), 0, tmp_path / "posts.csv")
     domains = load_lexicons()["en"].domains
     assert {drawn[name] for name in domains} == {2 * len(LAB_LANGUAGES)}

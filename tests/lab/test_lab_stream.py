@@ -53,7 +53,7 @@ def test_realised_token_shares_match_those_asked_for(shares):
     stream = write_stream(settings, train_tokenizer(settings, 0), 0)
     exposure = stream.exposure()
     for language, share in language_shares(settings).items():
-        assert exposure["tokens"][language] / exposure["total"] == pytest.approx(share, abs=0.004)
+        assert exposure.tokens[language] / exposure.total == pytest.approx(share, abs=0.004)
 
 
 def test_a_language_without_a_share_is_never_used():
@@ -108,8 +108,8 @@ def test_the_stream_fills_whole_steps_and_every_token_is_counted_once(stream):
     step = SETTINGS.context * SETTINGS.batch_rows
     exposure = stream.exposure()
     assert len(stream.ids) == len(stream.languages) == round(SETTINGS.tokens / step) * step
-    assert exposure["total"] + exposure["bos"] == len(stream.ids)
-    assert exposure["bos"] == sum(exposure["documents"].values())
+    assert exposure.total + exposure.bos == len(stream.ids)
+    assert exposure.bos == sum(exposure.documents.values())
 
 
 def test_a_token_counts_for_the_language_its_text_was_written_in(stream, tokenizer, monkeypatch):
@@ -124,7 +124,7 @@ def test_a_token_counts_for_the_language_its_text_was_written_in(stream, tokeniz
 
     monkeypatch.setattr(tokens, "_encode", encode_and_count)
     stream = write_stream(SETTINGS.model_copy(update={"tokens": 60_000}), tokenizer, seed=1)
-    exposure = stream.exposure()["tokens"]
+    exposure = stream.exposure().tokens
     for language in LAB_LANGUAGES:
         assert exposure[language] == pytest.approx(counts[language], rel=0.06)
 

@@ -29,7 +29,12 @@ POSTS = pd.DataFrame(
     {
         "id": ["1", "2", "3", "4"],
         "language": ["en", "en", "hu", "es"],
-        "text": ["new families arrived", "everyone is welcome here at the border", "új családok", "ayer el equipo ganó"],
+        "text": [
+            "new families arrived",
+            "everyone is welcome here at the border",
+            "új családok",
+            "ayer el equipo ganó",
+        ],
         "label": ["pro", "anti", "other", "pro"],
     }
 )
@@ -156,7 +161,10 @@ def test_dequantized_weights_are_the_numbers_that_bitsandbytes_multiplies_by(ran
 
     folder = read_json(random_base())["folder"]
     nf4 = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
     )
     quantized = AutoModelForCausalLM.from_pretrained(folder, quantization_config=nf4, dtype=torch.float32)
     ours = dict(load_base(random_base(), Base(folder="x"), CPU).named_modules())

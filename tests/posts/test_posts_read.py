@@ -185,7 +185,7 @@ def test_a_second_use_of_an_id_is_named_or_dropped(write, prepare):
     ],
 )
 @pytest.mark.parametrize("on_error", ["fail", "drop"])
-def test_a_bad_file_stops_in_any_case(write, prepare, name, content, expected, on_error):  # noqa: PLR0917
+def test_a_bad_file_stops_in_any_case(write, prepare, name, content, expected, on_error):
     path = write(name, content)
     with pytest.raises(UserError, match=expected):
         prepare(name, on_error=on_error)

@@ -83,7 +83,11 @@ def test_labels_with_the_same_tokens_are_refused():
         distinguishing_paths({"a": (5,), "b": (5,)}, end=1)
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.integers(2, 4), min_size=1, max_size=4).map(tuple), min_size=2))
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdef"), st.lists(st.integers(2, 4), min_size=1, max_size=4).map(tuple), min_size=2
+    )
+)
 def test_no_path_begins_another(answers):
     if len(set(answers.values())) < len(answers):
         return
@@ -100,11 +104,13 @@ def test_an_answer_that_melts_into_the_prompt_is_refused(tokenizer):
 
 
 def test_the_study_s_numbers_are_one_token_each_on_the_llama_3_tokenizer(shared_file):
-    from transformers.convert_slow_tokenizer import TikTokenConverter
     from transformers import PreTrainedTokenizerFast
+    from transformers.convert_slow_tokenizer import TikTokenConverter
 
     path = shared_file("models/llama3-tokenizer/tokenizer.model")
-    converted = TikTokenConverter(vocab_file=str(path), extra_special_tokens=["<|begin_of_text|>", "<|eot_id|>"]).converted()
+    converted = TikTokenConverter(
+        vocab_file=str(path), extra_special_tokens=["<|begin_of_text|>", "<|eot_id|>"]
+    ).converted()
     llama = PreTrainedTokenizerFast(tokenizer_object=converted, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
     labels = {number: Label(answer=number) for number in ("1", "2", "3", "4")}
     paths = label_paths(Prompt(template="{text}\nAnswer:\n"), labels, "en", llama)

@@ -1,4 +1,5 @@
 # The experiment, its grid, and where its files are.
+import glob
 import os
 import re
 import sys
@@ -8,9 +9,8 @@ from snakemake.exceptions import WorkflowError
 
 # The library is used from this checkout, here and in every job that is started from here.
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [sys.path[0], os.environ.get("PYTHONPATH")])
-)
+search_path = [sys.path[0], os.environ.get("PYTHONPATH")]
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
@@ -48,7 +48,7 @@ wildcard_constraints:
 
 
 def code(rule_name):
-    """The script of a rule and the library modules behind it: inputs, so that an edit of them reruns the rule."""
+    """The script and the library modules that it imports: as inputs, so that an edit of them makes the files anew."""
     script = os.path.join(workflow.basedir, "workflow/scripts", f"{rule_name}.py")
     return [os.path.relpath(path) for path in [script, *modules_behind(script)]]
 
@@ -92,3 +92,68 @@ def train_posts(wildcards):
         posts_file(language)
         for language in GRID.mixtures[wildcards.mixture].all_languages
     ]
+
+
+def source_files():
+    """The user's files that exist; the script says in full which do not."""
+    patterns = EXPERIMENT.posts.files or []
+    found = [
+        glob.glob(re.sub(r"\{(language|part)\}", "*", pattern)) for pattern in patterns
+    ]
+    return sorted({path for paths in found for path in paths if os.path.isfile(path)})
+
+
+def training_settings(wildcards):
+    """What an adapter depends on: of the prompt, only the templates that its own posts meet."""
+    blocks = settings("base", "prompt", "labels", "finetune")
+    template = blocks["prompt"]["template"]
+    if isinstance(template, dict):
+        is_native = EXPERIMENT.prompt.language == "native"
+        languages = (
+            GRID.mixtures[wildcards.mixture].all_languages if is_native else ["en"]
+        )
+        blocks["prompt"]["template"] = {
+            language: template[language] for language in languages
+        }
+    return blocks
+
+
+def adapter_to_score(wildcards):
+    """The adapter of a row; the untuned base has none."""
+    if not GRID.mixtures[wildcards.mixture].is_trained:
+        return []
+    return adapter_file(wildcards.mixture, wildcards.seed)
+
+
+def baseline_posts(wildcards):
+    """The posts that a row's baselines learn from: its mixture's; for the untuned base, those of all train languages."""
+    mixture = GRID.mixtures[wildcards.mixture]
+    return [
+        posts_file(language)
+        for language in mixture.all_languages or EXPERIMENT.languages.train
+    ]
+
+
+def languages_of_grid():
+    """Every language that is trained on or tested."""
+    trained = [
+        language
+        for mixture in GRID.mixtures.values()
+        for language in mixture.all_languages
+    ]
+    return list(dict.fromkeys([*GRID.test_languages, *trained]))
+
+
+def figure_files(figure):
+    """The files of a figure; the report shows the SVG under its view, and the table beside it stays a plain file."""
+    stem = f"{RESULTS}/figures/{figure}_{{view}}"
+    shown = report(
+        f"{stem}.svg",
+        caption=f"../report/{figure}.rst",
+        category="{view}",
+        labels={"figure": figure.replace("_", " "), "view": "{view}"},
+    )
+    return {
+        "svg": shown,
+        **{kind: f"{stem}.{kind}" for kind in FORMATS if kind != "svg"},
+    }

@@ -20,21 +20,6 @@ NOTE = (
 )
 
 
-def figure_files(figure):
-    """The files of a figure; the report shows the SVG under its view, and the table beside it stays a plain file."""
-    stem = f"{RESULTS}/figures/{figure}_{{view}}"
-    shown = report(
-        f"{stem}.svg",
-        caption=f"../report/{figure}.rst",
-        category="{view}",
-        labels={"figure": figure.replace("_", " "), "view": "{view}"},
-    )
-    return {
-        "svg": shown,
-        **{kind: f"{stem}.{kind}" for kind in FORMATS if kind != "svg"},
-    }
-
-
 rule draw_transfer_matrix:
     input:
         code=code("draw_transfer_matrix"),

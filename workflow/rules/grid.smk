@@ -1,21 +1,6 @@
 # The grid: one adapter for each (mixture, seed), its predictions on every test language, and its baselines.
 
 
-def training_settings(wildcards):
-    """What an adapter depends on: of the prompt, only the templates that its own posts meet."""
-    blocks = settings("base", "prompt", "labels", "finetune")
-    template = blocks["prompt"]["template"]
-    if isinstance(template, dict):
-        is_native = EXPERIMENT.prompt.language == "native"
-        languages = (
-            GRID.mixtures[wildcards.mixture].all_languages if is_native else ["en"]
-        )
-        blocks["prompt"]["template"] = {
-            language: template[language] for language in languages
-        }
-    return blocks
-
-
 rule finetune:
     input:
         code=code("finetune"),
@@ -46,35 +31,31 @@ rule finetune:
         "../scripts/finetune.py"
 
 
-def adapter_to_score(wildcards):
-    """The adapter of a row; the untuned base has none."""
-    if not GRID.mixtures[wildcards.mixture].is_trained:
-        return []
-    return adapter_file(wildcards.mixture, wildcards.seed)
-
-
+# One job scores an adapter on every test language, or one for each cell.
 if EXPERIMENT.predict.per_cell:
-    predicted_languages = ["{language}"]
+    PREDICT_JOB = "{mixture}/seed{seed}/{language}"
+    PREDICTED_LANGUAGES = ["{language}"]
 else:
-    predicted_languages = list(GRID.test_languages)
+    PREDICT_JOB = "{mixture}/seed{seed}"
+    PREDICTED_LANGUAGES = list(GRID.test_languages)
 
 
 rule predict:
     input:
         code=code("predict"),
-        posts=[posts_file(language) for language in predicted_languages],
+        posts=[posts_file(language) for language in PREDICTED_LANGUAGES],
         adapter=adapter_to_score,
         base=f"{RESULTS}/base.json",
         checks=ancient([f"{RESULTS}/posts/checked.json", f"{RESULTS}/answers.json"]),
     output:
         [
             ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
-            for language in predicted_languages
+            for language in PREDICTED_LANGUAGES
         ],
     log:
-        f"{RESULTS}/logs/predict/{{mixture}}/seed{{seed}}{'/{language}' * EXPERIMENT.predict.per_cell}.log",
+        f"{RESULTS}/logs/predict/{PREDICT_JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/predict/{{mixture}}/seed{{seed}}{'/{language}' * EXPERIMENT.predict.per_cell}.tsv"
+        f"{RESULTS}/benchmarks/predict/{PREDICT_JOB}.tsv"
     conda:
         "../../envs/babelgrid.yaml"
     threads: MODEL_THREADS
@@ -84,15 +65,6 @@ rule predict:
         settings=settings("base", "prompt", "labels", "predict"),
     script:
         "../scripts/predict.py"
-
-
-def baseline_posts(wildcards):
-    """The posts that a row's baselines learn from: its mixture's; for the untuned base, those of all train languages."""
-    mixture = GRID.mixtures[wildcards.mixture]
-    return [
-        posts_file(language)
-        for language in mixture.all_languages or EXPERIMENT.languages.train
-    ]
 
 
 rule fit_baselines:

@@ -1,14 +1,4 @@
 # From the user's files to clean posts.
-import glob
-
-
-def source_files():
-    """The user's files that exist; the script says in full which do not."""
-    patterns = EXPERIMENT.posts.files or []
-    found = [
-        glob.glob(re.sub(r"\{(language|part)\}", "*", pattern)) for pattern in patterns
-    ]
-    return sorted({path for paths in found for path in paths if os.path.isfile(path)})
 
 
 if EXPERIMENT.posts.lab:

@@ -44,16 +44,6 @@ rule build_transfer_matrix:
         "../scripts/build_transfer_matrix.py"
 
 
-def languages_of_grid():
-    """Every language that is trained on or tested."""
-    trained = [
-        language
-        for mixture in GRID.mixtures.values()
-        for language in mixture.all_languages
-    ]
-    return list(dict.fromkeys([*GRID.test_languages, *trained]))
-
-
 rule measure_exposure:
     input:
         code=code("measure_exposure"),

@@ -17,7 +17,7 @@ class LabBase(Settings):
     tokens: int = Field(default=2_250_000, ge=10_000)
     """Length of the pre-training stream, in tokens of the lab's own tokenizer (rounded to whole steps)."""
     shares: Literal["skewed", "uniform"] | dict[Language, float] = "skewed"
-    """Share of each language in the stream: `skewed` (Llama 2's table, square-rooted), `uniform`, or weights of your own."""
+    """Shares of the stream: `skewed` (square roots of Llama 2's table), `uniform`, or weights by language."""
     parallel: float = Field(default=0.2, ge=0, le=1)
     """Share of documents that say the same in two languages, one after the other."""
     code_switched: float = Field(default=0.5, ge=0, le=1)
@@ -49,7 +49,9 @@ class LabBase(Settings):
     def _share_the_documents_out(self) -> Self:
         if self.parallel + self.code_switched > 1:
             both = self.parallel + self.code_switched
-            raise ValueError(f"parallel + code_switched is {both:g}; they are shares of all documents, at most 1 together")
+            raise ValueError(
+                f"parallel + code_switched is {both:g}; they are shares of all documents, at most 1 together"
+            )
         return self
 
     @model_validator(mode="after")
@@ -59,11 +61,17 @@ class LabBase(Settings):
         for language, weight in self.shares.items():
             if language not in LAB_LANGUAGES:
                 hint = nearest(language, LAB_LANGUAGES)
-                raise ValueError(f"shares: the lab has no language {language!r}{hint}. Allowed: {', '.join(LAB_LANGUAGES)}")
+                raise ValueError(
+                    f"shares: the lab has no language {language!r}{hint}. Allowed: {', '.join(LAB_LANGUAGES)}"
+                )
             if not 0 < weight < float("inf"):
-                raise ValueError(f"shares: the weight of {language!r} is {weight:g}; use a number above 0 (or leave it out)")
+                raise ValueError(
+                    f"shares: the weight of {language!r} is {weight:g}; use a number above 0 (or leave it out)"
+                )
         if len(self.shares) < 2 and self.parallel + self.code_switched > 0:
-            raise ValueError("shares: parallel and code-switched documents need two languages; name two or set both to 0")
+            raise ValueError(
+                "shares: parallel and code-switched documents need two languages; name two or set both to 0"
+            )
         return self
 
 
@@ -71,7 +79,7 @@ class Base(Settings):
     """The base: exactly one of hub, folder, lab."""
 
     hub: Text | None = None
-    """Name on the Hugging Face Hub, e.g. `meta-llama/Llama-3.2-3B`. Needs `revision`. Downloaded once, by `prefetch_base`."""
+    """Name on the Hugging Face Hub, e.g. `meta-llama/Llama-3.2-3B`. Needs `revision`. Downloaded once."""
     revision: Text | None = None
     """The 40-digit commit of the Hub repository, so that the base cannot change under the experiment."""
     folder: Text | None = None
@@ -81,7 +89,7 @@ class Base(Settings):
     double_quantization: bool = True
     """Quantise the NF4 scales too (QLoRA, arXiv 2305.14314, section 3): 0.4 bits less per weight."""
     weights: Literal["auto", "nf4", "dequantized"] = "auto"
-    """Keep weights in 4 bits, or dequantise them once (the same numbers, faster, more memory). Auto: what fits the device."""
+    """Keep weights in 4 bits, or dequantise them once: the same numbers, faster. Auto: what fits the device."""
 
     @model_validator(mode="after")
     def _take_exactly_one_base(self) -> Self:

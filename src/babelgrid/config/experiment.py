@@ -40,7 +40,7 @@ class Experiment(Settings):
     labels: dict[Text, Label] = Field(min_length=2)
     """The labels, in order."""
     views: dict[Text, View] = Field(default={})
-    """Questions asked of the same predictions: each names its classes and the labels in them. Empty: one view, `label`."""
+    """Questions asked of the same predictions: classes, and the labels in each. Empty: one view, `label`."""
     posts: Posts
     """Where labelled posts come from."""
     base: Base
@@ -85,7 +85,8 @@ class Experiment(Settings):
         for label in named:
             if label not in self.labels:
                 raise ValueError(
-                    f"views.{view}: {label!r} is not a label{nearest(label, self.labels)}. Allowed: {', '.join(self.labels)}"
+                    f"views.{view}: {label!r} is not a label{nearest(label, self.labels)}. "
+                    f"Allowed: {', '.join(self.labels)}"
                 )
         if len(set(named)) != len(named):
             raise ValueError(f"views.{view}: a label may stand in one class only; found {named}")

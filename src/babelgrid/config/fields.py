@@ -26,7 +26,8 @@ class Settings(BaseModel):
 
 def _refuse_boolean(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError(f"found {value}: YAML reads a bare no, yes, on or off as a boolean. Put it in quotes")
+        # pydantic turns a ValueError, and no TypeError, into a mistake of the config.
+        raise ValueError(f"found {value}: YAML reads a bare no, yes, on or off as a boolean. Put it in quotes")  # noqa: TRY004
     return value
 
 

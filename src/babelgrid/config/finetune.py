@@ -12,7 +12,7 @@ class Lora(Settings):
 
     rank: int = Field(default=16, ge=1)
     """Rank r of the update B A."""
-    alpha: float = Field(default=32, gt=0)
+    alpha: int = Field(default=32, ge=1)
     """The update is scaled by alpha / rank."""
     dropout: float = Field(default=0.05, ge=0, lt=1)
     """Dropout on the adapter's input during training."""
@@ -46,7 +46,7 @@ class Finetune(Settings):
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, half as much arithmetic again."""
     checkpoint_steps: int | None = Field(default=None, ge=1)
-    """Write the state of training every so many optimizer steps, so that a killed job goes on from there; null never does."""
+    """Save the state of training every so many steps, so that a killed job goes on from there; null never does."""
     lora: Lora = Lora()
     """The adapter's shape."""
     report_to: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default=[])

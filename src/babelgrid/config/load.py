@@ -75,10 +75,10 @@ def _file_that_says(location: Location, files: Sequence[str | Path]) -> str:
 
 def _depth(content: Any, location: Location) -> int:
     for level, key in enumerate(location):
-        if isinstance(content, Mapping) and key in content:
-            content = content[key]
-        elif isinstance(content, list) and isinstance(key, int) and key < len(content):
-            content = content[key]
-        else:
+        is_there = (
+            key in content if isinstance(content, Mapping) else isinstance(content, list) and key in range(len(content))
+        )
+        if not is_there:
             return level
+        content = content[key]
     return len(location)

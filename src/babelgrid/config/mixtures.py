@@ -53,7 +53,7 @@ class Mixtures(Settings):
     doses: list[Dose] = Field(default=[])
     """A mixture plus a few posts of another language: `en+hu@25`, …"""
     budget: Literal["natural", "equal"] = "natural"
-    """All posts of each language; or the same number of posts for every mixture, so that language and size are not confounded."""
+    """All posts of each language; or as many posts for every mixture, so that language and size are not confounded."""
     posts: int | None = Field(default=None, ge=1)
     """With an equal budget: posts per mixture, divided evenly between its languages (a dose counts within it)."""
 

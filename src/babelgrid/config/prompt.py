@@ -33,7 +33,9 @@ class Prompt(Settings):
         templates = self.template if isinstance(self.template, dict) else {"template": self.template}
         for name, template in templates.items():
             if template.count("{text}") != 1:
-                raise ValueError(f"{name}: a template holds {{text}} exactly once; found {template.count('{text}')} times")
+                raise ValueError(
+                    f"{name}: a template holds {{text}} exactly once; found {template.count('{text}')} times"
+                )
         if self.language == "native" and isinstance(self.template, str):
             raise ValueError("language: native needs one template for each language (template: {en: ..., es: ...})")
         if isinstance(self.template, dict) and self.language == "en" and "en" not in self.template:

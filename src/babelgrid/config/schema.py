@@ -59,7 +59,9 @@ def _block_name(field: dict[str, Any]) -> str | None:
 def _default(field: dict[str, Any], inner: str | None) -> str:
     if inner and field.get("default") is not None and isinstance(field["default"], dict):
         return "see below"
-    return f"`{json.dumps(field['default'], ensure_ascii=False)}`".replace("|", "\\|") if "default" in field else "empty"
+    return (
+        f"`{json.dumps(field['default'], ensure_ascii=False)}`".replace("|", "\\|") if "default" in field else "empty"
+    )
 
 
 def _one_line(text: str) -> str:

@@ -33,6 +33,7 @@ from babelgrid.figures.style import (
 )
 
 _RHO = "\N{GREEK SMALL LETTER RHO}"
+_DASH = "\N{EN DASH}"
 _PANEL_HEIGHT = 1.55
 _LEFT, _RIGHT, _TOP, _GAP_X, _GAP_Y = 0.42, 0.08, 0.62, 0.12, 0.24
 _DOT = 2.2
@@ -165,10 +166,11 @@ def _draw_axes(axes: Axes, scale: Scale) -> None:
 def _draw_panel(axes: Axes, points: pd.DataFrame, scale: Scale) -> None:
     mixture = str(points["mixture"].iloc[0])
     known = points[points["exposure"] > 0]
-    axes.set_title(mixture, weight="bold")
     rho = float(points["spearman"].iloc[0])
-    text = f"{rho:+.2f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(rho) else "\N{EN DASH}"
-    axes.set_title(f"{_RHO} = {text}, n = {len(known)}", loc="right", size=6, color=FAINT)
+    correlation = f"{_RHO} = {decimal(rho) if np.isfinite(rho) else _DASH}, n = {len(known)}"
+    room = axes.get_window_extent().width * 72 / axes.figure.dpi - 3.5 * len(correlation)
+    axes.set_title(mixture, weight="bold", size=np.clip(room / (0.72 * len(mixture)), 5, 7))
+    axes.set_title(correlation, loc="right", size=6, color=FAINT)
     generator = np.random.default_rng(zlib.crc32(mixture.encode()))
     band = fit_band(np.log10(known["exposure"].to_numpy()), known["score"].to_numpy(), generator)
     if band:

@@ -158,16 +158,16 @@ def _shape(entry: _File) -> dict[str, int]:
 def _check_alignment(path: Path, shape: dict[str, int], reference: dict[str, int]) -> None:
     if list(shape) != list(reference):
         odd = sorted(set(shape) ^ set(reference)) or ["the order of the lists"]
-        raise UserError(f"{path}: not aligned with {REFERENCE}.yaml: {', '.join(odd)}. Use the same keys, in its order.")
+        raise UserError(
+            f"{path}: not aligned with {REFERENCE}.yaml: {', '.join(odd)}. Use the same keys, in its order."
+        )
     for name, length in shape.items():
         if length != reference[name]:
             raise UserError(f"{path}: {name} has {length} entries, {REFERENCE}.yaml has {reference[name]}. Align them.")
 
 
 def _build(entry: _File) -> Lexicon:
-    everyday = [
-        _theme(name, domain, domain.comments, len(domain.comments)) for name, domain in entry.domains.items()
-    ]
+    everyday = [_theme(name, domain, domain.comments, len(domain.comments)) for name, domain in entry.domains.items()]
     immigration = [
         _theme(name, entry.immigration, stance.shared + stance.idioms, len(stance.shared))
         for name in STANCES

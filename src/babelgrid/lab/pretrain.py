@@ -3,6 +3,7 @@
 import csv
 import logging
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from babelgrid.config.base import LabBase
 from babelgrid.files import provenance, write_folder, write_json
 from babelgrid.lab.compose import chance
+from babelgrid.lab.stream import language_shares
 from babelgrid.lab.tokens import BOS, EOS, PAD, TokenStream, train_tokenizer, write_stream
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ POSITIONS = 2048
 WARM_UP = 0.1
 WEIGHT_DECAY = 0.1
 GRADIENT_NORM = 1.0
+SHARE_TOLERANCE = 0.01
 STEPS_PER_LOG_LINE = 50
 
 Curve = list[tuple[int, float]]
@@ -40,6 +43,7 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, log: lo
     tokenizer = train_tokenizer(settings, seed)
     stream = write_stream(settings, tokenizer, seed)
     log.info("stream: %d tokens, %d in the vocabulary", len(stream.ids), tokenizer.get_vocab_size())
+    _warn_of_missed_shares(stream, settings, log)
     model = _new_model(settings, tokenizer, seed)
     log.info("model: %d parameters", model.num_parameters())
     curve = _train(model, _rows(stream, settings, seed), settings, log)
@@ -47,12 +51,22 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, log: lo
     def fill(folder: Path) -> None:
         model.save_pretrained(folder)
         _save_tokenizer(tokenizer, folder)
-        write_json(folder / "exposure.json", stream.exposure())
+        write_json(folder / "exposure.json", asdict(stream.exposure()))
         _write_curve(folder / "pretraining.csv", curve)
         stage = {"lab": settings.model_dump(mode="json"), "seed": seed, "threads": threads}
         write_json(folder / "provenance.json", provenance(stage, inputs=[]))
 
     write_folder(out, fill)
+
+
+def _warn_of_missed_shares(stream: TokenStream, settings: LabBase, log: logging.Logger) -> None:
+    """Say which shares could not be reached: each document in two languages takes tokens from the strong ones."""
+    exposure = stream.exposure()
+    for language, share in language_shares(settings).items():
+        reached = exposure.tokens[language] / exposure.total
+        if abs(reached - share) > SHARE_TOLERANCE:
+            message = "%s has %.1f%% of the stream instead of %.1f%%: lower parallel, code_switched or switch_rate"
+            log.warning(message, language, 100 * reached, 100 * share)
 
 
 def _new_model(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> "LlamaForCausalLM":
@@ -129,7 +143,14 @@ def _log_progress(log: logging.Logger, curve: Curve, batches: "torch.Tensor", se
     step, steps = len(curve), len(batches)
     loss = np.mean([loss for _, loss in curve[-STEPS_PER_LOG_LINE:]])
     speed = step * batches[0].numel() / seconds
-    log.info("step %d of %d: loss %.3f, %.0f tokens/s, %.0f s left", step, steps, loss, speed, seconds / step * (steps - step))
+    log.info(
+        "step %d of %d: loss %.3f, %.0f tokens/s, %.0f s left",
+        step,
+        steps,
+        loss,
+        speed,
+        seconds / step * (steps - step),
+    )
 
 
 def _save_tokenizer(tokenizer: "Tokenizer", folder: Path) -> None:

@@ -21,6 +21,16 @@ WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
 
 
 @dataclass(frozen=True)
+class Exposure:
+    """What the base has met: tokens by language and in all, BOS tokens (of no language), documents by kind."""
+
+    tokens: dict[str, int]
+    total: int
+    bos: int
+    documents: dict[str, int]
+
+
+@dataclass(frozen=True)
 class TokenStream:
     """The pre-training stream in tokens, a BOS before each document.
 
@@ -32,11 +42,11 @@ class TokenStream:
     languages: np.ndarray
     documents: dict[str, int]
 
-    def exposure(self) -> dict[str, object]:
-        """Count the tokens of each language: {"tokens": {...}, "total": n, "bos": n, "documents": {...}}."""
+    def exposure(self) -> Exposure:
+        """Count the tokens of each language."""
         counts = np.bincount(self.languages + 1, minlength=len(LAB_LANGUAGES) + 1)
         tokens = {language: int(count) for language, count in zip(LAB_LANGUAGES, counts[1:], strict=True)}
-        return {"tokens": tokens, "total": sum(tokens.values()), "bos": int(counts[0]), "documents": self.documents}
+        return Exposure(tokens, total=sum(tokens.values()), bos=int(counts[0]), documents=self.documents)
 
 
 def train_tokenizer(settings: LabBase, seed: int) -> "Tokenizer":

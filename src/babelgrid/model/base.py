@@ -44,7 +44,7 @@ def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrain
     model.config.use_cache = False
     if _shall_dequantize(settings, model, device):
         # bitsandbytes 0.50 repacks 4-bit weights at a CPU's first evaluation and loses later gradients: never on a CPU.
-        model.dequantize(dtype=device.dtype)
+        model.dequantize(dtype=device.dtype)  # type: ignore[no-untyped-call]
         log.info("base: NF4 weights dequantised once to %s", device.dtype)
     else:
         log.info("base: weights stay in NF4")
@@ -55,7 +55,7 @@ def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrain
 
 
 def _load_nf4(folder: str, settings: Base, device: Device) -> PreTrainedModel:
-    quantization = BitsAndBytesConfig(
+    quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=settings.double_quantization,
@@ -79,7 +79,9 @@ def _load_nf4(folder: str, settings: Base, device: Device) -> PreTrainedModel:
 def _shall_dequantize(settings: Base, model: PreTrainedModel, device: Device) -> bool:
     if device.name == "cpu":
         if settings.weights == "nf4":
-            raise UserError("base.weights: nf4 needs a GPU (gradients would be wrong on a CPU); use auto or dequantized")
+            raise UserError(
+                "base.weights: nf4 needs a GPU (gradients would be wrong on a CPU); use auto or dequantized"
+            )
         return True
     if settings.weights != "auto":
         return settings.weights == "dequantized"

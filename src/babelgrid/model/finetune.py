@@ -92,12 +92,12 @@ def finetune(
     record = provenance(choices, [base_path, *posts.values()])
     set_seed(seed)
     device = choose_device()
-    model = load_base(base_path, base, device)
+    model: Any = load_base(base_path, base, device)
     check_adapter_targets(model, settings.lora)
     model = get_peft_model(model, lora_config(settings.lora))
     state = checkpoints / _digest({**record, "git_commit": None})
     trainer = build_trainer(model, examples, settings, device, seed, state)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(state)) if state.is_dir() else None)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(state))
     name = read_json(base_path).get("name", "base")
     write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, name))
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -175,6 +175,10 @@ def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, A
     columns = ["step", "epoch", "loss", "learning_rate", "grad_norm"]
     write_csv(folder / "training.csv", curve.dropna(subset=["loss"])[columns])
     write_json(folder / "provenance.json", record)
+
+
+def _last_checkpoint(state: Path) -> str | None:
+    return get_last_checkpoint(str(state)) if state.is_dir() else None  # type: ignore[no-untyped-call]
 
 
 def _digest(content: Any) -> str:

@@ -1,4 +1,4 @@
-"""The forward pass over a shared prompt: each post pays for its own tokens, and for the vocabulary at its answer alone."""
+"""The forward pass over a shared prompt: a post pays for its own tokens, and for the vocabulary at its answer alone."""
 
 from collections.abc import Sequence
 from typing import Any

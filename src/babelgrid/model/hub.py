@@ -67,7 +67,9 @@ def check_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no config.json here; a base is a folder in Hugging Face layout")
     if not list(folder.glob("*.safetensors")):
-        raise UserError(f"{folder}: no *.safetensors here. Pickled weights are refused; convert them to safetensors first")
+        raise UserError(
+            f"{folder}: no *.safetensors here. Pickled weights are refused; convert them to safetensors first"
+        )
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder}: no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
     for name in ("config.json", "tokenizer_config.json"):

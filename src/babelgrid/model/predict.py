@@ -82,6 +82,8 @@ def score_posts(
     names = list(paths)
     seconds = time.monotonic() - start
     tokens = sum(map(len, prompts))
-    log.info("%s: %d posts, %d tokens in %.1f s (%.0f posts/s)", language, len(posts), tokens, seconds, len(posts) / seconds)
+    log.info(
+        "%s: %d posts, %d tokens in %.1f s (%.0f posts/s)", language, len(posts), tokens, seconds, len(posts) / seconds
+    )
     table = pd.DataFrame({"id": posts["id"], "gold": posts["label"], "predicted": [names[i] for i in scores.argmax(1)]})
     return table.assign(**{f"logp_{name}": scores[:, column] for column, name in enumerate(names)})

@@ -48,4 +48,3 @@ def batches_by_length(lengths: Sequence[int], tokens_per_batch: int) -> Iterator
         batch.append(row)
     if batch:
         yield batch
-

@@ -11,7 +11,7 @@ from babelgrid.mixture import Mixture
 from babelgrid.posts.sample import count_posts
 
 
-def check_posts(  # noqa: PLR0913 (what the grid asks for)
+def check_posts(
     posts_path: Path,
     *,
     train: Sequence[str],
@@ -59,8 +59,8 @@ def _missing_labels(posts: pd.DataFrame, mixtures: Sequence[Mixture], labels: Se
         for label in labels:
             if len(counts) and label not in counts:
                 yield (
-                    f"posts: no train post of the mixture {mixture.name!r} has the label {label!r} (there are: {there_are}). "
-                    "Label some, take the label out of the config, or take the mixture out"
+                    f"posts: no train post of the mixture {mixture.name!r} has the label {label!r} "
+                    f"(there are: {there_are}). Label some, take the label out of the config, or take the mixture out"
                 )
 
 

@@ -34,7 +34,7 @@ def dataset_files(settings: Dataset) -> list[Path]:
 
 
 def _load(settings: Dataset, subset: str | None) -> dict[str, Any]:
-    import datasets  # noqa: PLC0415 (slow to import, and most experiments read files)
+    import datasets
 
     saved = {"dataset_dict.json", "state.json"}
     try:

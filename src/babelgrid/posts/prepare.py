@@ -16,7 +16,7 @@ from babelgrid.posts.schema import validate_posts
 from babelgrid.posts.split import split_posts
 
 
-def prepare_posts(  # noqa: PLR0913, PLR0917 (all the inputs and outputs of the stage)
+def prepare_posts(
     settings: Posts,
     labels: Mapping[str, Label],
     aliases: Mapping[str, str],

@@ -12,7 +12,7 @@ from babelgrid.posts.drops import COLUMNS, EXACT_COPIES, Reason
 from babelgrid.posts.schema import PARTS
 
 
-def report_posts(  # noqa: PLR0913, PLR0917 (all the inputs and outputs of the stage)
+def report_posts(
     posts_path: Path,
     dropped_path: Path,
     tokens_path: Path,

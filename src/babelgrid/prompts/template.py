@@ -32,11 +32,12 @@ def frame_of(prompt: Prompt, language: str, tokenizer: PreTrainedTokenizerBase) 
         return Frame(before, after, add_special_tokens=True)
     if not tokenizer.chat_template:
         raise UserError(
-            "prompt.chat_template: this base's tokenizer has no chat template. Set it to false, or take an instruct base"
+            "prompt.chat_template: this base's tokenizer has no chat template. "
+            "Set it to false, or take an instruct base"
         )
     message = [{"role": "user", "content": template}]
-    rendered = tokenizer.apply_chat_template(
-        message, tokenize=False, add_generation_prompt=True, date_string=CHAT_DATE
+    rendered = str(
+        tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True, date_string=CHAT_DATE)
     )
     if rendered.count("{text}") != 1:
         raise UserError("prompt.chat_template: the base's chat template does not carry the user's message once")
