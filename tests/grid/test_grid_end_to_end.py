@@ -1,7 +1,6 @@
 """The tiny grid from labelled posts to pictures, run by real Snakemake on the real stack."""
 
 import json
-import shutil
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -18,7 +17,7 @@ LANGUAGES = ["en", "hu", "ko"]
 def test_every_cell_has_its_predictions_with_provenance(checkout):
     for mixture in MIXTURES:
         for language in LANGUAGES:
-            path = checkout.results / "predictions" / mixture / "seed0" / f"{language}.parquet"
+            path = checkout.folder / "results/tiny" / "predictions" / mixture / "seed0" / f"{language}.parquet"
             table = read_parquet(path)
             columns = ["id", "gold", "predicted", "logp_pro", "logp_anti", "logp_neutral", "logp_unrelated"]
             assert list(table.columns) == columns
@@ -28,7 +27,9 @@ def test_every_cell_has_its_predictions_with_provenance(checkout):
 
 
 def test_cells_hold_every_view_with_baselines_and_intervals(checkout):
-    cells = pd.read_csv(checkout.results / "tables" / "cells.csv", keep_default_na=False, na_values=[""])
+    cells = pd.read_csv(
+        checkout.folder / "results/tiny" / "tables" / "cells.csv", keep_default_na=False, na_values=[""]
+    )
     assert len(cells) == len(MIXTURES) * len(LANGUAGES) * 2
     assert list(cells["mixture"].unique()) == MIXTURES
     scored = cells[cells["n"] > 0]
@@ -39,7 +40,7 @@ def test_cells_hold_every_view_with_baselines_and_intervals(checkout):
 
 
 def test_the_matrix_is_mixtures_by_test_languages(checkout):
-    matrix = pd.read_csv(checkout.results / "tables" / "transfer_matrix.csv")
+    matrix = pd.read_csv(checkout.folder / "results/tiny" / "tables" / "transfer_matrix.csv")
     assert list(matrix.columns) == ["view", "mixture", *LANGUAGES]
     assert matrix.groupby("view", sort=False)["mixture"].apply(list).to_dict() == {
         "topic": MIXTURES,
@@ -48,8 +49,10 @@ def test_the_matrix_is_mixtures_by_test_languages(checkout):
 
 
 def test_exposure_is_the_lab_s_exact_count(checkout):
-    exposure = pd.read_csv(checkout.results / "tables" / "exposure.csv").set_index(["mixture", "language"])
-    counted = read_json(checkout.results / "base" / "exposure.json")
+    exposure = pd.read_csv(checkout.folder / "results/tiny" / "tables" / "exposure.csv").set_index(
+        ["mixture", "language"]
+    )
+    counted = read_json(checkout.folder / "results/tiny" / "base" / "exposure.json")
     share = exposure.loc[("en", "hu"), "share_lab"]
     assert share == pytest.approx(100 * counted["tokens"]["hu"] / counted["total"], rel=1e-4)
     assert exposure.loc[("en+hu@4", "hu"), "finetune_posts"] == 4
@@ -57,7 +60,7 @@ def test_exposure_is_the_lab_s_exact_count(checkout):
 
 
 def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
-    names = {path.name for path in (checkout.results / "figures").iterdir()}
+    names = {path.name for path in (checkout.folder / "results/tiny" / "figures").iterdir()}
     expected = {
         f"{figure}_{view}.{kind}"
         for figure in ("transfer_matrix", "exposure_bias", "gain")
@@ -68,9 +71,15 @@ def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
 
 
 def test_no_post_is_in_a_log_or_a_report(checkout):
-    posts = read_parquet(checkout.results / "posts" / "all.parquet")["text"].tolist()
-    written = [*(checkout.results / "logs").rglob("*.log"), *(checkout.results / "posts").glob("report.*")]
-    written += [*(checkout.results / "tables").iterdir(), checkout.results / "posts" / "dropped.csv"]
+    posts = read_parquet(checkout.folder / "results/tiny" / "posts" / "all.parquet")["text"].tolist()
+    written = [
+        *(checkout.folder / "results/tiny" / "logs").rglob("*.log"),
+        *(checkout.folder / "results/tiny" / "posts").glob("report.*"),
+    ]
+    written += [
+        *(checkout.folder / "results/tiny" / "tables").iterdir(),
+        checkout.folder / "results/tiny" / "posts" / "dropped.csv",
+    ]
     assert len(written) > 20
     for path in written:
         content = path.read_text(encoding="utf-8")
@@ -78,17 +87,16 @@ def test_no_post_is_in_a_log_or_a_report(checkout):
 
 
 def test_checkpoints_are_gone_when_the_adapters_are_written(checkout):
-    assert not list(checkout.results.rglob("checkpoint-*"))
+    assert not list(checkout.folder / "results/tiny".rglob("checkpoint-*"))
 
 
 def test_a_job_for_each_cell_writes_the_same_files_as_a_job_for_each_adapter(checkout, tmp_path):
-    copied = type(checkout)(tmp_path / "copy")
-    shutil.copytree(checkout.folder, copied.folder, symlinks=True)
+    copied = checkout.copy(tmp_path / "copy")
     overlay = copied.overlay("predict: {per_cell: true}")
-    before = {path: path.read_bytes() for path in (copied.results / "predictions").rglob("*.parquet")}
+    before = {path: path.read_bytes() for path in (copied.folder / "results/tiny" / "predictions").rglob("*.parquet")}
     result = copied.snakemake("predictions", "--forcerun", "predict", overlays=[overlay])
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    assert (copied.results / "logs/predict/en/seed0/hu.log").is_file()
+    assert (copied.folder / "results/tiny/logs/predict/en/seed0/hu.log").is_file()
     for path, content in before.items():
         assert path.read_bytes() == content, path
 
@@ -104,8 +112,7 @@ def test_a_job_for_each_cell_writes_the_same_files_as_a_job_for_each_adapter(che
     ],
 )
 def test_a_mistake_ends_with_its_message_and_without_a_traceback(checkout, tmp_path, overlay, target, words):
-    copied = type(checkout)(tmp_path / "copy")
-    shutil.copytree(checkout.folder, copied.folder, symlinks=True)
+    copied = checkout.copy(tmp_path / "copy")
     result = copied.snakemake(target, overlays=[copied.overlay(overlay)])
     output = result.stdout + result.stderr
     assert result.returncode != 0

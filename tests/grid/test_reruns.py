@@ -101,7 +101,7 @@ def test_one_more_seed_trains_that_seed_only(checkout):
 
 
 def test_a_deleted_prediction_costs_one_scoring_job_and_the_cheap_steps(checkout):
-    path = checkout.results / "predictions/en/seed0/hu.parquet"
+    path = checkout.folder / "results/tiny" / "predictions/en/seed0/hu.parquet"
     kept = path.with_suffix(".kept")
     path.rename(kept)
     try:
@@ -118,7 +118,7 @@ def test_another_score_touches_tables_and_figures_only(checkout):
 
 
 def test_the_figures_target_never_touches_a_model(checkout):
-    for path in (checkout.results / "figures").iterdir():
+    for path in (checkout.folder / "results/tiny" / "figures").iterdir():
         path.unlink()
     result = checkout.snakemake("figures")
     assert result.returncode == 0, result.stderr[-3000:]

@@ -28,7 +28,7 @@ def say_in(language, content):
     return text_of(say(content, LEXICONS[language], one_voice(LEXICONS[language])))
 
 
-def content(theme="food", event=0, time=0, place=0, remarks=(0,), opener=None, closer=None, hashtags=()):
+def content(theme="food", event=0, time=0, place=0, *, remarks=(0,), opener=None, closer=None, hashtags=()):
     return Content(theme, (Turn(event, time, place, remarks),), opener, closer, hashtags)
 
 

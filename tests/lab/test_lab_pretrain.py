@@ -1,6 +1,5 @@
 import json
 import logging
-import os
 import socket
 
 import pandas as pd
@@ -81,7 +80,7 @@ def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", LOG)
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_share_that_cannot_be_reached_is_said(tmp_path, caplog):

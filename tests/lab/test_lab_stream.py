@@ -35,12 +35,13 @@ def stream(tokenizer):
     return write_stream(SETTINGS, tokenizer, seed=0)
 
 
-def test_skewed_shares_follow_the_table_and_leave_the_weakest_about_one_per_cent():
+def test_skewed_shares_follow_the_table_and_leave_the_weakest_more_than_one_per_cent():
     shares = language_shares(LabBase())
     assert sum(shares.values()) == pytest.approx(1)
     assert max(shares, key=shares.get) == "en"
     assert shares["de"] > shares["fr"] > shares["es"] > shares["it"] > shares["pl"] > shares["ko"] > shares["hu"]
-    assert min(shares.values()) > 0.009
+    assert shares["en"] == pytest.approx(0.5)
+    assert min(shares.values()) > 0.01
 
 
 def test_given_weights_are_shares_of_the_languages_named():
@@ -53,7 +54,7 @@ def test_realised_token_shares_match_those_asked_for(shares):
     stream = write_stream(settings, train_tokenizer(settings, 0), 0)
     exposure = stream.exposure()
     for language, share in language_shares(settings).items():
-        assert exposure.tokens[language] / exposure.total == pytest.approx(share, abs=0.004)
+        assert exposure.tokens[language] / exposure.total == pytest.approx(share, abs=0.002)
 
 
 def test_a_language_without_a_share_is_never_used():

@@ -40,6 +40,7 @@ def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None
         base_path,
         adapter,
         checkpoints or adapter.with_name("checkpoints"),
+        adapter.with_name("trackers"),
         mixture=Mixture("+".join(posts), tuple(posts)),
         budget=None,
         seed=seed,
@@ -130,6 +131,18 @@ def test_a_killed_training_goes_on_from_its_checkpoint(posts, random_base, tmp_p
     resumed = train(posts, random_base(), tmp_path / "resumed", settings, checkpoints=checkpoints)
     assert sha256(resumed / "adapter_model.safetensors") == sha256(whole / "adapter_model.safetensors")
     assert not Path(checkpoints).exists()
+
+
+def test_trackers_receive_the_loss_and_no_text(posts, random_base, tmp_path):
+    train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"report_to": ["tensorboard"]}))
+    [events] = (tmp_path / "trackers").rglob("events.out.tfevents.*")
+    assert b"train/loss" in events.read_bytes()
+    assert b"welcome" not in events.read_bytes()
+
+
+def test_a_tracker_that_is_not_installed_is_named(posts, random_base, tmp_path):
+    with pytest.raises(UserError, match="wandb is not installed"):
+        train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"report_to": ["wandb"]}))
 
 
 def test_a_layer_that_the_base_lacks_is_named(posts, random_base, tmp_path):

@@ -27,6 +27,7 @@ rule finetune:
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
         checkpoints=f"{RESULTS}/checkpoints/{{mixture}}/seed{{seed}}",
+        trackers=f"{RESULTS}/trackers/{{mixture}}/seed{{seed}}",
     script:
         "../scripts/finetune.py"
 

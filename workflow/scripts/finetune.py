@@ -17,6 +17,7 @@ with job(snakemake.log[0]):
         Path(snakemake.input.base),
         Path(snakemake.output.weights).parent,
         Path(snakemake.params.checkpoints),
+        Path(snakemake.params.trackers),
         mixture=mixture,
         budget=snakemake.params.budget,
         seed=int(snakemake.wildcards.seed),

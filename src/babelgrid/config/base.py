@@ -17,7 +17,7 @@ class LabBase(Settings):
     tokens: int = Field(default=2_250_000, ge=10_000)
     """Length of the pre-training stream, in tokens of the lab's own tokenizer (rounded to whole steps)."""
     shares: Literal["skewed", "uniform"] | dict[Language, float] = "skewed"
-    """Shares of the stream: `skewed` (square roots of Llama 2's table), `uniform`, or weights by language."""
+    """Shares of the stream: `skewed` (Llama 2's table, English held at half), `uniform`, or weights by language."""
     parallel: float = Field(default=0.2, ge=0, le=1)
     """Share of documents that say the same in two languages, one after the other."""
     code_switched: float = Field(default=0.5, ge=0, le=1)

@@ -5,20 +5,17 @@ import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from babelgrid.config.base import LabBase
 from babelgrid.files import provenance, write_folder, write_json
 from babelgrid.lab.compose import chance
 from babelgrid.lab.stream import language_shares
 from babelgrid.lab.tokens import BOS, EOS, PAD, TokenStream, train_tokenizer, write_stream
-
-if TYPE_CHECKING:
-    import torch
-    from tokenizers import Tokenizer
-    from transformers import LlamaForCausalLM
 
 POSITIONS = 2048
 WARM_UP = 0.1
@@ -37,8 +34,6 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, log: lo
     provenance.json. The same settings, seed and threads give the same model bytes on the same machine. It runs on the
     CPU even where there is a GPU: the model is too small to gain from one, and the bytes stay the same.
     """
-    import torch
-
     torch.set_num_threads(threads)
     tokenizer = train_tokenizer(settings, seed)
     stream = write_stream(settings, tokenizer, seed)
@@ -69,10 +64,7 @@ def _warn_of_missed_shares(stream: TokenStream, settings: LabBase, log: logging.
             log.warning(message, language, 100 * reached, 100 * share)
 
 
-def _new_model(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> "LlamaForCausalLM":
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
+def _new_model(settings: LabBase, tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=settings.hidden_size,
@@ -88,21 +80,17 @@ def _new_model(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> "LlamaFo
         use_cache=True,
     )
     torch.manual_seed(seed)
-    return LlamaForCausalLM(config).to(torch.float32)
+    return LlamaForCausalLM(config)
 
 
-def _rows(stream: TokenStream, settings: LabBase, seed: int) -> "torch.Tensor":
+def _rows(stream: TokenStream, settings: LabBase, seed: int) -> torch.Tensor:
     """Cut the stream into rows and shuffle them; shape (steps, batch_rows, context). Each token is met once."""
-    import torch
-
     rows = stream.ids.reshape(-1, settings.context)
     order = chance(seed, "rows").permutation(len(rows))
     return torch.from_numpy(rows[order].astype(np.int64)).reshape(-1, settings.batch_rows, settings.context)
 
 
-def _train(model: "LlamaForCausalLM", batches: "torch.Tensor", settings: LabBase, log: logging.Logger) -> Curve:
-    import torch
-
+def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase, log: logging.Logger) -> Curve:
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     vectors = [weight for weight in model.parameters() if weight.ndim == 1]
     optimizer = torch.optim.AdamW(
@@ -119,7 +107,7 @@ def _train(model: "LlamaForCausalLM", batches: "torch.Tensor", settings: LabBase
     started = time.monotonic()
     for step, batch in enumerate(batches, start=1):
         loss = _next_token_loss(model, batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
         optimizer.step()
         schedule.step()
@@ -130,16 +118,14 @@ def _train(model: "LlamaForCausalLM", batches: "torch.Tensor", settings: LabBase
     return curve
 
 
-def _next_token_loss(model: "LlamaForCausalLM", batch: "torch.Tensor") -> "torch.Tensor":
+def _next_token_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
     """Return the mean cross-entropy of next tokens: the model's own loss without its copies of the logits."""
-    import torch
-
     hidden = model.model(input_ids=batch, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden[:, :-1].flatten(0, 1))
     return torch.nn.functional.cross_entropy(logits, batch[:, 1:].flatten())
 
 
-def _log_progress(log: logging.Logger, curve: Curve, batches: "torch.Tensor", seconds: float) -> None:
+def _log_progress(log: logging.Logger, curve: Curve, batches: torch.Tensor, seconds: float) -> None:
     step, steps = len(curve), len(batches)
     loss = np.mean([loss for _, loss in curve[-STEPS_PER_LOG_LINE:]])
     speed = step * batches[0].numel() / seconds
@@ -153,10 +139,8 @@ def _log_progress(log: logging.Logger, curve: Curve, batches: "torch.Tensor", se
     )
 
 
-def _save_tokenizer(tokenizer: "Tokenizer", folder: Path) -> None:
-    from transformers import PreTrainedTokenizerFast
-
-    PreTrainedTokenizerFast(
+def _save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=BOS,
         eos_token=EOS,

@@ -46,10 +46,11 @@ class Document:
 def language_shares(settings: LabBase) -> dict[str, float]:
     """Return the share of the stream that each language is to get; shares add up to 1.
 
-    `skewed` is the square root of Llama 2's table, so that the weakest language still has about 1%.
+    `skewed` is Llama 2's table with English held at half, so that the weakest language still has more than 1% and the
+    documents in two languages leave room for every share.
     """
     if settings.shares == "skewed":
-        weights = {language: math.sqrt(LLAMA2_PERCENT[language]) for language in LAB_LANGUAGES}
+        weights = {**LLAMA2_PERCENT, "en": math.fsum(LLAMA2_PERCENT.values()) - LLAMA2_PERCENT["en"]}
     elif settings.shares == "uniform":
         weights = dict.fromkeys(LAB_LANGUAGES, 1.0)
     else:
@@ -62,7 +63,7 @@ def write_documents(settings: LabBase, rng: np.random.Generator, written: Counte
     """Write documents without end, each in the language that is furthest behind its share.
 
     written: how much of each language there is, in any unit; the caller adds what each document holds before it asks
-        for the next one. The second language of a document is drawn by share.
+        for the next one.
     """
     lexicons, shares = load_lexicons(), language_shares(settings)
     themes, weights = _themes(lexicons[next(iter(shares))])
@@ -70,7 +71,7 @@ def write_documents(settings: LabBase, rng: np.random.Generator, written: Counte
         theme = themes[int(rng.choice(len(themes), p=weights))]
         host = _furthest_behind(shares, written)
         kind = _draw_kind(rng, settings)
-        guest = None if kind == "plain" else lexicons[_draw_other(rng, shares, host)]
+        guest = None if kind == "plain" else lexicons[_draw_guest(rng, shares, written, host)]
         yield Document(kind, tuple(_write(rng, kind, theme, (lexicons[host], guest), settings.switch_rate)))
 
 
@@ -97,10 +98,14 @@ def _draw_kind(rng: np.random.Generator, settings: LabBase) -> str:
     return "code_switched" if number < settings.parallel + settings.code_switched else "plain"
 
 
-def _draw_other(rng: np.random.Generator, shares: Mapping[str, float], host: str) -> str:
+def _draw_guest(rng: np.random.Generator, shares: Mapping[str, float], written: Counter[str], host: str) -> str:
+    """Draw the second language by share among those that are behind their share (or all, if none is)."""
+    total = sum(written.values())
     others = [language for language in shares if language != host]
-    weights = np.array([shares[language] for language in others])
-    return others[int(rng.choice(len(others), p=weights / weights.sum()))]
+    behind = [language for language in others if written[language] < shares[language] * total]
+    candidates = behind or others
+    weights = np.array([shares[language] for language in candidates])
+    return candidates[int(rng.choice(len(candidates), p=weights / weights.sum()))]
 
 
 def _write(

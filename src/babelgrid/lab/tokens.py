@@ -3,16 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from babelgrid.config.base import LAB_LANGUAGES, LabBase
 from babelgrid.lab.compose import chance
 from babelgrid.lab.stream import Document, pretraining_documents, write_documents
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 BOS, EOS, PAD = "<|bos|>", "<|eos|>", "<|pad|>"
 TOKENIZER_CHARACTERS = 2_000_000
@@ -49,13 +46,11 @@ class TokenStream:
         return Exposure(tokens, total=sum(tokens.values()), bos=int(counts[0]), documents=self.documents)
 
 
-def train_tokenizer(settings: LabBase, seed: int) -> "Tokenizer":
+def train_tokenizer(settings: LabBase, seed: int) -> Tokenizer:
     """Train a byte-level BPE tokenizer (any text can be encoded; one BOS is put in front).
 
     Its text is written as the stream is, with the same shares, measured in characters since there are no tokens yet.
     """
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -88,7 +83,7 @@ def _tokenizer_texts(settings: LabBase, seed: int) -> Iterator[str]:
             return
 
 
-def write_stream(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> TokenStream:
+def write_stream(settings: LabBase, tokenizer: Tokenizer, seed: int) -> TokenStream:
     """Write documents until they fill whole steps of about `settings.tokens` tokens; the last document may be cut."""
     step = settings.context * settings.batch_rows
     length = max(1, round(settings.tokens / step)) * step
@@ -107,7 +102,7 @@ def write_stream(settings: LabBase, tokenizer: "Tokenizer", seed: int) -> TokenS
     return TokenStream(np.concatenate(ids)[:length], np.concatenate(languages)[:length], dict(sorted(kinds.items())))
 
 
-def _encode(document: Document, tokenizer: "Tokenizer") -> tuple[np.ndarray, np.ndarray]:
+def _encode(document: Document, tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
     """Return a document's token ids and languages, BOS (language -1) first.
 
     A token's language is that of its last character; no token crosses from one language into another except over a

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,20 +11,22 @@ from typing import Any
 import pandas as pd
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from pydantic import BaseModel
 from safetensors.torch import save_file
-from transformers import Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.errors import UserError
+from babelgrid.errors import UserError, nearest
 from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
 from babelgrid.mixture import Mixture
 from babelgrid.model.base import Device, choose_device, load_base
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.forward import Batch, collate, summed_loss
 from babelgrid.model.progress import LogProgress
+from babelgrid.model.trackers import prepare_trackers
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_tokenizer
 
@@ -62,6 +63,7 @@ def finetune(
     base_path: Path,
     adapter: Path,
     checkpoints: Path,
+    trackers: Path,
     *,
     mixture: Mixture,
     budget: int | None,
@@ -74,33 +76,43 @@ def finetune(
     """Train the adapter of a (mixture, seed) and write its folder whole.
 
     posts: the posts file of each of the mixture's languages. budget: posts in all, or None for all there are.
-    checkpoints: where the run may leave its state, removed when the adapter is written.
+    checkpoints: where the run may leave its state, removed when the adapter is written. trackers: where trackers write.
     Writes adapter_model.safetensors, adapter_config.json, training.csv, provenance.json.
     """
+    prepare_trackers(settings.report_to, trackers)
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
     log.info("%d posts, %d tokens in one epoch", len(examples), sum(len(example.ids) for example in examples))
-    blocks = {"finetune": settings, "base": base, "prompt": prompt}
     choices = {
-        **{name: block.model_dump(mode="json") for name, block in blocks.items()},
-        "labels": {name: label.answer for name, label in labels.items()},
         "mixture": mixture.name,
-        "seed": seed,
         "budget": budget,
+        "seed": seed,
+        **_dump(finetune=settings, base=base, prompt=prompt),
     }
-    record = provenance(choices, [base_path, *posts.values()])
+    answers = {name: label.answer for name, label in labels.items()}
+    record = provenance({**choices, "answers": answers}, [base_path, *posts.values()])
     set_seed(seed)
     device = choose_device()
-    model: Any = load_base(base_path, base, device)
-    check_adapter_targets(model, settings.lora)
-    model = get_peft_model(model, lora_config(settings.lora))
+    model = add_adapter(load_base(base_path, base, device), settings.lora)
     state = checkpoints / _digest({**record, "git_commit": None})
-    trainer = build_trainer(model, examples, settings, device, seed, state)
+    trainer = build_trainer(model, examples, settings, training_arguments(settings, device, seed, state))
     trainer.train(resume_from_checkpoint=_last_checkpoint(state))
-    name = read_json(base_path).get("name", "base")
-    write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, name))
+    write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_json(base_path)["name"]))
     shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def add_adapter(model: Any, settings: Lora) -> Any:
+    """Return the base with a new LoRA adapter; `UserError` where a named layer is not in the base."""
+    linear = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    if not isinstance(settings.targets, str):
+        for target in settings.targets:
+            if target not in linear:
+                raise UserError(
+                    f"finetune.lora.targets: the base has no linear layer {target!r}{nearest(target, linear)}. "
+                    f"Allowed: {', '.join(sorted(linear))}"
+                )
+    return get_peft_model(model, lora_config(settings))
 
 
 def lora_config(settings: Lora) -> LoraConfig:
@@ -116,15 +128,11 @@ def lora_config(settings: Lora) -> LoraConfig:
     )
 
 
-def build_trainer(
-    model: Any, examples: list[Example], settings: Finetune, device: Device, seed: int, state: Path
-) -> AdapterTrainer:
-    """Set up the training loop; `state` is the folder of its checkpoints."""
-    if "tensorboard" in settings.report_to:
-        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(state.parent.with_name("tensorboard")))
+def training_arguments(settings: Finetune, device: Device, seed: int, state: Path) -> TrainingArguments:
+    """Return the settings in `transformers`' terms; `state` is the folder of the checkpoints."""
     micro = settings.micro_batch_size or settings.batch_size
     on_cpu = device.name == "cpu"
-    arguments = TrainingArguments(
+    return TrainingArguments(
         output_dir=str(state),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=micro,
@@ -149,15 +157,23 @@ def build_trainer(
         disable_tqdm=True,
         seed=seed,
     )
+
+
+def build_trainer(
+    model: Any, examples: list[Example], settings: Finetune, arguments: TrainingArguments
+) -> AdapterTrainer:
+    """Return the training loop over examples."""
     # Gradient checkpointing throws the key-value cache away, and with it a shared prefix.
     share_prefix = not settings.gradient_checkpointing
-    return AdapterTrainer(
+    trainer = AdapterTrainer(
         model=model,
         args=arguments,
         train_dataset=examples,
         data_collator=lambda batch: collate(batch, share_prefix),
         callbacks=[LogProgress()],
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, Any], base_name: str) -> None:
@@ -185,11 +201,5 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def check_adapter_targets(model: Any, settings: Lora) -> None:
-    """Raise `UserError` where a named layer is not in the base."""
-    if isinstance(settings.targets, str):
-        return
-    names = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    for target in settings.targets:
-        if target not in names:
-            raise UserError(f"finetune.lora.targets: the base has no linear layer {target!r}. Allowed: {sorted(names)}")
+def _dump(**blocks: BaseModel) -> dict[str, Any]:
+    return {name: block.model_dump(mode="json") for name, block in blocks.items()}

@@ -1,0 +1,63 @@
+"""A copy of the project in a folder of its own, and Snakemake in it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+class Checkout:
+    """The project's files (tracked and new) under `folder`, and the config files that its grid is made of."""
+
+    def __init__(self, folder, *configs):
+        self.folder = folder
+        self.configs = configs
+
+    def fill(self):
+        """Copy the project's files into the folder."""
+        for name in _files():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, self.folder / name)
+        return self
+
+    def copy(self, folder):
+        """Return a copy with everything that has been made in it."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Checkout(folder, *self.configs)
+
+    def snakemake(self, *arguments, overlays=()):
+        """Run Snakemake on the grid; return the finished process."""
+        files = [*self.configs, *map(str, overlays)]
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", *files]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def planned(self, *arguments, overlays=()):
+        """Return how many jobs of each rule a dry run plans, as Snakemake itself says."""
+        result = self.snakemake("-n", *arguments, overlays=overlays)
+        output = result.stdout + result.stderr
+        assert result.returncode == 0, output
+        if "Nothing to be done" in output:
+            return {}
+        table = output.rsplit("Job stats:", 1)[1]
+        jobs = {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)\s*$", table, flags=re.MULTILINE)}
+        return {name: count for name, count in jobs.items() if name not in {"total", "all", "figures", "tables"}}
+
+    def overlay(self, text):
+        """Write an overlay config into the checkout; return its path."""
+        path = self.folder / "overlay.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def git(self, *arguments):
+        """Run git in the checkout."""
+        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        subprocess.run(["git", *identity, *arguments], cwd=self.folder, check=True, capture_output=True)
+
+
+def _files():
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]

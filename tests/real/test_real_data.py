@@ -1,0 +1,70 @@
+"""The grid on real posts, with the lab's small base in place of a large one: real text in, every table and figure out.
+
+The scores are poor, as they must be with 1.3 million parameters that have never read a tweet; they stand beside their
+baselines as they are.
+"""
+
+import time
+
+import pandas as pd
+import pytest
+
+from babelgrid.files import read_json, read_parquet
+from checkout import Checkout
+
+pytestmark = pytest.mark.real
+
+LANGUAGES = 13
+MINUTES = 20
+
+
+def run_shipped(shared_file, folder, config):
+    """Run a shipped experiment with the embedded base on the data where the config expects it; return its results."""
+    data = shared_file("data")
+    checkout = Checkout(folder, f"config/{config}.yaml", "config/embedded.yaml").fill()
+    (folder / "data").symlink_to(data)
+    start = time.monotonic()
+    result = checkout.snakemake()
+    minutes = (time.monotonic() - start) / 60
+    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
+    print(f"\n{config}: {minutes:.1f} minutes")
+    assert minutes < MINUTES
+    return folder / "results" / config
+
+
+def check_results(results, mixtures, views):
+    """Check that every cell is scored beside its baselines, and that every figure is there."""
+    cells = pd.read_csv(results / "tables/cells.csv", keep_default_na=False, na_values=[""])
+    assert len(cells) == mixtures * LANGUAGES * len(views)
+    scored = cells[cells["n"] > 0]
+    assert scored["macro_f1"].between(0, 1).all()
+    assert scored["majority_macro_f1"].notna().all()
+    exposure = pd.read_csv(results / "tables/exposure.csv", keep_default_na=False, na_values=[""])
+    assert exposure["language"].nunique() == LANGUAGES
+    for figure in ("transfer_matrix", "exposure_bias", "gain"):
+        for view in views:
+            for kind in ("pdf", "svg", "png", "csv"):
+                assert (results / "figures" / f"{figure}_{view}.{kind}").stat().st_size > 500
+    for view in views:
+        shown = cells[cells["view"] == view].pivot_table(
+            index="mixture", columns="test_language", values="macro_f1", sort=False
+        )
+        print(f"\nmacro-F1, {view}:\n{shown.round(2).to_string()}")
+
+
+def test_the_study_s_tweets_run_through_with_the_embedded_base(shared_file, tmp_path):
+    results = run_shipped(shared_file, tmp_path, "paper")
+    check_results(results, mixtures=5, views=["topic", "stance"])
+    report = read_json(results / "posts/report.json")
+    assert report["rows"]["read"] == 4470
+    posts = read_parquet(results / "posts/all.parquet")
+    assert set(posts["language"]) == {"en", "es", "ar", "fr", "it", "pt", "tr", "de", "hi", "hu", "id", "pl", "ko"}
+    assert set(posts["label"]) == {"pro", "anti", "neutral", "unrelated"}
+
+
+def test_sib200_runs_through_with_the_embedded_base(shared_file, tmp_path):
+    results = run_shipped(shared_file, tmp_path, "sib200")
+    check_results(results, mixtures=7, views=["label"])
+    posts = read_parquet(results / "posts/all.parquet")
+    sides = posts.groupby("source_id")["split"].nunique()
+    assert (sides == 1).all()
