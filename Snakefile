@@ -25,6 +25,9 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/posts/report.json",
+        # Named here too, so that a deleted one is missed although the tables made from it are there.
+        [adapter_file(mixture, seed) for mixture, seed in GRID.adapters],
+        [prediction_file(*cell) for cell in GRID.cells],
         TABLES,
         FIGURES,
     localrule: True

@@ -20,7 +20,7 @@ rule score_cells:
     conda:
         "../../envs/babelgrid.yaml"
     params:
-        grid={"cells": GRID.cells, "rows": GRID.rows},
+        grid={"cells": list(map(list, GRID.cells)), "rows": list(map(list, GRID.rows))},
         settings={"views": EXPERIMENT.effective_views, **settings("score")},
         seed=EXPERIMENT.seed,
     script:

@@ -37,7 +37,7 @@ class LabBase(Settings):
     batch_rows: int = Field(default=16, ge=1)
     """Rows in one pre-training step."""
     learning_rate: float = Field(default=3e-3, gt=0)
-    """Peak learning rate of pre-training (one-cycle cosine)."""
+    """Peak learning rate of pre-training (warm-up, then cosine)."""
 
     @model_validator(mode="after")
     def _divide_width_by_heads(self) -> Self:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.metrics import Metric
@@ -34,6 +34,7 @@ _UNKNOWN_GAP = 0.14
 _SERIES_GAP = 0.05
 _TITLE_ROW = 0.19
 _BAR_WIDTH = 0.62
+_INSET = 0.012
 _EDGE = 0.08
 _DARK = "#1a1a1a"
 
@@ -74,8 +75,9 @@ def draw_transfer_matrix(
     """Draw mixtures by test languages with their mean score over seeds, and save it with its data (`save_figure`).
 
     Columns go from much to little pre-training exposure in the share table `table`; those of unknown exposure stand
-    apart at the right. A framed cell's mixture holds the language. A grey cell is no better than the better of its two
-    baselines. note: a sentence for the foot of the figure, or an empty string.
+    apart at the right. A framed cell's mixture holds the language. A cell with a cut corner is no better than the
+    better of its two baselines.
+    note: a sentence for the foot of the figure, or an empty string.
     """
     data = _collect(cells_path, exposure_path, view, metric, table)
     layout = _lay_out(data, f"{_explain(data)} {note}".strip())
@@ -221,14 +223,13 @@ def _draw_cell(axes: Axes, box: Box, score: float, beats_baseline: bool, scale: 
     if np.isnan(score):
         axes.text(*middle, "\N{EN DASH}", color=FAINT, **words)
         return
-    if not beats_baseline:
-        axes.add_patch(_hatched(box))
-        axes.text(*middle, decimal(score), style="italic", color="#555555", **words)
-        return
     red, green, blue, _ = scale.to_rgba(np.array([score]))[0]
     is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.48
     axes.add_patch(_filled(box, (red, green, blue)))
-    axes.text(*middle, decimal(score), color=_DARK if is_light else "white", **words)
+    if not beats_baseline:
+        axes.add_patch(_cut_corner(box, "#00000088" if is_light else "#ffffff99"))
+    style = "normal" if beats_baseline else "italic"
+    axes.text(*middle, decimal(score), color=_DARK if is_light else "white", style=style, **words)
 
 
 def _filled(box: Box, colour: str | tuple[float, float, float]) -> Rectangle:
@@ -236,20 +237,24 @@ def _filled(box: Box, colour: str | tuple[float, float, float]) -> Rectangle:
     return Rectangle((left, top), width, height, facecolor=colour, edgecolor="white", linewidth=0.9)
 
 
-def _hatched(box: Box) -> Rectangle:
-    patch = _filled(box, "#f0f0f0")
-    patch.set(hatch="//////", hatchcolor="#dddddd")
-    return patch
+def _cut_corner(box: Box, colour: str) -> Polygon:
+    """Return a dark or light corner: the cell keeps its colour, which is its score."""
+    left, top, width, height = box[0] + _INSET, box[1], box[2], box[3] - _INSET
+    corner = min(width, height) * 0.5
+    return Polygon(
+        [(left, top + height), (left, top + height - corner), (left + corner, top + height)],
+        facecolor=colour,
+        linewidth=0,
+    )
 
 
 def _frame(box: Box) -> Rectangle:
     left, top, width, height = box
-    inset = 0.012
-    corner = (left + inset, top + inset)
+    corner = (left + _INSET, top + _INSET)
     return Rectangle(
         corner,
-        width - 2 * inset,
-        height - 2 * inset,
+        width - 2 * _INSET,
+        height - 2 * _INSET,
         fill=False,
         edgecolor=_DARK,
         linewidth=1.1,
@@ -259,15 +264,15 @@ def _frame(box: Box) -> Rectangle:
 
 
 def _draw_foot(axes: Axes, layout: Layout) -> None:
-    """Explain frames and grey cells, and write the footnote."""
+    """Explain frames and cut corners, and write the footnote."""
     y = layout.bottom + 0.12
     width, height = 0.26, 0.14
-    framed, grey = (_EDGE, y, width, height), (_EDGE + 2.3, y, width, height)
-    for patch in (_filled(framed, "#b9b9b9"), _frame(framed), _hatched(grey)):
+    framed, cut = (_EDGE, y, width, height), (_EDGE + 2.3, y, width, height)
+    for patch in (_filled(framed, "#b9b9b9"), _frame(framed), _filled(cut, "#b9b9b9"), _cut_corner(cut, "#00000088")):
         axes.add_patch(patch)
     for (left, *_), words in (
         (framed, "the mixture holds this language"),
-        (grey, "no better than the better baseline"),
+        (cut, "italic, corner cut: no better than the better baseline"),
     ):
         axes.text(left + width + 0.06, y + height / 2, words, size=6.5, va="center")
     for number, line in enumerate(layout.footnote):

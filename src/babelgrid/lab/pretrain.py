@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -99,9 +100,7 @@ def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase, lo
         betas=(0.9, 0.95),
         fused=True,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=len(batches), pct_start=WARM_UP, cycle_momentum=False
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, len(batches)))
     model.train()
     curve: Curve = []
     started = time.monotonic()
@@ -116,6 +115,14 @@ def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase, lo
         if step % STEPS_PER_LOG_LINE == 0 or step == len(batches):
             _log_progress(log, curve, batches, time.monotonic() - started)
     return curve
+
+
+def _pace(step: int, steps: int) -> float:
+    """Return the learning rate at a step, from 0, as a fraction of its peak: a linear warm-up, then a cosine to 0."""
+    warm_up = max(1, round(WARM_UP * steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))
 
 
 def _next_token_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
