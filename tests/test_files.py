@@ -40,6 +40,7 @@ def test_a_folder_appears_whole_and_replaces_a_stale_one(tmp_path):
     (tmp_path / "adapter" / "stale").touch()
     write_folder(tmp_path / "adapter", lambda folder: (folder / "fresh").touch())
     assert [path.name for path in (tmp_path / "adapter").iterdir()] == ["fresh"]
+    assert (tmp_path / "adapter" / "fresh").stat().st_mode & 0o777 == 0o644
 
     def fail(folder):
         (folder / "half").touch()

@@ -134,5 +134,7 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
         folder = Path(parent) / path.name
         folder.mkdir()
         fill(folder)
+        for file in folder.iterdir():
+            file.chmod(0o644)
         shutil.rmtree(path, ignore_errors=True)
         folder.replace(path)

@@ -14,7 +14,7 @@ LAB_LANGUAGES = ("en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr
 class LabBase(Settings):
     """A small base that the experiment pre-trains itself, so that its exposure to each language is known exactly."""
 
-    tokens: int = Field(default=2_250_000, ge=10_000)
+    tokens: int = Field(default=1_500_000, ge=10_000)
     """Length of the pre-training stream, in tokens of the lab's own tokenizer (rounded to whole steps)."""
     shares: Literal["skewed", "uniform"] | dict[Language, float] = "skewed"
     """Shares of the stream: `skewed` (Llama 2's table, English held at half), `uniform`, or weights by language."""
