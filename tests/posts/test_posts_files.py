@@ -93,14 +93,18 @@ def check(write, prepare, tmp_path):
     [
         (["en", "ko"], ["en"], r"no train posts in 'ko'.*There are train posts in: en 2, hu 1, it 2\."),
         (["en"], ["en", "it"], r"no test posts in 'it'.*There are test posts in: en 1, hu 1, ko 1\."),
-        (["hu"], ["en"], r"no train post in 'hu' has the label 'anti' \(there are: pro 1\)"),
-        (["ko", "hu"], ["tr"], r"(?s)no train posts in 'ko'.*no test posts in 'tr'.*no train post in 'hu'"),
+        (["hu"], ["en"], r"no train post of the mixture 'hu' has the label 'anti' \(there are: pro 1\)"),
+        (["ko", "hu"], ["tr"], r"(?s)no train posts in 'ko'.*no test posts in 'tr'.*of the mixture 'hu'"),
     ],
 )
 def test_what_the_grid_needs_and_the_data_lacks_is_named(check, tmp_path, train, test, expected):
     with pytest.raises(UserError, match=expected):
-        check(train, test)
+        check(train, test, [Mixture(language, (language,)) for language in train])
     assert not (tmp_path / "checked.json").exists()
+
+
+def test_a_label_that_one_language_of_a_mixture_lacks_may_come_from_another(check):
+    assert check(["en", "hu"], ["en"], [Mixture("en+hu", ("en", "hu"))]) == {"en+hu": {"en": 2, "hu": 1}}
 
 
 def test_a_mixture_of_more_posts_than_there_are_is_named_before_anything_is_trained(check):

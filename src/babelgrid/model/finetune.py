@@ -84,14 +84,9 @@ def finetune(
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
     log.info("%d posts, %d tokens in one epoch", len(examples), sum(len(example.ids) for example in examples))
-    choices = {
-        "mixture": mixture.name,
-        "budget": budget,
-        "seed": seed,
-        **_dump(finetune=settings, base=base, prompt=prompt),
-    }
     answers = {name: label.answer for name, label in labels.items()}
-    record = provenance({**choices, "answers": answers}, [base_path, *posts.values()])
+    choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "answers": answers}
+    record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
     set_seed(seed)
     device = choose_device()
     model = add_adapter(load_base(base_path, base, device), settings.lora)
