@@ -75,7 +75,7 @@ def draw_exposure_bias(
     with house_style():
         figure, panels, columns = _lay_out(len(mixtures), f"{_explain(data)} {note}".strip())
         scale = _scale(data, panels[0])
-        low, high = data[["low", "baseline"]].min().min(), data["high"].max()
+        low, high = data[["low", "baseline"]].min().min(), data[["high", "baseline"]].max().max()
         margin = 0.06 * (high - low)
         for number, (axes, mixture) in enumerate(zip(panels, mixtures, strict=True)):
             axes.set(xlim=(scale.left, scale.right), ylim=(low - margin, high + margin))
