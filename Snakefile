@@ -1,11 +1,7 @@
-# babelgrid: which languages must be labelled, and what does the base's pre-training do to the rest?
-# One config file is one experiment; everything it makes is under results/<experiment>/.
+# babelgrid: one config file is one experiment; everything it makes is under results/<experiment>/.
 from snakemake.utils import min_version
 
 min_version("9.27")
-
-
-report: "workflow/report/workflow.rst"
 
 
 if not workflow.overwrite_configfiles:
@@ -21,6 +17,10 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
+localrules:
+    all, prefetch, posts, predictions, tables, figures,
+
+
 rule all:
     default_target: True
     input:
@@ -30,42 +30,30 @@ rule all:
         [prediction_file(*cell) for cell in GRID.cells],
         TABLES,
         FIGURES,
-    localrule: True
 
 
 rule prefetch:
     input:
         f"{RESULTS}/base.json",
         f"{RESULTS}/answers.json",
-    localrule: True
 
 
 rule posts:
     input:
         f"{RESULTS}/posts/report.json",
         f"{RESULTS}/posts/checked.json",
-    localrule: True
-
-
-rule adapters:
-    input:
-        [adapter_file(mixture, seed) for mixture, seed in GRID.adapters],
-    localrule: True
 
 
 rule predictions:
     input:
         [prediction_file(*cell) for cell in GRID.cells],
-    localrule: True
 
 
 rule tables:
     input:
         TABLES,
-    localrule: True
 
 
 rule figures:
     input:
         FIGURES,
-    localrule: True

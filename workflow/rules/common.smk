@@ -35,6 +35,9 @@ LEXICONS = sorted(
 )
 
 
+report: "../report/workflow.rst"
+
+
 wildcard_constraints:
     mixture="|".join(map(re.escape, GRID.mixtures)),
     seed=r"\d+",
