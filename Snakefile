@@ -18,7 +18,11 @@ include: "workflow/rules/figures.smk"
 
 
 localrules:
-    all, prefetch, posts, predictions, tables, figures,
+    all,
+    prefetch,
+    posts,
+    predictions,
+    figures,
 
 
 rule all:
@@ -47,11 +51,6 @@ rule posts:
 rule predictions:
     input:
         [prediction_file(*cell) for cell in GRID.cells],
-
-
-rule tables:
-    input:
-        TABLES,
 
 
 rule figures:

@@ -13,11 +13,13 @@ STYLE_FILE = os.path.relpath(
     os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle")
 )
 # A figure of the lab says on its face what in it is constructed.
-NOTES = {
-    (True, True): "A constructed world: the lab pre-trained this base itself, on text of its own.",
-    (True, False): "The base is the lab's own small one, pre-trained on constructed text.",
-}
-NOTE = NOTES.get((bool(EXPERIMENT.base.lab), bool(EXPERIMENT.posts.lab)), "")
+NOTE = ""
+if EXPERIMENT.base.lab:
+    NOTE = "The base is the lab's own small one, pre-trained on constructed text."
+if EXPERIMENT.base.lab and EXPERIMENT.posts.lab:
+    NOTE = (
+        "A constructed world: the lab pre-trained this base itself, on text of its own."
+    )
 
 
 rule draw_transfer_matrix:
