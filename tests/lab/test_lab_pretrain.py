@@ -11,7 +11,6 @@ from babelgrid.lab.pretrain import pretrain_base
 
 SMALL = {"tokens": 60_000, "vocabulary": 1024, "hidden_size": 32, "layers": 1, "heads": 2, "batch_rows": 8}
 SETTINGS = LabBase(**SMALL)
-LOG = logging.getLogger("test_lab_pretrain")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,7 +23,7 @@ def little_text_for_the_tokenizer():
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab") / "base"
-    pretrain_base(SETTINGS, seed=0, threads=1, out=folder, log=LOG)
+    pretrain_base(SETTINGS, seed=0, threads=1, out=folder)
     return folder
 
 
@@ -72,14 +71,14 @@ def test_the_loss_is_recorded_at_each_step_and_falls(base):
 
 
 def test_same_seed_and_threads_give_the_same_bytes(base, tmp_path):
-    pretrain_base(SETTINGS, seed=0, threads=1, out=tmp_path / "again", log=LOG)
+    pretrain_base(SETTINGS, seed=0, threads=1, out=tmp_path / "again")
     for name in ("model.safetensors", "tokenizer.json", "config.json", "exposure.json", "pretraining.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (base / name).read_bytes()
 
 
 def test_another_seed_gives_another_model(base, tmp_path):
     settings = SETTINGS.model_copy(update={"tokens": 10_000})
-    pretrain_base(settings, seed=1, threads=1, out=tmp_path / "other", log=LOG)
+    pretrain_base(settings, seed=1, threads=1, out=tmp_path / "other")
     assert (tmp_path / "other" / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
 
 
@@ -88,19 +87,19 @@ def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pretrain, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", LOG)
+        pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_share_that_cannot_be_reached_is_said(tmp_path, caplog):
     settings = LabBase(**{**SMALL, "shares": {"en": 98, "hu": 2}, "parallel": 1.0, "code_switched": 0.0})
     with caplog.at_level(logging.WARNING):
-        pretrain_base(settings, 0, 1, tmp_path / "base", LOG)
+        pretrain_base(settings, 0, 1, tmp_path / "base")
     assert "en" in caplog.text
     assert "lower parallel, code_switched or switch_rate" in caplog.text
 
 
 def test_even_a_single_step_can_be_taken(tmp_path):
     settings = LabBase(**{**SMALL, "tokens": 10_000, "batch_rows": 80})
-    pretrain_base(settings, 0, 1, tmp_path / "base", LOG)
+    pretrain_base(settings, 0, 1, tmp_path / "base")
     assert len(pd.read_csv(tmp_path / "base" / "pretraining.csv")) == 1

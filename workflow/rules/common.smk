@@ -3,6 +3,7 @@ import glob
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -65,12 +66,7 @@ def settings(*blocks):
 def mixture_settings(name):
     """What a mixture is made of, as plain builtins."""
     mixture = GRID.mixtures[name]
-    return {
-        "name": mixture.name,
-        "languages": list(mixture.languages),
-        "dose_language": mixture.dose_language,
-        "dose": mixture.dose,
-    }
+    return {**asdict(mixture), "languages": list(mixture.languages)}
 
 
 def posts_file(language):

@@ -1,4 +1,3 @@
-import logging
 from pathlib import Path
 
 import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
@@ -12,5 +11,4 @@ with job(snakemake.log[0]):
         snakemake.params.seed,
         snakemake.threads,
         Path(snakemake.output[0]),
-        logging.getLogger("babelgrid.lab"),
     )

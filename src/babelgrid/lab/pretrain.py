@@ -18,6 +18,8 @@ from babelgrid.lab.compose import chance
 from babelgrid.lab.stream import language_shares
 from babelgrid.lab.tokens import BOS, EOS, PAD, TokenStream, train_tokenizer, write_stream
 
+log = logging.getLogger(__name__)
+
 POSITIONS = 2048
 WARM_UP = 0.1
 WEIGHT_DECAY = 0.1
@@ -28,7 +30,7 @@ STEPS_PER_LOG_LINE = 50
 Curve = list[tuple[int, float]]
 
 
-def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, log: logging.Logger) -> None:
+def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path) -> None:
     """Write an ordinary Hugging Face folder with a Llama trained from scratch on the lab's stream.
 
     Beside the model: exposure.json (tokens of each language met, counted exactly), pretraining.csv (step, loss) and
@@ -39,10 +41,10 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, log: lo
     tokenizer = train_tokenizer(settings, seed)
     stream = write_stream(settings, tokenizer, seed)
     log.info("stream: %d tokens, %d in the vocabulary", len(stream.ids), tokenizer.get_vocab_size())
-    _warn_of_missed_shares(stream, settings, log)
+    _warn_of_missed_shares(stream, settings)
     model = _new_model(settings, tokenizer, seed)
     log.info("model: %d parameters", model.num_parameters())
-    curve = _train(model, _rows(stream, settings, seed), settings, log)
+    curve = _train(model, _rows(stream, settings, seed), settings)
 
     def fill(folder: Path) -> None:
         model.save_pretrained(folder)
@@ -55,7 +57,7 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, log: lo
     write_folder(out, fill)
 
 
-def _warn_of_missed_shares(stream: TokenStream, settings: LabBase, log: logging.Logger) -> None:
+def _warn_of_missed_shares(stream: TokenStream, settings: LabBase) -> None:
     """Say which shares could not be reached: each document in two languages takes tokens from the strong ones."""
     exposure = stream.exposure()
     for language, share in language_shares(settings).items():
@@ -91,7 +93,7 @@ def _rows(stream: TokenStream, settings: LabBase, seed: int) -> torch.Tensor:
     return torch.from_numpy(rows[order].astype(np.int64)).reshape(-1, settings.batch_rows, settings.context)
 
 
-def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase, log: logging.Logger) -> Curve:
+def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase) -> Curve:
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     vectors = [weight for weight in model.parameters() if weight.ndim == 1]
     optimizer = torch.optim.AdamW(
@@ -113,7 +115,7 @@ def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase, lo
         optimizer.zero_grad()
         curve.append((step, loss.item()))
         if step % STEPS_PER_LOG_LINE == 0 or step == len(batches):
-            _log_progress(log, curve, batches, time.monotonic() - started)
+            _log_progress(curve, batches, time.monotonic() - started)
     return curve
 
 
@@ -132,7 +134,7 @@ def _next_token_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tens
     return torch.nn.functional.cross_entropy(logits, batch[:, 1:].flatten())
 
 
-def _log_progress(log: logging.Logger, curve: Curve, batches: torch.Tensor, seconds: float) -> None:
+def _log_progress(curve: Curve, batches: torch.Tensor, seconds: float) -> None:
     step, steps = len(curve), len(batches)
     loss = np.mean([loss for _, loss in curve[-STEPS_PER_LOG_LINE:]])
     speed = step * batches[0].numel() / seconds
