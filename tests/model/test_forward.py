@@ -13,7 +13,8 @@ from babelgrid.files import read_json
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import lora_config
-from babelgrid.model.forward import collate, summed_loss
+from babelgrid.model.forward import answer_logits, summed_loss
+from babelgrid.model.packing import collate
 from babelgrid.model.predict import score_posts
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.tokenizer import load_tokenizer
@@ -91,19 +92,29 @@ def test_an_instruction_before_the_post_is_computed_once(random_base):
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
     examples = train_examples(POSTS, Prompt(template=TEMPLATES["text last"]), LABELS, "label", tokenizer)
     instruction = tokenizer(TEMPLATES["text last"].removesuffix(" {text}"))["input_ids"]
-    assert len(collate(examples)["prefix"]) >= len(instruction)
-    assert len(collate(examples, share_prefix=False)["prefix"]) == 0
+    batch = collate(examples)
+    computed, all_tokens = len(batch["tokens"]), sum(len(example.ids) - 1 for example in examples)
+    assert computed <= all_tokens - (len(examples) - 1) * len(instruction)
 
 
-@pytest.mark.parametrize("share_prefix", [True, False])
-def test_a_batch_of_one_or_of_equal_posts_has_the_padded_loss(random_base, share_prefix):
+def test_no_padding_is_computed(random_base):
+    tokenizer = load_tokenizer(read_json(random_base())["folder"])
+    template = TEMPLATES["text first"]
+    posts = pd.DataFrame({"language": "en", "text": ["a", "b " * 60], "label": "pro"})
+    examples = train_examples(posts, Prompt(template=template), LABELS, "label", tokenizer)
+    batch = collate(examples)
+    shared = len(batch["tokens"]) - len(batch["places"])
+    assert len(batch["tokens"]) == sum(len(example.ids) - 1 for example in examples) - shared
+
+
+def test_a_batch_of_one_or_of_equal_posts_has_the_padded_loss(random_base):
     model = adapted(random_base())
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
     same = pd.concat([POSTS.head(1)] * 3)
     for posts in (POSTS.head(1), same):
         for loss in ("label", "all"):
             examples = train_examples(posts, Prompt(), LABELS, loss, tokenizer)
-            batch = collate(examples, share_prefix)
+            batch = collate(examples)
             ours = summed_loss(model, batch) / batch["weights"].sum()
             assert ours.item() == pytest.approx(padded_loss(model, examples).item(), rel=1e-5)
 

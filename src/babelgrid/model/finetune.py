@@ -13,7 +13,7 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel
 from safetensors.torch import save_file
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from babelgrid.config.base import Base
@@ -24,38 +24,13 @@ from babelgrid.files import provenance, read_json, write_csv, write_folder, writ
 from babelgrid.mixture import Mixture
 from babelgrid.model.base import Device, choose_device, load_base
 from babelgrid.model.examples import Example, train_examples
-from babelgrid.model.forward import Batch, collate, summed_loss
-from babelgrid.model.progress import LogProgress
+from babelgrid.model.memory import fit_memory
 from babelgrid.model.trackers import prepare_trackers
+from babelgrid.model.trainer import AdapterTrainer, build_trainer, training_arguments
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_tokenizer
 
 log = logging.getLogger(__name__)
-
-
-class AdapterTrainer(Trainer):
-    """`transformers.Trainer` with babelgrid's forward pass in place of the padded one."""
-
-    def __init__(self, **arguments: Any) -> None:
-        """Take what `Trainer` takes."""
-        super().__init__(**arguments)
-        # The loss below is already divided by the predictions of the whole accumulated batch.
-        self.loss_is_scaled_for_ga = True
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: Batch,
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:
-        """Return the mean cross-entropy over all predictions of one optimizer step, micro-batches together."""
-        total = inputs["weights"].sum() if num_items_in_batch is None else num_items_in_batch
-        loss = summed_loss(model, inputs) / total
-        return (loss, {}) if return_outputs else loss
-
-    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor | None:
-        return torch.stack([batch["weights"].sum() for batch in batch_samples]).sum().to(device)
 
 
 def finetune(
@@ -90,11 +65,22 @@ def finetune(
     set_seed(seed)
     device = choose_device()
     model = add_adapter(load_base(base_path, base, device), settings.lora)
-    state = checkpoints / _digest({**record, "git_commit": None})
-    trainer = build_trainer(model, examples, settings, training_arguments(settings, device, seed, state))
-    trainer.train(resume_from_checkpoint=_last_checkpoint(state))
+    trainer = _train(model, examples, settings, device, seed, checkpoints / _digest({**record, "git_commit": None}))
     write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_json(base_path)["name"]))
     shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _train(
+    model: Any, examples: list[Example], settings: Finetune, device: Device, seed: int, state: Path
+) -> AdapterTrainer:
+    """Train in the largest micro-batches that fit, from the last checkpoint in `state` if there is one."""
+
+    def build(plan: Finetune, some: list[Example]) -> AdapterTrainer:
+        return build_trainer(model, some, training_arguments(plan, device, seed, state))
+
+    trainer = build(fit_memory(settings, examples, build), examples)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(state))
+    return trainer
 
 
 def add_adapter(model: Any, settings: Lora) -> Any:
@@ -121,54 +107,6 @@ def lora_config(settings: Lora) -> LoraConfig:
         bias="none",
         task_type="CAUSAL_LM",
     )
-
-
-def training_arguments(settings: Finetune, device: Device, seed: int, state: Path) -> TrainingArguments:
-    """Return the settings in `transformers`' terms; `state` is the folder of the checkpoints."""
-    micro = settings.micro_batch_size or settings.batch_size
-    on_cpu = device.name == "cpu"
-    return TrainingArguments(
-        output_dir=str(state),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch_size // micro,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.scheduler,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch" if on_cpu else settings.optimizer,
-        bf16=device.dtype == torch.bfloat16,
-        fp16=device.dtype == torch.float16,
-        use_cpu=on_cpu,
-        activation_checkpointing=settings.gradient_checkpointing,
-        save_strategy="steps" if settings.checkpoint_steps else "no",
-        save_steps=settings.checkpoint_steps or 500,
-        save_total_limit=1,
-        logging_steps=1,
-        report_to=list(settings.report_to) or "none",
-        remove_unused_columns=False,
-        dataloader_pin_memory=not on_cpu,
-        disable_tqdm=True,
-        seed=seed,
-    )
-
-
-def build_trainer(
-    model: Any, examples: list[Example], settings: Finetune, arguments: TrainingArguments
-) -> AdapterTrainer:
-    """Return the training loop over examples."""
-    # Gradient checkpointing throws the key-value cache away, and with it a shared prefix.
-    share_prefix = not settings.gradient_checkpointing
-    trainer = AdapterTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=examples,
-        data_collator=lambda batch: collate(batch, share_prefix),
-        callbacks=[LogProgress()],
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
 
 
 def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, Any], base_name: str) -> None:

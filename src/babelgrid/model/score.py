@@ -1,14 +1,19 @@
 """The log-probability of every label, from one forward pass over each post."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from babelgrid.errors import UserError
 from babelgrid.model.examples import Example
-from babelgrid.model.forward import answer_logits, collate
+from babelgrid.model.forward import answer_logits
+from babelgrid.model.packing import collate, to_device
 from babelgrid.prompts.answers import TokenPath
+
+log = logging.getLogger(__name__)
 
 
 @torch.inference_mode()
@@ -20,18 +25,33 @@ def label_log_probabilities(
     Labels are told apart by their first token as a rule, and then one forward pass is all. Where some share their
     first tokens, each inner node of the tree of paths costs one pass more.
     """
-    scores = np.zeros((len(prompts), len(paths)), dtype=np.float64)
+    scores = torch.zeros(len(prompts), len(paths), dtype=torch.float64, device=model.device)
     for node in sorted({path[:length] for path in paths.values() for length in range(len(path))}):
         reaching = [(column, path[len(node)]) for column, path in enumerate(paths.values()) if _passes(path, node)]
-        columns = [column for column, _ in reaching]
-        tokens = torch.tensor([token for _, token in reaching], device=model.device)
+        columns, tokens = torch.tensor(reaching, device=model.device).unbind(1)
         for rows in batches_by_length([len(prompt) for prompt in prompts], tokens_per_batch):
             # The last token of an example is predicted and not read, so any token may stand there.
             examples = [Example((*prompts[row], *node, 0), len(prompts[row]) + len(node)) for row in rows]
-            batch = {name: tensor.to(model.device) for name, tensor in collate(examples).items()}
-            log_probabilities = answer_logits(model, batch).float().log_softmax(-1)[:, tokens]
-            scores[np.ix_(rows, columns)] += log_probabilities.double().cpu().numpy()
-    return scores
+            where = torch.tensor(rows, device=model.device)[:, None]
+            # Summed on the device, so that it need not wait for the host between two batches.
+            scores[where, columns] += _log_probabilities(model, examples, tokens)
+    return scores.cpu().numpy()
+
+
+def _log_probabilities(model: Any, examples: Sequence[Example], tokens: torch.Tensor) -> torch.Tensor:
+    """Return the log-probability [examples, tokens] of each token as the next one, in two halves where memory asks."""
+    try:
+        logits = answer_logits(model, to_device(collate(examples), model.device))
+        return logits.float().log_softmax(-1)[:, tokens].double()
+    except torch.OutOfMemoryError as error:
+        if len(examples) == 1:
+            raise UserError(
+                f"no memory for one post of {len(examples[0].ids)} tokens beside the base; "
+                "set base.weights: nf4, or take a device with more memory"
+            ) from error
+        log.warning("out of memory with %d posts at once: scoring them in two halves", len(examples))
+    halves = examples[: len(examples) // 2], examples[len(examples) // 2 :]
+    return torch.cat([_log_probabilities(model, half, tokens) for half in halves])
 
 
 def _passes(path: TokenPath, node: TokenPath) -> bool:

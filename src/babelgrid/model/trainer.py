@@ -1,0 +1,82 @@
+"""The training loop: `transformers.Trainer` around babelgrid's forward pass."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from babelgrid.config.finetune import Finetune
+from babelgrid.model.base import Device
+from babelgrid.model.examples import Example
+from babelgrid.model.forward import summed_loss
+from babelgrid.model.packing import Batch, collate
+from babelgrid.model.progress import LogProgress
+
+class AdapterTrainer(Trainer):
+    """`transformers.Trainer` with babelgrid's forward pass in place of the padded one."""
+
+    def __init__(self, **arguments: Any) -> None:
+        """Take what `Trainer` takes."""
+        super().__init__(**arguments)
+        # The loss below is already divided by the predictions of the whole accumulated batch.
+        self.loss_is_scaled_for_ga = True
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Return the mean cross-entropy over all predictions of one optimizer step, micro-batches together."""
+        total = inputs["weights"].sum() if num_items_in_batch is None else num_items_in_batch
+        loss = summed_loss(model, inputs) / total
+        return (loss, {}) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor | None:
+        return torch.stack([batch["weights"].sum() for batch in batch_samples]).sum().to(device)
+
+
+def training_arguments(settings: Finetune, device: Device, seed: int, state: Path) -> TrainingArguments:
+    """Return the settings in `transformers`' terms; `state` is the folder of the checkpoints."""
+    micro = settings.micro_batch_size or settings.batch_size
+    on_cpu = device.name == "cpu"
+    return TrainingArguments(
+        output_dir=str(state),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=settings.batch_size // micro,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch" if on_cpu else settings.optimizer,
+        bf16=device.dtype == torch.bfloat16,
+        fp16=device.dtype == torch.float16,
+        use_cpu=on_cpu,
+        activation_checkpointing=settings.gradient_checkpointing,
+        save_strategy="steps" if settings.checkpoint_steps else "no",
+        save_steps=settings.checkpoint_steps or 500,
+        save_total_limit=1,
+        logging_steps=1,
+        report_to=list(settings.report_to) or "none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=not on_cpu,
+        disable_tqdm=True,
+        seed=seed,
+    )
+
+
+def build_trainer(model: Any, examples: list[Example], arguments: TrainingArguments) -> AdapterTrainer:
+    """Return the training loop over examples."""
+    trainer = AdapterTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=examples,
+        data_collator=collate,
+        callbacks=[LogProgress()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
