@@ -1,0 +1,1 @@
+"""Scoring side by side: babelgrid, lm-evaluation-harness, and `generate`."""

@@ -1,0 +1,174 @@
+"""Score the same posts with babelgrid, lm-evaluation-harness and `generate`, turn by turn, and compare.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.scoring.run
+
+Writes benchmarks/results/scoring.json and prints a Markdown table. Every side answers from the posts' words to one
+label each, on the same model object: NF4 weights dequantised once to float32, one thread.
+"""
+
+import argparse
+import logging
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from benchmarks.measure import summary, write_result
+from benchmarks.scoring import sides
+from benchmarks.scoring.questions import Questions, ask, lab_texts, templates, write_random_base
+
+from babelgrid.config.base import Base
+from babelgrid.model.base import choose_device, load_base
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+OURS = "babelgrid"
+LM_EVAL_BATCHES = (4, 16, 64, "auto")
+GENERATE_BATCHES = ((8, "dynamic"), (32, "dynamic"), (128, "dynamic"), (32, "static"))
+NOT_RUN = {
+    "vllm": "not run: no NVIDIA GPU here. Its wheels on PyPI (0.33.0, looked up on 2026-11-24) are built for CUDA, and "
+    "ask for transformers<5.20, while babelgrid pins 5.23.0, so it needs an environment of its own"
+}
+
+
+def main() -> None:
+    """Run the comparison for each vocabulary and template."""
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    logging.disable(logging.WARNING)
+    rows = []
+    for vocabulary in arguments.vocabularies:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += compare_vocabulary(Path(folder), vocabulary, arguments.posts, arguments.repeats)
+    write_result("scoring", {"repeats": arguments.repeats, "rows": rows, "not_run": NOT_RUN})
+    print(table(rows), *(f"\n{name}: {reason}" for name, reason in NOT_RUN.items()), sep="\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=[1024, 8192, 128_256])
+    parser.add_argument("--posts", type=int, default=8, help="posts in each of the lab's 13 languages")
+    parser.add_argument("--repeats", type=int, default=5)
+    return parser.parse_args()
+
+
+def compare_vocabulary(folder: Path, vocabulary: int, posts_per_language: int, repeats: int) -> list[dict[str, Any]]:
+    """Return one record for each template and side, on a random base of this vocabulary."""
+    texts = lab_texts(folder, posts_per_language)
+    base_path = write_random_base(folder, vocabulary, texts)
+    model = load_base(base_path, Base(folder=str(folder / "base")), choose_device()).eval()
+    tokenizer = load_tokenizer(folder / "base")
+    rows = []
+    for name, template in templates().items():
+        questions = ask(texts, template, tokenizer)
+        contestants, tuning = line_up(model, tokenizer, questions)
+        about = {
+            "vocabulary": vocabulary,
+            "template": name,
+            "posts": len(texts),
+            "tokens": sum(map(len, questions.prompts)),
+        }
+        of_generate = sides.labels_in_generate(model, tokenizer, questions)
+        rows += [
+            {**about, **row, "tuning_s": tuning.get(row["side"])} for row in compare(contestants, of_generate, repeats)
+        ]
+    return rows
+
+
+def line_up(
+    model: Any, tokenizer: Any, questions: Questions
+) -> tuple[dict[str, sides.Side], dict[str, dict[str, float]]]:
+    """Return the sides by name, the tuned ones with the fastest of their settings, and what each setting took."""
+    batched = {f"batch_size={size}": sides.lm_eval(model, tokenizer, questions, size) for size in LM_EVAL_BATCHES}
+    generated = {
+        f"batch={size}, {cache} cache": sides.generate_batches(model, tokenizer, questions, size, cache)
+        for size, cache in GENERATE_BATCHES
+    }
+    tuning = {"lm_eval tuned": _seconds_of_each(batched), "generate tuned": _seconds_of_each(generated)}
+    contestants = {
+        OURS: sides.babelgrid(model, tokenizer, questions),
+        "lm_eval as it comes": sides.lm_eval(model, tokenizer, questions, 1),
+        "lm_eval tuned": batched[_fastest(tuning["lm_eval tuned"])],
+        "generate as it comes": sides.generate_each(model, tokenizer, questions),
+        "generate tuned": generated[_fastest(tuning["generate tuned"])],
+    }
+    return contestants, tuning
+
+
+def _seconds_of_each(settings: Mapping[str, sides.Side]) -> dict[str, float]:
+    return {name: measure(side)[1]["cpu_s"] for name, side in settings.items()}
+
+
+def _fastest(seconds: Mapping[str, float]) -> str:
+    return min(seconds, key=lambda name: seconds[name])
+
+
+def measure(side: sides.Side) -> tuple[list[str], dict[str, float]]:
+    """Run a side once; return its labels and what it cost in wall_s, cpu_s and peak_mb (of the whole process)."""
+    # Writing 5 sets the kernel's mark of the highest resident memory back to what is resident now (man 5 proc).
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    wall, cpu = time.perf_counter(), time.process_time()
+    labels = side()
+    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_mb": _peak_mb()}
+    return labels, cost
+
+
+def _peak_mb() -> float:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(kilobytes) / 2**10
+
+
+def compare(
+    contestants: Mapping[str, sides.Side], labels_of_generate: Sequence[str], repeats: int
+) -> list[dict[str, Any]]:
+    """Let the sides take turns, so many rounds after a warm-up; return a record for each."""
+    labels = {name: side() for name, side in contestants.items() if name == OURS or name.startswith("lm_eval")}
+    rounds = [{name: measure(side)[1] for name, side in contestants.items()} for _ in range(repeats)]
+    return [
+        {
+            "side": name,
+            **{unit: summary([costs[name][unit] for costs in rounds]) for unit in ("wall_s", "cpu_s", "peak_mb")},
+            "wall_ratio": summary([costs[name]["wall_s"] / costs[OURS]["wall_s"] for costs in rounds]),
+            "cpu_ratio": summary([costs[name]["cpu_s"] / costs[OURS]["cpu_s"] for costs in rounds]),
+            "label_agreement": _agreement(labels.get(name, labels_of_generate), labels[OURS]),
+        }
+        for name in contestants
+    ]
+
+
+def _agreement(labels: Sequence[str], ours: Sequence[str]) -> float:
+    return sum(one == other for one, other in zip(labels, ours, strict=True)) / len(ours)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the records as a Markdown table."""
+    lines = [
+        "| vocabulary | template | side | wall s | CPU s | peak MB | x ours, wall | x ours, CPU | same labels |",
+        "|---:|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        cells = [
+            f"{row['vocabulary']:,}",
+            row["template"],
+            row["side"],
+            _span(row["wall_s"], 2),
+            _span(row["cpu_s"], 2),
+            f"{row['peak_mb']['max']:.0f}",
+            _span(row["wall_ratio"], 1),
+            _span(row["cpu_ratio"], 1),
+            f"{row['label_agreement']:.1%}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _span(values: Mapping[str, float], digits: int) -> str:
+    return f"{values['median']:.{digits}f} ({values['min']:.{digits}f} to {values['max']:.{digits}f})"
+
+
+if __name__ == "__main__":
+    main()
