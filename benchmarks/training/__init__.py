@@ -1,0 +1,1 @@
+"""Training steps side by side: babelgrid and TRL's `SFTTrainer`."""

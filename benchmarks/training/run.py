@@ -1,0 +1,188 @@
+"""Train the same adapter with babelgrid and with TRL, turn by turn, and compare speed and what was learnt.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.training.run
+
+Writes benchmarks/results/training.json and prints a Markdown table. Time is that of a block of optimizer steps inside
+one process, after two steps of warming up; loading and importing are benchmarks/startup.py's concern.
+"""
+
+import argparse
+import logging
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import transformers
+from benchmarks.measure import summary, write_result
+from benchmarks.process import peak_memory, reset_peak_memory, span
+from benchmarks.scoring.questions import lab_texts, templates, write_random_base
+from benchmarks.training.sides import SIDES
+from transformers import TrainerCallback
+
+from babelgrid.config.finetune import Finetune, Lora
+from babelgrid.config.load import read_experiment
+from babelgrid.config.prompt import Prompt
+from babelgrid.files import read_json
+from babelgrid.model.examples import Example, train_examples
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+OURS = "babelgrid"
+WARM_UP = 2
+NOT_RUN = {
+    "LLaMA-Factory": "not run: llamafactory 0.9.5 asks for other versions of the pinned packages (pip finds no solution "
+    "beside envs/constraints.txt), so the two cannot run in one process",
+    "unsloth": "not run: needs a GPU; there is none here",
+}
+
+
+class Clock(TrainerCallback):
+    """Takes the time at the end of each step."""
+
+    def __init__(self) -> None:
+        """Begin with no times."""
+        self.times: list[tuple[float, float]] = []
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Note wall time and CPU time."""
+        self.times.append((time.perf_counter(), time.process_time()))
+
+
+def main() -> None:
+    """Run the comparison for each vocabulary and template."""
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    logging.disable(logging.WARNING)
+    rows = []
+    for vocabulary in arguments.vocabularies:
+        for template in templates():
+            with tempfile.TemporaryDirectory() as folder:
+                rows += compare(
+                    Path(folder), vocabulary, template, arguments.steps, arguments.repeats, arguments.quality_steps
+                )
+                print(table(rows), flush=True)
+    write_result("training", {"repeats": arguments.repeats, "steps": arguments.steps, "rows": rows, "not_run": NOT_RUN})
+    print(*(f"{name}: {reason}" for name, reason in NOT_RUN.items()), sep="\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=[1024, 8192, 128_256])
+    parser.add_argument("--steps", type=int, default=6, help="steps that are timed in each repeat")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quality-steps", type=int, default=50, help="steps over which losses are compared")
+    return parser.parse_args()
+
+
+def compare(
+    folder: Path, vocabulary: int, template: str, steps: int, repeats: int, quality_steps: int
+) -> list[dict[str, Any]]:
+    """Return one record for each side: its costs, and how far it agrees with ours."""
+    texts = lab_texts(folder, posts_per_language=32)
+    base_path = write_random_base(folder, vocabulary, texts)
+    examples = label_examples(base_path, texts, template)
+    timed = Finetune(epochs=1, batch_size=16, learning_rate=1e-3)
+    few = examples[: timed.batch_size * (WARM_UP + steps)]
+    rounds = [{name: _cost(side(base_path, few, timed), steps) for name, side in SIDES.items()} for _ in range(repeats)]
+    agreement = quality(base_path, examples, quality_steps)
+    return [
+        {
+            "vocabulary": vocabulary,
+            "template": template,
+            "side": name,
+            **{unit: summary([costs[name][unit] for costs in rounds]) for unit in ("wall_s", "cpu_s", "peak_mb")},
+            "wall_ratio": summary([costs[name]["wall_s"] / costs[OURS]["wall_s"] for costs in rounds]),
+            "cpu_ratio": summary([costs[name]["cpu_s"] / costs[OURS]["cpu_s"] for costs in rounds]),
+            **agreement.get(name, {}),
+        }
+        for name in SIDES
+    ]
+
+
+def label_examples(base_path: Path, texts: Sequence[str], template: str) -> list[Example]:
+    """Return training examples with the loss on the study's answer token; labels in turn, since the base is random."""
+    labels = read_experiment(Path("config/paper.yaml")).labels
+    names = [list(labels)[number % len(labels)] for number in range(len(texts))]
+    posts = pd.DataFrame({"language": "en", "text": texts, "label": names})
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    return train_examples(posts, Prompt(template=templates()[template]), labels, "label", tokenizer)
+
+
+def _cost(trainer: Any, steps: int) -> dict[str, float]:
+    """Return wall_s and cpu_s of one step, and peak_mb of the process."""
+    clock = Clock()
+    trainer.add_callback(clock)
+    reset_peak_memory()
+    trainer.train()
+    (wall, cpu), (wall_end, cpu_end) = clock.times[WARM_UP - 1], clock.times[-1]
+    return {"wall_s": (wall_end - wall) / steps, "cpu_s": (cpu_end - cpu) / steps, "peak_mb": peak_memory()}
+
+
+def quality(base_path: Path, examples: Sequence[Example], steps: int) -> dict[str, dict[str, float]]:
+    """Compare tuned TRL with ours, without dropout: gradient of the first step, losses and labels after all."""
+    settings = Finetune(epochs=1, batch_size=16, learning_rate=1e-3, lora=Lora(dropout=0.0))
+    many = (list(examples) * (settings.batch_size * steps // len(examples) + 1))[: settings.batch_size * steps]
+    pair = (OURS, "TRL tuned")
+    gradients = [_first_gradient(SIDES[name](base_path, many[: settings.batch_size], settings)) for name in pair]
+    trainers = [SIDES[name](base_path, many, settings) for name in pair]
+    losses = [_losses(trainer) for trainer in trainers]
+    differences = [abs(ours - theirs) / theirs for ours, theirs in zip(*losses, strict=True)]
+    weights = [_adapter_weights(trainer.model) for trainer in trainers]
+    cosine = torch.nn.functional.cosine_similarity
+    return {
+        "TRL tuned": {
+            "gradient_cosine": float(cosine(*gradients, dim=0)),
+            "largest_loss_difference": max(differences),
+            "adapter_cosine": float(cosine(*weights, dim=0)),
+            "steps": steps,
+        }
+    }
+
+
+def _first_gradient(trainer: Any) -> torch.Tensor:
+    [batch] = trainer.get_train_dataloader()
+    trainer.current_gradient_accumulation_steps = 1  # which `train` would set
+    trainer.training_step(trainer.model, batch)
+    return torch.cat([weight.grad.flatten() for weight in trainer.model.parameters() if weight.requires_grad])
+
+
+def _losses(trainer: Any) -> list[float]:
+    trainer.train()
+    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _adapter_weights(model: Any) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten() for weight in model.parameters() if weight.requires_grad])
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the records as a Markdown table."""
+    lines = [
+        "| vocabulary | template | side | CPU s a step | wall s a step | peak MB | x ours, CPU | x ours, wall | "
+        "gradient cosine | largest loss difference |",
+        "|---:|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        cells = [
+            f"{row['vocabulary']:,}",
+            row["template"],
+            row["side"],
+            span(row["cpu_s"], 3),
+            span(row["wall_s"], 3),
+            f"{row['peak_mb']['max']:.0f}",
+            span(row["cpu_ratio"], 1),
+            span(row["wall_ratio"], 1),
+            f"{row['gradient_cosine']:.6f}" if "gradient_cosine" in row else "",
+            f"{row['largest_loss_difference']:.1e}" if "largest_loss_difference" in row else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

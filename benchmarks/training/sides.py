@@ -1,0 +1,111 @@
+"""The sides: each makes a trainer of the same examples, base, adapter and settings; `train()` takes the steps."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PrinterCallback, set_seed
+from trl import SFTConfig, SFTTrainer
+
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Finetune
+from babelgrid.files import read_json
+from babelgrid.model.base import choose_device, load_base
+from babelgrid.model.examples import Example
+from babelgrid.model.finetune import add_adapter
+from babelgrid.model.trainer import build_trainer, training_arguments
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+SEED = 0
+Side = Callable[[Path, Sequence[Example], Finetune], Any]
+"""Make the trainer of some examples on the base that a base.json names."""
+
+
+def babelgrid(base_path: Path, examples: Sequence[Example], settings: Finetune) -> Any:
+    """Our side, as `finetune` builds it."""
+    device = choose_device()
+    model = _adapted(load_base(base_path, Base(folder="named in base.json"), device), settings)
+    arguments = training_arguments(settings, device, SEED, base_path.parent / "ours")
+    return build_trainer(model, list(examples), arguments)
+
+
+def trl_as_it_comes(base_path: Path, examples: Sequence[Example], settings: Finetune) -> Any:
+    """TRL with its defaults: loss on all tokens, gradient checkpointing, the base's layers kept in NF4."""
+    rows = [{"input_ids": list(example.ids), "labels": list(example.ids)} for example in examples]
+    return _sft_trainer(_adapted(_nf4(base_path), settings), base_path, rows, settings, gradient_checkpointing=True)
+
+
+def trl_tuned(base_path: Path, examples: Sequence[Example], settings: Finetune) -> Any:
+    """TRL as its docs advise for speed: loss on the completion, no gradient checkpointing, its fused head and AdamW.
+
+    It is also given the base with weights dequantised once, which its docs do not advise and which makes it faster.
+    """
+    rows = [
+        {
+            "input_ids": list(example.ids),
+            "labels": [-100] * example.first_target + list(example.ids[example.first_target :]),
+        }
+        for example in examples
+    ]
+    base = load_base(base_path, Base(folder="named in base.json"), choose_device())
+    base.set_attn_implementation("sdpa")
+    return _sft_trainer(_adapted(base, settings), base_path, rows, settings, gradient_checkpointing=False)
+
+
+def _adapted(base: Any, settings: Finetune) -> Any:
+    """Put the same new adapter on the base, whichever side asks."""
+    set_seed(SEED)
+    return add_adapter(base, settings.lora)
+
+
+def _nf4(base_path: Path) -> Any:
+    device = choose_device()
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=device.dtype,
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        read_json(base_path)["folder"], quantization_config=nf4, dtype=device.dtype, device_map={"": device.name}
+    )
+    return model.requires_grad_(False)
+
+
+def _sft_trainer(
+    model: Any, base_path: Path, rows: Sequence[dict[str, Any]], settings: Finetune, gradient_checkpointing: bool
+) -> Any:
+    device = choose_device()
+    arguments = SFTConfig(
+        output_dir=str(base_path.parent / "trl"),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        activation_checkpointing=gradient_checkpointing,
+        bf16=device.dtype == torch.bfloat16,
+        use_cpu=device.name == "cpu",
+        dataloader_pin_memory=device.name != "cpu",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        save_strategy="no",
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        seed=SEED,
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_list(list(rows)),
+        processing_class=load_tokenizer(read_json(base_path)["folder"]),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+SIDES: dict[str, Side] = {"babelgrid": babelgrid, "TRL as it comes": trl_as_it_comes, "TRL tuned": trl_tuned}
