@@ -1,0 +1,173 @@
+"""What every benchmark shares: where it ran, what a command cost, and how its numbers are kept."""
+
+import datetime
+import json
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = (
+    "snakemake",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "trl",
+    "lm_eval",
+    "pandas",
+    "pyarrow",
+    "numpy",
+)
+"""Packages whose versions are recorded, where they are installed."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one command cost, its children included."""
+
+    wall_s: float
+    cpu_s: float
+    """User and system time of the process and of every child that it waited for."""
+    peak_mb: float
+    """Highest sum of resident memory over the process tree (sampled), or of its largest process (by the kernel), in
+    MiB, whichever is higher. Pages that two processes share are counted twice in the sum."""
+    output: str
+    """Standard output and error, together."""
+
+
+def run_measured(
+    command: Sequence[str],
+    *,
+    folder: str | Path = ".",
+    environment: Mapping[str, str] | None = None,
+    sample_s: float = 0.05,
+) -> Measured:
+    """Run a command to its end and return what it cost; `RuntimeError` with its last output if it fails.
+
+    environment: variables on top of this process's own.
+    sample_s: seconds between two looks at the memory of the process tree.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    output: list[str] = []
+    reader = threading.Thread(target=lambda: output.append(process.stdout.read() if process.stdout else ""))
+    reader.start()
+    peak = 0
+    while True:
+        done, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if done:
+            break
+        peak = max(peak, _resident_bytes(process.pid))
+        time.sleep(sample_s)
+    wall = time.perf_counter() - start
+    reader.join()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{shlex.join(command)} ended with {process.returncode}:\n{''.join(output)[-3000:]}")
+    peak_mb = max(peak / 2**20, usage.ru_maxrss / 2**10)
+    return Measured(wall, usage.ru_utime + usage.ru_stime, peak_mb, "".join(output))
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Return median, min and max of repeated measurements."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def environment() -> dict[str, Any]:
+    """Describe the run: hardware, versions, thread settings, git commit, date (UTC) and command."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]]),
+        "hardware": _hardware(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "threads": {name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ},
+        "git_commit": _git_commit(),
+    }
+
+
+def write_result(name: str, record: Mapping[str, Any]) -> Path:
+    """Write benchmarks/results/<name>.json, the environment first; return its path."""
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    content = {"environment": environment(), **record}
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def _resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process and all that descend from it; 0 once it is gone."""
+    try:
+        root = psutil.Process(pid)
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    total = 0
+    for process in family:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def _hardware() -> dict[str, Any]:
+    cpu = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return {
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpu": _gpus(),
+        "system": platform.platform(),
+    }
+
+
+def _gpus() -> list[str]:
+    command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    return listed.stdout.splitlines() if listed.returncode == 0 else []
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return listed.stdout.strip() or None
