@@ -77,7 +77,7 @@ def _read_baselines(
         raise UserError(f"baselines: there is no file for mixture {row[0]!r} and seed {row[1]}")
     frame = read_parquet(baselines[row])
     answers = answers_of(frame, str(baselines[row]))
-    groups = frame.groupby(["baseline", "language"], sort=False).indices
+    groups: Mapping[Any, Any] = frame.groupby(["baseline", "language"], sort=False).indices
     return {(str(name), str(language)): answers.take(posts) for (name, language), posts in groups.items()}
 
 
