@@ -4,7 +4,7 @@ CORES ?= $(shell nproc)
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test test-fast test-real lint format docs clean
+.PHONY: run test test-fast test-real lint format docs clean bench-scoring bench-grid
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -38,6 +38,14 @@ format: .venv/dev.stamp
 	@$(BIN)/ruff format .
 	@$(BIN)/snakefmt Snakefile workflow
 
+bench-scoring: .venv/bench.stamp
+	@echo "babelgrid: scoring the same posts with lm-eval, generate and babelgrid (about a quarter of an hour)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring.run
+
+bench-grid: .venv/bench.stamp
+	@echo "babelgrid: building a small grid with a plain script and with Snakemake (about 40 minutes on two cores)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.grid.run
+
 docs: .venv/run.stamp
 	@echo "babelgrid: writing config/schema.json and config/README.md from the settings models"
 	@$(BIN)/python -m babelgrid.config.schema
@@ -54,4 +62,9 @@ docs: .venv/run.stamp
 .venv/dev.stamp: .venv/run.stamp envs/requirements-dev.txt
 	@echo "babelgrid: installing the test tools into .venv"
 	@$(PIP) -r envs/requirements.txt -r envs/requirements-dev.txt
+	@touch $@
+
+.venv/bench.stamp: .venv/run.stamp envs/requirements-bench.txt
+	@echo "babelgrid: installing the programs that babelgrid is compared with into .venv"
+	@$(PIP) -r envs/requirements.txt -r envs/requirements-bench.txt
 	@touch $@

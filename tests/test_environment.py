@@ -13,7 +13,7 @@ def pins(name):
 
 
 def test_every_pin_is_exact():
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "constraints.txt"):
         assert all(len(pin.split("==")) == 2 for pin in pins(name)), name
 
 
@@ -25,6 +25,14 @@ def test_conda_installs_the_same_pins_as_pip():
 
 def test_constraints_agree_with_the_direct_pins():
     constrained = dict(pin.lower().replace("_", "-").split("==") for pin in pins("constraints.txt"))
-    for pin in [*pins("requirements.txt"), *pins("requirements-dev.txt")]:
+    for pin in [*pins("requirements.txt"), *pins("requirements-dev.txt"), *pins("requirements-bench.txt")]:
         name, version = pin.lower().replace("_", "-").split("==")
         assert constrained.get(name, version) == version
+
+
+def test_what_babelgrid_is_compared_with_is_pinned_and_no_user_needs_it():
+    constrained = {pin.lower().split("==")[0] for pin in pins("constraints.txt")}
+    compared = {pin.lower().split("==")[0] for pin in pins("requirements-bench.txt")}
+    needed = {pin.lower().split("==")[0] for pin in pins("requirements.txt")}
+    assert compared <= constrained
+    assert not compared & needed

@@ -1,7 +1,7 @@
 """The sides: each answers the same questions about the same model, from the posts' words to one label for each."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from benchmarks.scoring.questions import Questions
@@ -30,9 +30,7 @@ def babelgrid(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questio
     return run
 
 
-def lm_eval(
-    model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions, batch_size: int | Literal["auto"]
-) -> Side:
+def lm_eval(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions, batch_size: int) -> Side:
     """Ask lm-evaluation-harness for the log-likelihood of each label's answer; one-token answers share a forward."""
     harness = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
     answers = [label.answer for label in questions.labels.values()]

@@ -76,8 +76,9 @@ def _read_baselines(
     if row not in baselines:
         raise UserError(f"baselines: there is no file for mixture {row[0]!r} and seed {row[1]}")
     frame = read_parquet(baselines[row])
-    groups = frame.groupby(["baseline", "language"], sort=False)
-    return {(str(name), str(language)): answers_of(group, str(baselines[row])) for (name, language), group in groups}
+    answers = answers_of(frame, str(baselines[row]))
+    groups: Mapping[Any, Any] = frame.groupby(["baseline", "language"], sort=False).indices
+    return {(str(name), str(language)): answers.take(posts) for (name, language), posts in groups.items()}
 
 
 def _numbers_of(key: Row) -> tuple[int, int]:

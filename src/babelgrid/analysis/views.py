@@ -1,7 +1,7 @@
 """Views: questions asked of the same predictions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -50,6 +50,10 @@ class Answers:
         if np.isnan(scores).any():
             raise UserError(f"{source}: {int(np.isnan(scores).any(axis=1).sum())} posts have NaN in {LOGP}… columns")
         return cls(source, labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
+
+    def take(self, posts: NDArray[np.intp]) -> Self:
+        """Return the answers to some of the posts, given by their positions."""
+        return replace(self, gold=self.gold[posts], logp=self.logp[posts])
 
 
 def read_answers(path: str | Path) -> Answers:

@@ -1,0 +1,1 @@
+"""The whole grid side by side: babelgrid's workflow, and a plain script of the usual libraries."""
