@@ -1,6 +1,7 @@
 """Which of babelgrid's own modules a script is made of, so that a rule can depend on its code and on nothing else."""
 
 import ast
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,22 @@ def modules_behind(script: str | Path) -> list[Path]:
             found.add(module)
             waiting.extend(_imported(module))
     return sorted(found)
+
+
+def hash_code(script: str | Path) -> str:
+    """Return one SHA-256 (hexadecimal) of the contents of `script` and of every babelgrid module behind it.
+
+    The names of the modules are in it, and where they lie and when they were written are not.
+    """
+    digest = hashlib.sha256(_hash(Path(script)))
+    for module in modules_behind(script):
+        digest.update(module.relative_to(SOURCE).as_posix().encode() + _hash(module))
+    return digest.hexdigest()
+
+
+@cache
+def _hash(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
 @cache

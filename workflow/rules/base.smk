@@ -3,7 +3,6 @@ if EXPERIMENT.base.lab:
 
     rule pretrain_base:
         input:
-            code=code("pretrain_base"),
             lexicons=LEXICONS,
         output:
             directory(f"{RESULTS}/base"),
@@ -15,6 +14,7 @@ if EXPERIMENT.base.lab:
             "../../envs/babelgrid.yaml"
         threads: 2
         params:
+            code=code("pretrain_base"),
             lab=settings("base")["base"]["lab"],
             seed=EXPERIMENT.seed,
         script:
@@ -23,7 +23,6 @@ if EXPERIMENT.base.lab:
 
 rule prefetch_base:
     input:
-        code=code("prefetch_base"),
         lab=f"{RESULTS}/base" if EXPERIMENT.base.lab else [],
     output:
         f"{RESULTS}/base.json",
@@ -33,6 +32,7 @@ rule prefetch_base:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("prefetch_base"),
         settings=settings("base"),
     script:
         "../scripts/prefetch_base.py"
@@ -40,7 +40,6 @@ rule prefetch_base:
 
 rule check_answers:
     input:
-        code=code("check_answers"),
         base=f"{RESULTS}/base.json",
     output:
         f"{RESULTS}/answers.json",
@@ -50,6 +49,7 @@ rule check_answers:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("check_answers"),
         settings=settings("prompt", "labels"),
     script:
         "../scripts/check_answers.py"

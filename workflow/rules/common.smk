@@ -16,7 +16,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid
-from babelgrid.imports import modules_behind
+from babelgrid.imports import hash_code
 
 try:
     EXPERIMENT = load_experiment(
@@ -52,9 +52,10 @@ wildcard_constraints:
 
 
 def code(rule_name):
-    """The script and the library modules that it imports: as inputs, so that an edit of them makes the files anew."""
-    script = os.path.join(workflow.basedir, "workflow/scripts", f"{rule_name}.py")
-    return [os.path.relpath(path) for path in [script, *modules_behind(script)]]
+    """The hash of the script and of the modules behind it: as a parameter, so that an edit of them makes the files anew."""
+    return hash_code(
+        os.path.join(workflow.basedir, "workflow/scripts", f"{rule_name}.py")
+    )
 
 
 def settings(*blocks):

@@ -24,7 +24,6 @@ if EXPERIMENT.base.lab and EXPERIMENT.posts.lab:
 
 rule draw_transfer_matrix:
     input:
-        code=code("draw_transfer_matrix"),
         style=STYLE_FILE,
         cells=f"{RESULTS}/tables/cells.csv",
         exposure=f"{RESULTS}/tables/exposure.csv",
@@ -35,6 +34,7 @@ rule draw_transfer_matrix:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("draw_transfer_matrix"),
         metric=EXPERIMENT.score.metric,
         table=EXPERIMENT.exposure.tables[0],
         note=NOTE,
@@ -44,7 +44,6 @@ rule draw_transfer_matrix:
 
 rule draw_exposure_bias:
     input:
-        code=code("draw_exposure_bias"),
         style=STYLE_FILE,
         cells=f"{RESULTS}/tables/cells.csv",
         exposure=f"{RESULTS}/tables/exposure.csv",
@@ -55,6 +54,7 @@ rule draw_exposure_bias:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("draw_exposure_bias"),
         metric=EXPERIMENT.score.metric,
         table=EXPERIMENT.exposure.tables[0],
         note=NOTE,
@@ -64,7 +64,6 @@ rule draw_exposure_bias:
 
 rule draw_gain:
     input:
-        code=code("draw_gain"),
         style=STYLE_FILE,
         cells=f"{RESULTS}/tables/cells.csv",
         exposure=f"{RESULTS}/tables/exposure.csv",
@@ -75,6 +74,7 @@ rule draw_gain:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("draw_gain"),
         metric=EXPERIMENT.score.metric,
         note=NOTE,
     script:

@@ -3,7 +3,6 @@
 
 rule finetune:
     input:
-        code=code("finetune"),
         posts=train_posts,
         base=f"{RESULTS}/base.json",
         # Both must have passed before the first adapter is trained, and neither changes what it learns.
@@ -23,6 +22,7 @@ rule finetune:
     resources:
         gpu=int(USES_GPU),
     params:
+        code=code("finetune"),
         settings=training_settings,
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
@@ -43,7 +43,6 @@ else:
 
 rule predict:
     input:
-        code=code("predict"),
         posts=[posts_file(language) for language in PREDICTED_LANGUAGES],
         adapter=adapter_to_score,
         base=f"{RESULTS}/base.json",
@@ -63,6 +62,7 @@ rule predict:
     resources:
         gpu=int(USES_GPU),
     params:
+        code=code("predict"),
         settings=settings("base", "prompt", "labels", "predict"),
     script:
         "../scripts/predict.py"
@@ -70,7 +70,6 @@ rule predict:
 
 rule fit_baselines:
     input:
-        code=code("fit_baselines"),
         train=baseline_posts,
         test=[posts_file(language) for language in GRID.test_languages],
         checks=ancient(f"{RESULTS}/posts/checked.json"),
@@ -81,6 +80,7 @@ rule fit_baselines:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("fit_baselines"),
         labels=list(EXPERIMENT.labels),
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,

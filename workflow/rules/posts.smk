@@ -5,7 +5,6 @@ if EXPERIMENT.posts.lab:
 
     rule generate_posts:
         input:
-            code=code("generate_posts"),
             lexicons=LEXICONS,
         output:
             f"{RESULTS}/lab/posts.csv",
@@ -14,6 +13,7 @@ if EXPERIMENT.posts.lab:
         conda:
             "../../envs/babelgrid.yaml"
         params:
+            code=code("generate_posts"),
             lab=settings("posts")["posts"]["lab"],
             seed=EXPERIMENT.seed,
         script:
@@ -22,7 +22,6 @@ if EXPERIMENT.posts.lab:
 
 rule prepare_posts:
     input:
-        code=code("prepare_posts"),
         sources=(f"{RESULTS}/lab/posts.csv" if EXPERIMENT.posts.lab else source_files()),
     output:
         posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
@@ -33,6 +32,7 @@ rule prepare_posts:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("prepare_posts"),
         settings=settings("posts", "labels"),
         aliases=EXPERIMENT.languages.aliases,
         seed=EXPERIMENT.seed,
@@ -44,7 +44,6 @@ rule prepare_posts:
 # grid touches the posts of no other.
 rule extract_posts:
     input:
-        code=code("extract_posts"),
         posts=f"{RESULTS}/posts/all.parquet",
     output:
         ensure(f"{RESULTS}/posts/{{language}}.parquet", non_empty=True),
@@ -52,13 +51,14 @@ rule extract_posts:
         f"{RESULTS}/logs/extract_posts/{{language}}.log",
     conda:
         "../../envs/babelgrid.yaml"
+    params:
+        code=code("extract_posts"),
     script:
         "../scripts/extract_posts.py"
 
 
 rule check_posts:
     input:
-        code=code("check_posts"),
         posts=f"{RESULTS}/posts/all.parquet",
     output:
         f"{RESULTS}/posts/checked.json",
@@ -68,6 +68,7 @@ rule check_posts:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("check_posts"),
         grid={
             "train": sorted(
                 {
@@ -87,7 +88,6 @@ rule check_posts:
 
 rule count_tokens:
     input:
-        code=code("count_tokens"),
         posts=f"{RESULTS}/posts/all.parquet",
         base=f"{RESULTS}/base.json",
     output:
@@ -97,6 +97,7 @@ rule count_tokens:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("count_tokens"),
         settings=settings("prompt"),
         languages=list(
             dict.fromkeys([*EXPERIMENT.languages.train, *GRID.test_languages])
@@ -107,7 +108,6 @@ rule count_tokens:
 
 rule report_posts:
     input:
-        code=code("report_posts"),
         posts=f"{RESULTS}/posts/all.parquet",
         dropped=f"{RESULTS}/posts/dropped.csv",
         tokens=f"{RESULTS}/posts/tokens.parquet",
@@ -120,6 +120,7 @@ rule report_posts:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("report_posts"),
         labels=list(EXPERIMENT.labels),
     script:
         "../scripts/report_posts.py"

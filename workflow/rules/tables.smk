@@ -9,7 +9,6 @@ TABLES = [
 
 rule score_cells:
     input:
-        code=code("score_cells"),
         predictions=[prediction_file(*cell) for cell in GRID.cells],
         baselines=[baseline_file(*row) for row in GRID.rows],
     output:
@@ -20,6 +19,7 @@ rule score_cells:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("score_cells"),
         grid={"cells": list(map(list, GRID.cells)), "rows": list(map(list, GRID.rows))},
         settings={"views": EXPERIMENT.effective_views, **settings("score")},
         seed=EXPERIMENT.seed,
@@ -29,7 +29,6 @@ rule score_cells:
 
 rule build_transfer_matrix:
     input:
-        code=code("build_transfer_matrix"),
         cells=f"{RESULTS}/tables/cells.csv",
     output:
         ensure(f"{RESULTS}/tables/transfer_matrix.csv", non_empty=True),
@@ -38,6 +37,7 @@ rule build_transfer_matrix:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("build_transfer_matrix"),
         metric=EXPERIMENT.score.metric,
         languages=list(GRID.test_languages),
     script:
@@ -46,7 +46,6 @@ rule build_transfer_matrix:
 
 rule measure_exposure:
     input:
-        code=code("measure_exposure"),
         shares=sorted(
             os.path.relpath(path)
             for path in Path(workflow.basedir, "src/babelgrid/analysis/shares").glob(
@@ -66,6 +65,7 @@ rule measure_exposure:
     conda:
         "../../envs/babelgrid.yaml"
     params:
+        code=code("measure_exposure"),
         mixtures=[mixture_settings(name) for name in GRID.mixtures],
         grid={
             "seeds": list(GRID.seeds),
