@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from benchmarks.grid.plan import write_plan
-from benchmarks.measure import Measured, run_measured, summary, write_result
 from sklearn.metrics import accuracy_score, f1_score
 
 from babelgrid.config.experiment import Experiment
 from babelgrid.config.load import read_experiment
 from babelgrid.files import read_json, read_parquet
 from babelgrid.grid import build_grid
+from benchmarks.grid.plan import write_plan
+from benchmarks.measure import Measured, run_measured, summary, write_result
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "bench"

@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 import transformers
-from benchmarks.measure import summary, write_result
-from benchmarks.scoring import sides
-from benchmarks.scoring.questions import Questions, ask, lab_texts, templates, write_random_base
 
 from babelgrid.config.base import Base
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.prompts.tokenizer import load_tokenizer
+from benchmarks.measure import summary, write_result
+from benchmarks.scoring import sides
+from benchmarks.scoring.questions import Questions, ask, lab_texts, templates, write_random_base
 
 OURS = "babelgrid"
 # On a CPU "auto" is 64 and five forward passes more, to find that out.

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from benchmarks.scoring.questions import Questions
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers import PreTrainedTokenizerBase
@@ -12,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from babelgrid.config.finetune import Predict
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.template import encode_prompts
+from benchmarks.scoring.questions import Questions
 
 NEW_TOKENS = 3
 Side = Callable[[], list[str]]

@@ -17,10 +17,6 @@ from typing import Any
 import pandas as pd
 import torch
 import transformers
-from benchmarks.measure import summary, write_result
-from benchmarks.process import peak_memory, reset_peak_memory, span
-from benchmarks.scoring.questions import lab_texts, templates, write_random_base
-from benchmarks.training.sides import SIDES
 from transformers import TrainerCallback
 
 from babelgrid.config.finetune import Finetune, Lora
@@ -29,12 +25,16 @@ from babelgrid.config.prompt import Prompt
 from babelgrid.files import read_json
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.prompts.tokenizer import load_tokenizer
+from benchmarks.measure import summary, write_result
+from benchmarks.process import peak_memory, reset_peak_memory, span
+from benchmarks.scoring.questions import lab_texts, templates, write_random_base
+from benchmarks.training.sides import SIDES
 
 OURS = "babelgrid"
 WARM_UP = 2
 NOT_RUN = {
-    "LLaMA-Factory": "not run: llamafactory 0.9.5 asks for other versions of the pinned packages (pip finds no solution "
-    "beside envs/constraints.txt), so the two cannot run in one process",
+    "LLaMA-Factory": "not run: llamafactory 0.9.5 asks for other versions of the pinned packages (pip finds no "
+    "solution beside envs/constraints.txt), so the two cannot run in one process",
     "unsloth": "not run: needs a GPU; there is none here",
 }
 

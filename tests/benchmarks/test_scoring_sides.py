@@ -5,13 +5,12 @@ import torch
 
 pytest.importorskip("lm_eval", reason="lm_eval is not installed: make .venv/bench.stamp")
 
-from benchmarks.scoring import sides
-from benchmarks.scoring.questions import ask, lab_texts, templates, write_random_base
-from benchmarks.scoring.run import compare
-
 from babelgrid.config.base import Base
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.prompts.tokenizer import load_tokenizer
+from benchmarks.scoring import sides
+from benchmarks.scoring.questions import ask, lab_texts, templates, write_random_base
+from benchmarks.scoring.run import compare
 
 
 @pytest.fixture(scope="module")

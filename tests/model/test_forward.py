@@ -13,7 +13,7 @@ from babelgrid.files import read_json
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import lora_config
-from babelgrid.model.forward import answer_logits, summed_loss
+from babelgrid.model.forward import summed_loss
 from babelgrid.model.packing import collate
 from babelgrid.model.predict import score_posts
 from babelgrid.model.score import label_log_probabilities

@@ -38,7 +38,7 @@ def packed_attention(
     """
     if packed is None:
         window = {"sliding_window": sliding_window, **others}
-        return sdpa_attention_forward(  # type: ignore[no-any-return,no-untyped-call]
+        return sdpa_attention_forward(  # type: ignore[no-untyped-call,no-any-return,unused-ignore]
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **window
         )
     shared = query.shape[2] - len(packed["places"])
@@ -47,19 +47,19 @@ def packed_attention(
             f"base: its attention reaches {sliding_window} tokens back, and prompts are up to "
             f"{shared + packed['width']} long. Lower prompt.max_post_tokens, or take another base"
         )
-    options = {"dropout_p": dropout, "scale": scaling, "enable_gqa": key.shape[1] != query.shape[1]}
-    prefix = [tensor[:, :, :shared] for tensor in (query, key, value)]
+    options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling, "enable_gqa": key.shape[1] != query.shape[1]}
+    prefix_query, prefix_key, prefix_value = (tensor[:, :, :shared] for tensor in (query, key, value))
     own_query, own_key, own_value = (_as_rows(tensor[0, :, shared:], packed) for tensor in (query, key, value))
     keys, values = (
         torch.cat([whole.expand(packed["rows"], -1, -1, -1), own], dim=2)
-        for whole, own in ((prefix[1], own_key), (prefix[2], own_value))
+        for whole, own in ((prefix_key, own_key), (prefix_value, own_value))
     )
     mask = _may_see(packed["width"], shared, query.device)
     of_rows = scaled_dot_product_attention(own_query, keys, values, attn_mask=mask, is_causal=mask is None, **options)
     of_own = of_rows.transpose(1, 2).flatten(0, 1).index_select(0, packed["places"])
     if not shared:
         return of_own[None], None
-    of_prefix = scaled_dot_product_attention(*prefix, is_causal=True, **options)
+    of_prefix = scaled_dot_product_attention(prefix_query, prefix_key, prefix_value, is_causal=True, **options)
     return torch.cat([of_prefix[0].transpose(0, 1), of_own])[None], None
 
 

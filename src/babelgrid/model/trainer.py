@@ -13,6 +13,7 @@ from babelgrid.model.forward import summed_loss
 from babelgrid.model.packing import Batch, collate
 from babelgrid.model.progress import LogProgress
 
+
 class AdapterTrainer(Trainer):
     """`transformers.Trainer` with babelgrid's forward pass in place of the padded one."""
 
@@ -22,7 +23,7 @@ class AdapterTrainer(Trainer):
         # The loss below is already divided by the predictions of the whole accumulated batch.
         self.loss_is_scaled_for_ga = True
 
-    def compute_loss(
+    def compute_loss(  # type: ignore[override]
         self,
         model: Any,
         inputs: Batch,
