@@ -16,7 +16,9 @@ def _answers(gold, probabilities):
     with np.errstate(divide="ignore"):
         logp = np.log(np.array(probabilities, dtype=float))
     columns = {f"logp_{label}": logp[:, number] for number, label in enumerate(LABELS)}
-    return answers_of(pd.DataFrame({"gold": gold, **columns}), "predictions.parquet")
+    return answers_of(
+        pd.DataFrame({"id": [str(n) for n in range(len(gold))], "gold": gold, **columns}), "predictions.parquet"
+    )
 
 
 def test_a_class_has_the_sum_of_its_labels_renormalised_within_the_view():
@@ -45,10 +47,10 @@ def test_a_view_without_probability_is_shared_evenly_and_the_first_class_taken()
 @given(st.lists(st.floats(-800, 0), min_size=4, max_size=4), st.floats(-3000, 0))
 def test_scaling_all_probabilities_changes_nothing_not_even_below_the_smallest_float(logp, shift):
     frame = pd.DataFrame(
-        {"gold": ["pro"], **{f"logp_{label}": [value] for label, value in zip(LABELS, logp, strict=True)}}
+        {"id": ["1"], "gold": ["pro"], **{f"logp_{label}": [value] for label, value in zip(LABELS, logp, strict=True)}}
     )
     moved = frame.copy()
-    moved[moved.columns[1:]] += shift
+    moved[moved.columns[2:]] += shift
     plain, scaled = (class_probabilities(answers_of(table, "x"), TOPIC)[0] for table in (frame, moved))
     assert plain.sum() == pytest.approx(1)
     assert scaled == pytest.approx(plain, abs=1e-9)

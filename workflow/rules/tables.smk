@@ -4,6 +4,7 @@ TABLES = [
     f"{RESULTS}/tables/classes.csv",
     f"{RESULTS}/tables/transfer_matrix.csv",
     f"{RESULTS}/tables/exposure.csv",
+    f"{RESULTS}/tables/replicates.parquet",
 ]
 
 
@@ -25,6 +26,25 @@ rule score_cells:
         seed=EXPERIMENT.seed,
     script:
         "../scripts/score_cells.py"
+
+
+rule resample_cells:
+    input:
+        predictions=[prediction_file(*cell) for cell in GRID.cells],
+        posts=[posts_file(language) for language in GRID.test_languages],
+    output:
+        ensure(f"{RESULTS}/tables/replicates.parquet", non_empty=True),
+    log:
+        f"{RESULTS}/logs/resample_cells.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("resample_cells"),
+        cells=list(map(list, GRID.cells)),
+        settings={"views": EXPERIMENT.effective_views, **settings("score")},
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/resample_cells.py"
 
 
 rule build_transfer_matrix:

@@ -25,6 +25,8 @@ class Answers:
 
     source: str
     """Where they come from, for errors."""
+    ids: tuple[str, ...]
+    """Id of each post."""
     labels: tuple[str, ...]
     gold: NDArray[np.intp]
     """Index of each post's gold label; shape (posts,)."""
@@ -32,7 +34,9 @@ class Answers:
     """Natural log-probabilities, -inf allowed; shape (posts, labels)."""
 
     @classmethod
-    def from_columns(cls, gold: Sequence[str], logp: Mapping[str, NDArray[np.float64]], source: str) -> Self:
+    def from_columns(
+        cls, ids: Sequence[str], gold: Sequence[str], logp: Mapping[str, NDArray[np.float64]], source: str
+    ) -> Self:
         """Check and arrange the columns of a predictions table.
 
         logp: label -> log-probability of each post.
@@ -49,32 +53,33 @@ class Answers:
         scores = np.column_stack(list(logp.values())).astype(float) if logp else np.empty((len(gold), 0))
         if np.isnan(scores).any():
             raise UserError(f"{source}: {int(np.isnan(scores).any(axis=1).sum())} posts have NaN in {LOGP}… columns")
-        return cls(source, labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
+        return cls(source, tuple(ids), labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
 
     def take(self, posts: NDArray[np.intp]) -> Self:
         """Return the answers to some of the posts, given by their positions."""
-        return replace(self, gold=self.gold[posts], logp=self.logp[posts])
+        ids = tuple(self.ids[post] for post in posts)
+        return replace(self, ids=ids, gold=self.gold[posts], logp=self.logp[posts])
 
 
 def read_answers(path: str | Path) -> Answers:
-    """Read one predictions file: columns gold and logp_<label>.
+    """Read one predictions file: columns id, gold and logp_<label>.
 
     One `ParquetFile` per file is an order of magnitude cheaper than pandas, which counts with 12,000 of them.
     """
     try:
         with pq.ParquetFile(path) as file:
-            columns = [name for name in file.schema_arrow.names if name == "gold" or name.startswith(LOGP)]
+            columns = [name for name in file.schema_arrow.names if name in {"id", "gold"} or name.startswith(LOGP)]
             table = file.read(columns=columns, use_threads=False)
-        logp = {name.removeprefix(LOGP): table[name].to_numpy() for name in columns if name != "gold"}
-        return Answers.from_columns(table["gold"].to_pylist(), logp, str(path))
+        logp = {name.removeprefix(LOGP): table[name].to_numpy() for name in columns if name.startswith(LOGP)}
+        return Answers.from_columns(table["id"].to_pylist(), table["gold"].to_pylist(), logp, str(path))
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UserError(f"{path}: cannot be read as predictions ({error}). Delete it and run again.") from error
 
 
 def answers_of(frame: pd.DataFrame, source: str) -> Answers:
-    """Take the answers from a table with the columns gold and logp_<label>."""
+    """Take the answers from a table with the columns id, gold and logp_<label>."""
     logp = {name.removeprefix(LOGP): frame[name].to_numpy(float) for name in frame.columns if name.startswith(LOGP)}
-    return Answers.from_columns(frame["gold"].tolist(), logp, source)
+    return Answers.from_columns(frame["id"].tolist(), frame["gold"].tolist(), logp, source)
 
 
 def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
@@ -90,17 +95,22 @@ def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
     return even
 
 
-def confusion_of(answers: Answers, view: View) -> Counts:
-    """Return the confusion matrix (gold by predicted) of a view, over the posts whose gold label is in a class.
+def classes_of(answers: Answers, view: View) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the gold and the predicted class of each post under a view, as indices; each of shape (posts,).
 
-    The predicted class is the most probable one; the first of equals.
+    The gold class is -1 where the gold label is in no class: such a post is outside the view. The predicted class is
+    the most probable one; the first of equals.
     """
     gold_class = np.full(len(answers.labels), -1, dtype=np.intp)
     for number, labels in enumerate(view.values()):
         gold_class[[_position(label, answers) for label in labels]] = number
-    gold = gold_class[answers.gold]
+    return gold_class[answers.gold], class_probabilities(answers, view).argmax(axis=1)
+
+
+def confusion_of(answers: Answers, view: View) -> Counts:
+    """Return the confusion matrix (gold by predicted) of a view, over the posts inside it (see `classes_of`)."""
+    gold, predicted = classes_of(answers, view)
     inside = gold >= 0
-    predicted = class_probabilities(answers, view).argmax(axis=1)
     return count_confusions(gold[inside], predicted[inside], len(view))
 
 
