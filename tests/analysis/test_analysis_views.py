@@ -29,7 +29,7 @@ def test_a_class_has_the_sum_of_its_labels_renormalised_within_the_view():
 
 def test_the_sum_of_labels_can_win_although_no_single_label_does():
     answers = _answers(["pro"], [[0.2, 0.2, 0.2, 0.35]])
-    assert confusion_of(answers, TOPIC).tolist() == [[1, 0], [0, 0]]
+    assert confusion_of(answers, TOPIC).tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
 def test_posts_whose_gold_label_is_in_no_class_are_left_out():
@@ -38,10 +38,10 @@ def test_posts_whose_gold_label_is_in_no_class_are_left_out():
     assert confusion_of(answers, TOPIC).sum() == 2
 
 
-def test_a_view_without_probability_is_shared_evenly_and_the_first_class_taken():
-    answers = _answers(["anti"], [[0, 0, 0, 1]])
-    assert class_probabilities(answers, STANCE)[0] == pytest.approx([1 / 3] * 3)
-    assert confusion_of(answers, STANCE).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+def test_an_answer_without_probability_in_the_view_is_no_class_and_wrong():
+    answers = _answers(["anti", "neutral"], [[0, 0, 0, 1], [0, 0, 0, 0]])
+    assert class_probabilities(answers, STANCE) == pytest.approx(np.full((2, 3), 1 / 3))
+    assert confusion_of(answers, STANCE).tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]
 
 
 @given(st.lists(st.floats(-800, 0), min_size=4, max_size=4), st.floats(-3000, 0))

@@ -5,6 +5,7 @@ TABLES = [
     f"{RESULTS}/tables/transfer_matrix.csv",
     f"{RESULTS}/tables/exposure.csv",
     f"{RESULTS}/tables/replicates.parquet",
+    f"{RESULTS}/tables/scores.csv",
 ]
 
 
@@ -45,6 +46,22 @@ rule resample_cells:
         seed=EXPERIMENT.seed,
     script:
         "../scripts/resample_cells.py"
+
+
+rule summarize_scores:
+    input:
+        replicates=f"{RESULTS}/tables/replicates.parquet",
+    output:
+        ensure(f"{RESULTS}/tables/scores.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/summarize_scores.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("summarize_scores"),
+        min_posts=EXPERIMENT.score.min_posts,
+    script:
+        "../scripts/summarize_scores.py"
 
 
 rule build_transfer_matrix:

@@ -16,15 +16,19 @@ Weights = NDArray[np.float32]
 
 
 def count_confusions(gold: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> Counts:
-    """Return a confusion matrix (gold by predicted) from the class indices of each post."""
-    return np.bincount(gold * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    """Return a confusion matrix, gold by predicted, from the class indices of each post; shape (classes, classes + 1).
+
+    A predicted index `classes` is no class: such a post counts as wrong, in the last column.
+    """
+    return np.bincount(gold * (classes + 1) + predicted, minlength=classes * (classes + 1)).reshape(classes, -1)
 
 
 def score_confusions(confusion: Counts | Weights, metrics: Sequence[Metric] = METRICS) -> dict[Metric, Floats]:
-    """Score confusion matrices of shape (..., gold class, predicted class); each score has shape (...).
+    """Score confusion matrices of shape (..., gold class, predicted class or none); each score has shape (...).
 
-    The scores are those of scikit-learn: macro-F1 is the mean over the classes that occur in gold or predictions,
-    weighted F1 weighs classes by their gold posts, MCC is Gorodkin's R_K (2004) and 0 where it is undefined.
+    The scores are those of scikit-learn with the classes as labels: macro-F1 is the mean over the classes that occur in
+    gold or predictions, weighted F1 weighs classes by their gold posts, MCC is Gorodkin's R_K (2004) and 0 where it is
+    undefined.
     A matrix without posts scores NaN.
     """
     margins = _margins(confusion)
@@ -34,6 +38,8 @@ def score_confusions(confusion: Counts | Weights, metrics: Sequence[Metric] = ME
 
 def score_classes(confusion: Counts) -> dict[str, Floats]:
     """Return precision, recall, f1 and support by class, each of shape (..., class).
+
+    confusion: (..., gold class, predicted class or none).
 
     As in scikit-learn, a ratio without a denominator is 0; in a matrix without posts it is NaN.
     """
@@ -74,7 +80,7 @@ def _margins(confusion: Counts | Weights) -> tuple[Floats, Floats, Floats]:
     """
     true = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
     gold = np.einsum("...ij->...i", confusion).astype(float)
-    predicted = np.einsum("...ij->...j", confusion).astype(float)
+    predicted = np.einsum("...ij->...j", confusion[..., : gold.shape[-1]]).astype(float)
     return true, gold, predicted
 
 
@@ -95,7 +101,8 @@ def _matthews(true: Floats, gold: Floats, predicted: Floats) -> Floats:
     posts = gold.sum(axis=-1)
     covariance = true.sum(axis=-1) * posts - (gold * predicted).sum(axis=-1)
     gold_variance = posts**2 - (gold**2).sum(axis=-1)
-    predicted_variance = posts**2 - (predicted**2).sum(axis=-1)
+    unanswered = posts - predicted.sum(axis=-1)
+    predicted_variance = posts**2 - (predicted**2).sum(axis=-1) - unanswered**2
     return _divide(covariance, np.sqrt(gold_variance * predicted_variance))
 
 

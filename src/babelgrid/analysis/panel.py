@@ -13,7 +13,7 @@ from babelgrid.errors import UserError
 from babelgrid.files import read_parquet
 
 ABSENT = -1
-"""The predicted class of a post that an adapter did not answer."""
+"""The predicted class of a post that a row was not asked: it does not count there."""
 _UNKNOWN = -2
 
 
@@ -28,7 +28,7 @@ class Panel:
     gold: NDArray[np.intp]
     """Gold class of each post; shape (posts,)."""
     predicted: NDArray[np.intp]
-    """Predicted class of each post, or ABSENT; shape (rows, posts)."""
+    """Predicted class of each post (`classes`: none of them, so wrong), or ABSENT; shape (rows, posts)."""
 
 
 def read_clusters(path: str | Path) -> dict[str, str]:

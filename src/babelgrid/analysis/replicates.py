@@ -118,16 +118,16 @@ def draw_seeds(mixture: str, seeds: int, resamples: int, seed: int) -> Draws:
 def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, metric: Metric) -> Floats:
     """Score every row on every draw of posts; shape (draws, rows).
 
-    gold: class of each post. predicted: (rows, posts), negative where not answered. weights: (draws, posts).
+    gold: class of each post. predicted: (rows, posts), as in `Panel`. weights: (draws, posts).
     A draw puts its weights into a confusion matrix: for each gold class, one product of matrices for all rows.
     """
     rows = len(predicted)
-    confusion = np.empty((len(weights), rows, classes, classes), np.float32)
-    chosen = (predicted.T[:, :, None] == np.arange(classes)).astype(np.float32)
+    confusion = np.empty((len(weights), rows, classes, classes + 1), np.float32)
+    chosen = (predicted.T[:, :, None] == np.arange(classes + 1)).astype(np.float32)
     for number in range(classes):
         own = gold == number
-        product = weights[:, own] @ chosen[own].reshape(-1, rows * classes)
-        confusion[:, :, number] = product.reshape(-1, rows, classes)
+        product = weights[:, own] @ chosen[own].reshape(-1, rows * (classes + 1))
+        confusion[:, :, number] = product.reshape(-1, rows, classes + 1)
     return score_confusions(confusion, [metric])[metric]
 
 

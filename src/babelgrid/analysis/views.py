@@ -99,16 +99,23 @@ def classes_of(answers: Answers, view: View) -> tuple[NDArray[np.intp], NDArray[
     """Return the gold and the predicted class of each post under a view, as indices; each of shape (posts,).
 
     The gold class is -1 where the gold label is in no class: such a post is outside the view. The predicted class is
-    the most probable one; the first of equals.
+    the most probable one, the first of equals; it is len(view), which is no class and always wrong, where every label
+    of the view has probability 0: a prediction from elsewhere that failed or, without probabilities, says a label
+    that the view does not have.
     """
     gold_class = np.full(len(answers.labels), -1, dtype=np.intp)
     for number, labels in enumerate(view.values()):
         gold_class[[_position(label, answers) for label in labels]] = number
-    return gold_class[answers.gold], class_probabilities(answers, view).argmax(axis=1)
+    probability = _probabilities_in(answers, view)
+    predicted = np.where(probability.sum(axis=1) > 0, probability.argmax(axis=1), len(view))
+    return gold_class[answers.gold], predicted
 
 
 def confusion_of(answers: Answers, view: View) -> Counts:
-    """Return the confusion matrix (gold by predicted) of a view, over the posts inside it (see `classes_of`)."""
+    """Return the confusion matrix of a view over the posts inside it (see `classes_of`); shape (classes, classes + 1).
+
+    Rows are gold classes, columns predicted classes; the last column counts the posts that were answered with none.
+    """
     gold, predicted = classes_of(answers, view)
     inside = gold >= 0
     return count_confusions(gold[inside], predicted[inside], len(view))
