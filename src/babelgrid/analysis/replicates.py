@@ -7,9 +7,9 @@ replicate by replicate.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,10 +30,13 @@ Floats = NDArray[np.float64]
 Draws = NDArray[np.intp]
 
 
-class Resampled(NamedTuple):
-    """One mixture on one test language under one view."""
+Contestant = TypeVar("Contestant", bound=Hashable)
+"""What a panel's rows are seeds of: a mixture, or a baseline of a mixture."""
 
-    mixture: str
+
+class Resampled(NamedTuple):
+    """One contestant on one test language under one view."""
+
     seeds: int
     n: int
     score: float
@@ -59,8 +62,7 @@ def resample_cells(
     A cell without posts has n = 0 and no numbers.
     Raises `UserError` where a file cannot be read or the mixtures' files do not belong together.
     """
-    seeds = _seeds_by_mixture(predictions)
-    draws = {name: draw_seeds(name, len(own), score.bootstrap, seed) for name, own in seeds.items()}
+    draws = draw_seeds_of(predictions, score.bootstrap, seed)
     languages = list(dict.fromkeys(language for _, _, language in predictions))
     resampled: dict[tuple[str, str, str], Resampled] = {}
     for language in languages:
@@ -68,26 +70,28 @@ def resample_cells(
         answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
         for name, view in views.items():
             panel = panel_of(list(answers.values()), view, clusters)
-            for cell in resample_panel(panel, [mixture for mixture, _, _ in answers], draws, score, seed):
-                resampled[name, cell.mixture, language] = cell
-    order = [(view, mixture, language) for view in views for mixture in seeds for language in languages]
+            cells = resample_panel(panel, [mixture for mixture, _, _ in answers], draws, score, seed)
+            resampled |= {(name, mixture, language): cell for mixture, cell in cells.items()}
+    order = [(view, mixture, language) for view in views for mixture in draws for language in languages]
     write_parquet(out, _tabulate({key: resampled[key] for key in order if key in resampled}))
 
 
 def resample_panel(
-    panel: Panel, mixtures: Sequence[str], draws: Mapping[str, Draws], score: Score, seed: int
-) -> Iterator[Resampled]:
-    """Yield the mixtures of a panel, resampled.
+    panel: Panel, rows: Sequence[Contestant], draws: Mapping[Contestant, Draws], score: Score, seed: int
+) -> dict[Contestant, Resampled]:
+    """Score every contestant of a panel, and resample it.
 
-    mixtures: the mixture of each row of the panel. draws: mixture -> what `draw_seeds` returns.
+    rows: the contestant of each row of the panel. draws: for each contestant, what `draw_seeds` returns.
     """
     weights = np.vstack([np.ones(len(panel.gold), np.float32), draw_posts(panel.clusters, score.bootstrap, seed)])
-    for mixture in dict.fromkeys(mixtures):
-        predicted = panel.predicted[[name == mixture for name in mixtures]]
+    resampled = {}
+    for contestant in dict.fromkeys(rows):
+        predicted = panel.predicted[[name == contestant for name in rows]]
         scores = score_draws(panel.gold, predicted, panel.classes, weights, score.metric)
-        replicates = np.take_along_axis(scores[1:], draws[mixture], axis=1).mean(axis=1)
+        replicates = np.take_along_axis(scores[1:], draws[contestant], axis=1).mean(axis=1).astype(np.float32)
         posts = int((predicted != ABSENT).sum(axis=1).max())
-        yield Resampled(mixture, len(predicted), posts, float(scores[0].mean()), replicates.astype(np.float32))
+        resampled[contestant] = Resampled(len(predicted), posts, float(scores[0].mean()), replicates)
+    return resampled
 
 
 def draw_posts(clusters: NDArray[np.str_], resamples: int, seed: int) -> Weights:
@@ -113,6 +117,14 @@ def draw_seeds(mixture: str, seeds: int, resamples: int, seed: int) -> Draws:
     """
     generator = np.random.default_rng([seed, zlib.crc32(mixture.encode())])
     return generator.integers(0, seeds, size=(resamples, max(seeds - 1, 1)))
+
+
+def draw_seeds_of(predictions: Iterable[Cell], resamples: int, seed: int) -> dict[str, Draws]:
+    """Return for each mixture of a grid what `draw_seeds` returns, in the order of the mixtures."""
+    seeds: dict[str, set[int]] = {}
+    for mixture, number, _ in predictions:
+        seeds.setdefault(mixture, set()).add(number)
+    return {mixture: draw_seeds(mixture, len(own), resamples, seed) for mixture, own in seeds.items()}
 
 
 def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, metric: Metric) -> Floats:
@@ -142,14 +154,6 @@ def read_replicates(path: str | Path) -> pd.DataFrame:
 def replicates_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns r0, r1, … of what `read_replicates` returns."""
     return frame.drop(columns=DESCRIBED)
-
-
-def _seeds_by_mixture(predictions: Mapping[Cell, str | Path]) -> dict[str, list[int]]:
-    seeds: dict[str, list[int]] = {}
-    for mixture, seed, _ in predictions:
-        if seed not in seeds.setdefault(mixture, []):
-            seeds[mixture].append(seed)
-    return seeds
 
 
 def _tabulate(resampled: Mapping[tuple[str, str, str], Resampled]) -> pd.DataFrame:

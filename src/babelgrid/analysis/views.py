@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from babelgrid.analysis.metrics import Counts, count_confusions
 from babelgrid.config.analysis import View
 from babelgrid.errors import UserError, nearest
+from babelgrid.files import read_parquet
 
 LOGP = "logp_"
 """Prefix of the columns with a label's log-probability."""
@@ -80,6 +81,14 @@ def answers_of(frame: pd.DataFrame, source: str) -> Answers:
     """Take the answers from a table with the columns id, gold and logp_<label>."""
     logp = {name.removeprefix(LOGP): frame[name].to_numpy(float) for name in frame.columns if name.startswith(LOGP)}
     return Answers.from_columns(frame["id"].tolist(), frame["gold"].tolist(), logp, source)
+
+
+def read_baselines(path: str | Path) -> dict[tuple[str, str], Answers]:
+    """Read what `baselines.write_baselines` wrote: (baseline, language) -> answers."""
+    frame = read_parquet(path)
+    answers = answers_of(frame, str(path))
+    groups: Mapping[Any, Any] = frame.groupby(["baseline", "language"], sort=False).indices
+    return {(str(name), str(language)): answers.take(posts) for (name, language), posts in groups.items()}
 
 
 def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
