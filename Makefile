@@ -4,7 +4,7 @@ CORES ?= $(shell nproc)
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test test-fast test-real lint format docs clean bench-scoring bench-grid
+.PHONY: run test test-fast test-real lint format docs clean intervention plan-check bench-scoring bench-grid
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -37,6 +37,15 @@ format: .venv/dev.stamp
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/snakefmt Snakefile workflow
+
+intervention: run
+	@echo "babelgrid: building the same grid on a base of uniform exposure, and setting the two side by side"
+	@$(BIN)/snakemake intervention --cores $(CORES) --configfile config/config.yaml config/lab_uniform.yaml
+
+plan-check: run
+	@echo "babelgrid: planning labels from the lab's grid, and training the plan and its rivals"
+	@$(BIN)/snakemake plan --cores $(CORES)
+	@$(BIN)/snakemake plan_checked --cores $(CORES) --configfile config/config.yaml results/lab/plan.yaml
 
 bench-scoring: .venv/bench.stamp
 	@echo "babelgrid: scoring the same posts with lm-eval, generate and babelgrid (about a quarter of an hour)"

@@ -1,5 +1,6 @@
 """Laws of the grid: names, nested doses, equal budgets."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from hypothesis import given
@@ -51,6 +52,15 @@ def test_equal_budgets_give_every_mixture_as_many_posts(languages, budget, dose)
     assert sum(plain.values()) == sum(dosed.values()) == budget
     assert max(plain.values()) - min(plain.values()) <= 1
     assert dosed["sv"] == dose
+
+
+def test_an_allocation_takes_just_so_many_posts_whatever_the_budget():
+    grid = grid_of(none=False, all=False, allocations={"few": {"en": 100, "hu": 20}})
+    few = grid.mixtures["few"]
+    assert Mixture.from_settings({**asdict(few), "allocation": [["en", 100], ["hu", 20]]}) == few
+    assert few.all_languages == ("en", "hu")
+    for budget in (None, 390):
+        assert few.posts_per_language({"en": 400, "hu": 400}, budget) == {"en": 100, "hu": 20}
 
 
 def test_natural_sizes_take_all_there_is():

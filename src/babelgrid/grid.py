@@ -97,6 +97,10 @@ def _expand(experiment: Experiment) -> Iterator[Mixture]:
         yield _named(f"all-{language}", experiment)
     for dose in declared.doses:
         yield from _doses(dose, experiment)
+    for name, posts in declared.allocations.items():
+        _check_name(name, {*declared.sets, *train}, "allocations")
+        languages = tuple(_listed(posts, train, f"allocations.{name}"))
+        yield Mixture(name, languages, allocation=tuple(posts.items()))
 
 
 def _doses(dose: Dose, experiment: Experiment) -> Iterator[Mixture]:
@@ -113,10 +117,7 @@ def _named(name: str, experiment: Experiment) -> Mixture:
     train = experiment.languages.train
     sets = experiment.mixtures.sets
     if name in sets:
-        if name in {"none", "all", *train} or not name.replace("_", "").isalnum():
-            raise UserError(
-                f"mixtures.sets: {name!r} is taken or not made of letters, digits and _; choose another name"
-            )
+        _check_name(name, set(train), "sets")
         return Mixture(name, tuple(_listed(sets[name], train, f"sets.{name}")))
     if name == "all":
         return Mixture(name, tuple(train))
@@ -126,6 +127,13 @@ def _named(name: str, experiment: Experiment) -> Mixture:
             raise UserError("mixtures.leave_one_out: needs at least two train languages")
         return Mixture(name, tuple(language for language in train if language != left_out))
     return Mixture(name, tuple(_listed(name.split("+"), train, "a mixture's name")))
+
+
+def _check_name(name: str, taken: set[str], where: str) -> None:
+    if name in {"none", "all", *taken} or not name.replace("_", "").isalnum():
+        raise UserError(
+            f"mixtures.{where}: {name!r} is taken or not made of letters, digits and _; choose another name"
+        )
 
 
 def _listed(languages: Iterable[str], train: list[str], where: str) -> list[str]:

@@ -16,11 +16,14 @@ class Mixture:
     languages: tuple[str, ...] = ()
     dose_language: str | None = None
     dose: int = 0
+    allocation: tuple[tuple[str, int], ...] = ()
+    """(language, posts) where the mixture is made of just so many posts of each language."""
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build a mixture from plain builtins, in which form the workflow hands it to a job."""
-        return cls(**{**settings, "languages": tuple(settings["languages"])})
+        allocation = tuple((language, posts) for language, posts in settings["allocation"])
+        return cls(**{**settings, "languages": tuple(settings["languages"]), "allocation": allocation})
 
     @property
     def is_trained(self) -> bool:
@@ -38,6 +41,8 @@ class Mixture:
         available: train posts there are, by language.
         budget: posts in all (divided evenly, earlier languages take the remainder), or None for all there are.
         """
+        if self.allocation:
+            return dict(self.allocation)
         if budget is None:
             taken = {language: available[language] for language in self.languages}
         else:

@@ -16,7 +16,7 @@ EXPERIMENTS = ["config.yaml", "paper.yaml", "grid13.yaml", "sib200.yaml"]
 
 
 def test_every_shipped_file_is_tested_here():
-    others = {"embedded.yaml", "published.yaml"}
+    others = {"embedded.yaml", "lab_uniform.yaml", "published.yaml"}
     assert {path.name for path in CONFIG.glob("*.yaml")} == set(EXPERIMENTS) | others
 
 
@@ -35,11 +35,21 @@ def test_the_embedded_overlay_swaps_the_base_of_any_experiment(name):
     assert build_grid(embedded).cells == build_grid(plain).cells
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, "embedded.yaml", "published.yaml"])
+@pytest.mark.parametrize("name", [*EXPERIMENTS, "embedded.yaml", "lab_uniform.yaml", "published.yaml"])
 def test_a_shipped_file_names_the_schema_that_it_fits(name):
     text = (CONFIG / name).read_text(encoding="utf-8")
     schema = CONFIG / text.splitlines()[0].split("$schema=")[1]
     jsonschema.validate(yaml.safe_load(text), json.loads(schema.read_text(encoding="utf-8")))
+
+
+def test_the_uniform_lab_differs_in_nothing_but_its_base():
+    skewed = read_experiment(CONFIG / "config.yaml")
+    uniform = read_experiment(CONFIG / "config.yaml", CONFIG / "lab_uniform.yaml")
+    assert uniform.base.lab.shares == "uniform"
+    assert uniform.intervention.against == skewed.experiment
+    differing = {name for name in type(skewed).model_fields if getattr(skewed, name) != getattr(uniform, name)}
+    assert differing == {"experiment", "base", "intervention"}
+    assert build_grid(uniform).cells == build_grid(skewed).cells
 
 
 def test_schema_and_manual_are_made_from_the_models():

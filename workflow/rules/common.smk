@@ -71,7 +71,12 @@ def settings(*blocks):
 def mixture_settings(name):
     """What a mixture is made of, as plain builtins."""
     mixture = GRID.mixtures[name]
-    return {**asdict(mixture), "languages": list(mixture.languages)}
+    allocation = [list(part) for part in mixture.allocation]
+    return {
+        **asdict(mixture),
+        "languages": list(mixture.languages),
+        "allocation": allocation,
+    }
 
 
 def posts_file(language):
@@ -178,3 +183,13 @@ def figure_files(figure):
         "svg": shown,
         **{kind: f"{stem}.{kind}" for kind in FORMATS if kind != "svg"},
     }
+
+
+def table_of(experiment, name):
+    """A table of another experiment, which must be finished: nothing here makes it."""
+    path = f"results/{experiment}/tables/{name}"
+    if not os.path.isfile(path):
+        raise WorkflowError(
+            f"{path} is missing: run the experiment {experiment!r} first (plain `snakemake` runs `lab`)"
+        )
+    return path

@@ -19,6 +19,9 @@ class Score(Settings):
     """Resamples of a cell's posts (and seeds) for its 95% interval."""
     min_posts: int = Field(default=50, ge=1)
     """A cell with fewer posts than this is greyed out in figures and never ranked."""
+    opposites: dict[Text, list[Text]] = Field(default={})
+    """View -> two of its classes that are each other's opposite, e.g. `stance: [pro, anti]`: how often one is answered
+    for the other is counted."""
 
 
 class Exposure(Settings):
@@ -30,3 +33,23 @@ class Exposure(Settings):
     pretraining_tokens: float | None = Field(default=None, gt=0)
     """Tokens of the base's whole pre-training (9e12 for Llama 3.2), to set fine-tuning tokens in proportion.
     The lab counts its own."""
+
+
+class Intervention(Settings):
+    """The same grid on another base, to tell what exposure does."""
+
+    against: Text
+    """Name of the experiment that this one is set against; its tables are under `results/<against>/`."""
+
+
+class Plan(Settings):
+    """A budget of labels, to be spent on the languages that help most."""
+
+    budget: int = Field(ge=1)
+    """Posts to be labelled in all."""
+    step: int = Field(default=10, ge=1)
+    """Posts that are given to a language at a time."""
+    view: Text | None = None
+    """The view whose scores the plan is for; null takes the first."""
+    checks: Text | None = None
+    """Name of the experiment whose plan this one trains and checks; set by the overlay that `plan` writes."""

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from babelgrid.config.analysis import Exposure, Score, View
+from babelgrid.config.analysis import Exposure, Intervention, Plan, Score, View
 from babelgrid.config.base import Base
 from babelgrid.config.fields import Language, Settings, Text
 from babelgrid.config.finetune import Finetune, Predict
@@ -60,6 +60,10 @@ class Experiment(Settings):
     """How cells are scored."""
     exposure: Exposure = Exposure()
     """What is known about the base's pre-training."""
+    intervention: Intervention | None = None
+    """The experiment on another base that the target `intervention` sets this one against."""
+    plan: Plan | None = None
+    """The budget that the targets `plan` and `check_plan` are about."""
 
     @field_validator("experiment")
     @classmethod
@@ -115,6 +119,29 @@ class Experiment(Settings):
                 )
         if len(set(named)) != len(named):
             raise ValueError(f"views.{view}: a label may stand in one class only; found {named}")
+
+    @model_validator(mode="after")
+    def _oppose_two_classes_of_a_view(self) -> Self:
+        views = self.effective_views
+        for view, pair in self.score.opposites.items():
+            if view not in views:
+                raise ValueError(
+                    f"score.opposites: there is no view {view!r}{nearest(view, views)}. Allowed: {', '.join(views)}"
+                )
+            if len(set(pair)) != 2 or len(pair) != 2 or not set(pair) <= set(views[view]):
+                raise ValueError(
+                    f"score.opposites.{view}: name two different classes of {', '.join(views[view])}; found {pair}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _plan_for_a_view(self) -> Self:
+        if self.plan and self.plan.view and self.plan.view not in self.effective_views:
+            raise ValueError(
+                f"plan.view: there is no view {self.plan.view!r}{nearest(self.plan.view, self.effective_views)}. "
+                f"Allowed: {', '.join(self.effective_views)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _spell_each_label_once(self) -> Self:

@@ -52,10 +52,19 @@ class Mixtures(Settings):
     """Every train language but one: `all-hu`, …"""
     doses: list[Dose] = Field(default=[])
     """A mixture plus a few posts of another language: `en+hu@25`, …"""
+    allocations: dict[Text, dict[Language, int]] = Field(default={})
+    """Named mixtures of so many posts of each language, e.g. `few: {en: 100, hu: 20}`; no budget changes them."""
     budget: Literal["natural", "equal"] = "natural"
     """All posts of each language; or as many posts for every mixture, so that language and size are not confounded."""
     posts: int | None = Field(default=None, ge=1)
     """With an equal budget: posts per mixture, divided evenly between its languages (a dose counts within it)."""
+
+    @model_validator(mode="after")
+    def _allocate_posts(self) -> Self:
+        for name, posts in self.allocations.items():
+            if not posts or min(posts.values()) < 1:
+                raise ValueError(f"allocations.{name}: name at least one language, each with 1 post or more")
+        return self
 
     @model_validator(mode="after")
     def _give_the_budget_a_size(self) -> Self:

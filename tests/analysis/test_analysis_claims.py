@@ -1,0 +1,91 @@
+import pandas as pd
+import pytest
+
+from babelgrid.analysis.claims import (
+    BIASED,
+    DOSED,
+    MULTILINGUAL,
+    SUFFICES,
+    TRANSFERS,
+    judge_claims,
+    judge_transfer,
+    verdict,
+)
+from babelgrid.analysis.tables import read_table
+from babelgrid.mixture import Mixture
+from sampled import replicates, sampled
+
+LANGUAGES = ("en", "es", "hu")
+MIXTURES = [
+    Mixture("none"),
+    Mixture("en", ("en",)),
+    Mixture("all", LANGUAGES),
+    Mixture("en+hu@10", ("en",), "hu", 10),
+    Mixture("en+hu@50", ("en",), "hu", 50),
+]
+
+
+def _scores(en_elsewhere, all_languages, dose):
+    return {
+        **{("none", language): 0.3 for language in LANGUAGES},
+        **{("en", "en"): 0.9, ("en", "es"): en_elsewhere, ("en", "hu"): en_elsewhere},
+        **{("all", language): all_languages for language in LANGUAGES},
+        **{("en+hu@10", "hu"): en_elsewhere + dose, ("en+hu@50", "hu"): en_elsewhere + dose},
+    }
+
+
+def _judge(tmp_path, topic, stance, slope=(0.1, 0.05, 0.15), ratio="0.0001"):
+    views = [replicates(topic, 0.01), replicates(stance, 0.01, view="stance")]
+    pd.concat(views).to_parquet(tmp_path / "replicates.parquet")
+    pooled = {"view": "topic", "table": "lab", "model": "pooled", "term": "log10_exposure", "languages": 13}
+    pooled |= dict(zip(("estimate", "low", "high"), slope, strict=True))
+    pd.DataFrame([pooled]).to_csv(tmp_path / "regression.csv", index=False)
+    exposure = [{"mixture": "all", "language": language, "finetune_to_pretraining": ratio} for language in LANGUAGES]
+    pd.DataFrame(exposure).to_csv(tmp_path / "exposure.csv", index=False)
+    judge_claims(
+        replicates_path=tmp_path / "replicates.parquet",
+        regression_path=tmp_path / "regression.csv",
+        exposure_path=tmp_path / "exposure.csv",
+        mixtures=MIXTURES,
+        min_posts=50,
+        out=tmp_path / "claims.csv",
+    )
+    return read_table(tmp_path / "claims.csv")
+
+
+def test_a_world_in_which_all_claims_hold(tmp_path):
+    claims = _judge(tmp_path, _scores(0.88, 0.9, 0.1), _scores(0.5, 0.7, 0.1))
+    assert set(claims["claim"]) == {TRANSFERS, MULTILINGUAL, BIASED, DOSED, SUFFICES}
+    assert set(claims["verdict"]) == {"supported"}
+    assert claims.loc[claims["claim"] == MULTILINGUAL, "effect"].tolist() == pytest.approx([0.2])
+
+
+def test_a_world_in_which_none_holds(tmp_path):
+    claims = _judge(tmp_path, _scores(0.2, 0.25, -0.1), _scores(0.6, 0.25, -0.1), slope=(-0.1, -0.2, -0.05))
+    told = claims[~claims["test"].str.contains("no loss", na=False)]
+    assert set(told["verdict"]) == {"contradicted"}
+
+
+def test_what_the_grid_cannot_tell_is_undecided_and_says_why(tmp_path):
+    claims = _judge(tmp_path, {("en", "en"): 0.9}, {("en", "en"): 0.9}, (None, None, None), ratio=None)
+    assert set(claims["verdict"]) == {"undecided"}
+    assert claims["why"].notna().all()
+
+
+def test_a_large_share_of_tokens_decides_nothing(tmp_path):
+    claims = _judge(tmp_path, _scores(0.88, 0.9, 0.1), _scores(0.5, 0.7, 0.1), ratio="0.01")
+    [why] = claims.loc[claims["claim"] == SUFFICES, "why"].unique()
+    assert "0.03" in why
+
+
+def test_transfer_leaves_out_the_language_trained_on():
+    [untuned, every] = judge_transfer(sampled(_scores(0.8, 0.9, 0.0)), MIXTURES[:3])
+    assert untuned["effect"] == pytest.approx(0.5)
+    assert every["effect"] == pytest.approx(-0.1)
+    assert every["verdict"] == "contradicted"
+
+
+def test_an_interval_that_holds_the_bound_is_undecided():
+    assert verdict(-0.01, 0.01) == "undecided"
+    assert verdict(-0.04, 0.01, bound=-0.05) == "supported"
+    assert verdict(-0.04, -0.01) == "contradicted"

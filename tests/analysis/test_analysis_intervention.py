@@ -1,0 +1,57 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from babelgrid.analysis.intervention import measure_intervention, sample_slopes
+from babelgrid.analysis.tables import read_table
+from sampled import replicates
+
+LANGUAGES = ["en", "es", "de", "fr", "hi", "hu"]
+SKEWED = pd.Series([1000, 100, 100, 100, 10, 1], index=LANGUAGES)
+UNIFORM = pd.Series(100, index=LANGUAGES)
+EFFECT = 0.1
+
+
+def _measure(tmp_path, languages=LANGUAGES, noise=0.002):
+    ratio = np.log10(UNIFORM / SKEWED)
+    for name, tokens, effect in (("uniform", UNIFORM, EFFECT), ("lab", SKEWED, 0.0)):
+        scores = {("en", language): 0.5 + effect * ratio[language] for language in languages}
+        scores |= {("none", language): 0.3 for language in languages}
+        replicates(scores, noise, seed=len(name)).to_parquet(tmp_path / f"{name}.parquet")
+        exposure = [{"mixture": "en", "language": name, "pretraining_tokens": count} for name, count in tokens.items()]
+        pd.DataFrame(exposure).to_csv(tmp_path / f"{name}.csv", index=False)
+    measure_intervention(
+        replicates_path=tmp_path / "uniform.parquet",
+        against_replicates=tmp_path / "lab.parquet",
+        exposure_path=tmp_path / "uniform.csv",
+        against_exposure=tmp_path / "lab.csv",
+        min_posts=50,
+        seed=1,
+        out=tmp_path / "cells.csv",
+        slopes_path=tmp_path / "slopes.csv",
+    )
+    return read_table(tmp_path / "cells.csv"), read_table(tmp_path / "slopes.csv").set_index("mixture")
+
+
+def test_a_planted_effect_of_exposure_is_found_again(tmp_path):
+    cells, slopes = _measure(tmp_path)
+    cell = cells.set_index(["mixture", "test_language"]).loc[("en", "hu")]
+    assert cell["log10_ratio"] == pytest.approx(2)
+    assert cell["difference"] == pytest.approx(2 * EFFECT)
+    assert cell["low"] < 2 * EFFECT < cell["high"]
+    for mixture in ("en", "trained"):
+        assert slopes.loc[mixture, "slope"] == pytest.approx(EFFECT)
+        assert slopes.loc[mixture, "low"] < EFFECT < slopes.loc[mixture, "high"]
+    assert slopes.loc["none", "slope"] == pytest.approx(0)
+
+
+def test_few_languages_have_differences_and_no_slope(tmp_path):
+    cells, slopes = _measure(tmp_path, LANGUAGES[:4])
+    assert len(cells) == 8
+    assert slopes.empty
+
+
+def test_a_draw_of_languages_that_do_not_vary_has_no_slope():
+    slopes = sample_slopes(np.array([0.0, 1.0]), np.tile([0.2, 0.5], (201, 1)), seed=1)
+    assert 50 < len(slopes) < 201
+    assert slopes == pytest.approx(0.3)

@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from babelgrid.analysis.plan_check import check_plan
+from babelgrid.analysis.planner import build_model, choose_greedily, plan_labels, rivals
+from babelgrid.analysis.tables import read_table
+from babelgrid.config.load import read_experiment
+from babelgrid.errors import UserError
+from babelgrid.grid import build_grid
+from babelgrid.mixture import Mixture
+from sampled import replicates, sampled
+
+CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
+SCALE = 40.0
+SIZES = (0, 20, 60, 200)
+MIXTURES = [
+    Mixture("none"),
+    Mixture("en", ("en",)),
+    Mixture("es", ("es",)),
+    Mixture("hu", ("hu",)),
+    *(Mixture(f"en+hu@{size}", ("en",), "hu", size) for size in SIZES[1:]),
+]
+ALONE = {"en": 400.0, "es": 400.0, "hu": 400.0}
+
+
+def _grid():
+    """English teaches Spanish all there is and Hungarian nothing; Hungarian teaches itself."""
+    risen = {size: 0.3 + 0.5 * -np.expm1(-size / SCALE) for size in SIZES}
+    return {
+        **{("none", language): 0.3 for language in ("en", "es", "hu")},
+        **{("en", "en"): 0.8, ("en", "es"): 0.8, ("en", "hu"): 0.3},
+        **{("es", "en"): 0.4, ("es", "es"): 0.8, ("es", "hu"): 0.3},
+        **{("hu", "en"): 0.3, ("hu", "es"): 0.3, ("hu", "hu"): 0.8},
+        **{(f"en+hu@{size}", "hu"): risen[size] for size in SIZES[1:]},
+    }
+
+
+def _model():
+    return build_model(sampled(_grid()), MIXTURES, ["en", "es", "hu"], ALONE)
+
+
+def test_as_many_posts_as_the_grid_s_adapter_had_give_its_scores():
+    assert _model().scale[0] == pytest.approx(SCALE, rel=1e-3)
+    assert _model().expect({"en": 400})[:, 0] == pytest.approx([0.8, 0.8, 0.3])
+    assert _model().expect({})[:, 0] == pytest.approx([0.3, 0.3, 0.3])
+
+
+def test_a_second_donor_learns_a_part_of_what_is_left():
+    model = _model()
+    own, given = model.expect({"es": 400})[0, 0], model.expect({"en": 400, "es": 400})[0, 0]
+    assert own == pytest.approx(0.4)
+    assert given == pytest.approx(0.8)
+
+
+def test_the_advice_labels_the_donor_and_the_language_that_nobody_teaches():
+    allocation = choose_greedily(_model(), budget=200, step=10)
+    assert sum(allocation.values()) == 200
+    assert set(allocation) == {"en", "hu"}
+    assert allocation["hu"] == pytest.approx(100, abs=20)
+
+
+def test_more_posts_are_never_expected_to_hurt():
+    model = _model()
+    few, more = model.expect({"en": 50, "hu": 10}), model.expect({"en": 60, "hu": 10})
+    assert (more >= few - 1e-12).all()
+
+
+def test_rivals_cost_the_same():
+    assert rivals(["es", "en", "hu"], 200) == {"only_en": {"en": 200}, "equal": {"es": 67, "en": 67, "hu": 66}}
+
+
+def test_a_grid_without_doses_cannot_plan():
+    with pytest.raises(UserError, match="add mixtures"):
+        build_model(sampled(_grid()), MIXTURES[:4], ["en", "hu"], ALONE)
+
+
+def _plan(tmp_path):
+    replicates(_grid(), noise=0.01).to_parquet(tmp_path / "replicates.parquet")
+    exposure = [{"mixture": name, "language": name, "finetune_posts": posts} for name, posts in ALONE.items()]
+    pd.DataFrame(exposure).to_csv(tmp_path / "exposure.csv", index=False)
+    plan_labels(
+        replicates_path=tmp_path / "replicates.parquet",
+        exposure_path=tmp_path / "exposure.csv",
+        mixtures=MIXTURES,
+        candidates=["en", "es", "hu"],
+        view="topic",
+        budget=200,
+        step=10,
+        min_posts=50,
+        experiment="lab",
+        plan_path=tmp_path / "plan.csv",
+        scores_path=tmp_path / "plan_scores.csv",
+        overlay_path=tmp_path / "plan.yaml",
+    )
+    return read_table(tmp_path / "plan_scores.csv").set_index(["plan", "target"])
+
+
+def test_the_advice_is_expected_to_beat_its_rivals_with_intervals(tmp_path):
+    scores = _plan(tmp_path)
+    assert scores["expected"].groupby("target").idxmax().tolist() == [("advice", "mean"), ("advice", "worst")]
+    assert ((scores["low"] < scores["expected"] + 0.02) & (scores["expected"] - 0.02 < scores["high"])).all()
+    assert read_table(tmp_path / "plan.csv").groupby("plan")["posts"].sum().tolist() == [200, 200, 200]
+
+
+def test_the_overlay_trains_the_plans_at_equal_cost(tmp_path):
+    _plan(tmp_path)
+    assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["experiment"] == "lab_plan"
+    experiment = read_experiment(CONFIG, tmp_path / "plan.yaml")
+    mixtures = build_grid(experiment).mixtures
+    assert list(mixtures) == ["none", "advice", "only_en", "equal"]
+    taken = [mixture.posts_per_language({}, None) for mixture in mixtures.values() if mixture.is_trained]
+    assert [sum(posts.values()) for posts in taken] == [200, 200, 200]
+    assert experiment.plan.checks == "lab"
+
+
+def test_the_check_sets_the_advice_against_its_rivals(tmp_path):
+    _plan(tmp_path)
+    achieved = {("advice", "en"): 0.7, ("advice", "hu"): 0.6, ("only_en", "en"): 0.8, ("only_en", "hu"): 0.3}
+    achieved |= {("equal", "en"): 0.6, ("equal", "hu"): 0.65}
+    replicates(achieved, noise=0.01).to_parquet(tmp_path / "trained.parquet")
+    paths = {"replicates_path": tmp_path / "trained.parquet", "expected_path": tmp_path / "plan_scores.csv"}
+    check_plan(**paths, view="topic", min_posts=50, out=tmp_path / "check.csv")
+    check = read_table(tmp_path / "check.csv").set_index(["plan", "target"])
+    assert check.loc[("only_en", "worst"), "advantage"] == pytest.approx(0.3)
+    assert check.loc[("equal", "mean"), "advantage"] == pytest.approx(0.025)
+    assert check.loc[("advice", "mean"), ["achieved", "advantage"]].tolist() == pytest.approx([0.65, 0])
+
+
+def test_a_plan_that_was_not_trained_is_an_error(tmp_path):
+    _plan(tmp_path)
+    replicates({("advice", "en"): 0.7}).to_parquet(tmp_path / "trained.parquet")
+    paths = {"replicates_path": tmp_path / "trained.parquet", "expected_path": tmp_path / "plan_scores.csv"}
+    with pytest.raises(UserError, match="only_en"):
+        check_plan(**paths, view="topic", min_posts=50, out=tmp_path / "check.csv")

@@ -1,0 +1,155 @@
+# From the joint bootstrap and the predictions to answers: transfer, doses, bias, exposure, claims.
+MIXTURE_SETTINGS = [mixture_settings(name) for name in GRID.mixtures]
+TABLES += [
+    f"{RESULTS}/tables/{name}.csv"
+    for name in [
+        "transfer",
+        "donors",
+        "contrasts",
+        "clusters",
+        "doses",
+        "dose_fits",
+        "label_bias",
+        "calibration",
+        "regression",
+        "claims",
+        "warnings",
+    ]
+]
+
+
+rule measure_transfer:
+    input:
+        replicates=f"{RESULTS}/tables/replicates.parquet",
+    output:
+        transfer=ensure(f"{RESULTS}/tables/transfer.csv", non_empty=True),
+        donors=ensure(f"{RESULTS}/tables/donors.csv", non_empty=True),
+        contrasts=ensure(f"{RESULTS}/tables/contrasts.csv", non_empty=True),
+        clusters=ensure(f"{RESULTS}/tables/clusters.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/measure_transfer.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("measure_transfer"),
+        mixtures=MIXTURE_SETTINGS,
+        min_posts=EXPERIMENT.score.min_posts,
+    script:
+        "../scripts/measure_transfer.py"
+
+
+rule measure_doses:
+    input:
+        replicates=f"{RESULTS}/tables/replicates.parquet",
+    output:
+        doses=ensure(f"{RESULTS}/tables/doses.csv", non_empty=True),
+        fits=ensure(f"{RESULTS}/tables/dose_fits.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/measure_doses.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("measure_doses"),
+        mixtures=MIXTURE_SETTINGS,
+        min_posts=EXPERIMENT.score.min_posts,
+    script:
+        "../scripts/measure_doses.py"
+
+
+rule measure_label_bias:
+    input:
+        predictions=PREDICTIONS,
+        posts=TEST_POSTS,
+    output:
+        ensure(f"{RESULTS}/tables/label_bias.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/measure_label_bias.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("measure_label_bias"),
+        cells=list(map(list, GRID.cells)),
+        settings={"views": EXPERIMENT.effective_views, **settings("score")},
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/measure_label_bias.py"
+
+
+rule measure_calibration:
+    input:
+        predictions=PREDICTIONS,
+        posts=TEST_POSTS,
+    output:
+        ensure(f"{RESULTS}/tables/calibration.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/measure_calibration.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("measure_calibration"),
+        cells=list(map(list, GRID.cells)),
+        views=EXPERIMENT.effective_views,
+    script:
+        "../scripts/measure_calibration.py"
+
+
+rule regress_exposure:
+    input:
+        predictions=PREDICTIONS,
+        exposure=f"{RESULTS}/tables/exposure.csv",
+        replicates=f"{RESULTS}/tables/replicates.parquet",
+        posts_report=POSTS_REPORT,
+    output:
+        ensure(f"{RESULTS}/tables/regression.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/regress_exposure.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("regress_exposure"),
+        cells=list(map(list, GRID.cells)),
+        views=EXPERIMENT.effective_views,
+        min_posts=EXPERIMENT.score.min_posts,
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/regress_exposure.py"
+
+
+rule judge_claims:
+    input:
+        replicates=f"{RESULTS}/tables/replicates.parquet",
+        regression=f"{RESULTS}/tables/regression.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+    output:
+        ensure(f"{RESULTS}/tables/claims.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/judge_claims.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("judge_claims"),
+        mixtures=MIXTURE_SETTINGS,
+        min_posts=EXPERIMENT.score.min_posts,
+    script:
+        "../scripts/judge_claims.py"
+
+
+rule list_warnings:
+    input:
+        posts=TEST_POSTS,
+        scores=f"{RESULTS}/tables/scores.csv",
+        label_bias=f"{RESULTS}/tables/label_bias.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+    output:
+        ensure(f"{RESULTS}/tables/warnings.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/list_warnings.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("list_warnings"),
+    script:
+        "../scripts/list_warnings.py"
+
+
+include: "planner.smk"

@@ -1,0 +1,13 @@
+from babelgrid.analysis.claims import judge_claims
+from babelgrid.job import job
+from babelgrid.mixture import Mixture
+
+with job(snakemake.log[0]):
+    judge_claims(
+        replicates_path=snakemake.input.replicates,
+        regression_path=snakemake.input.regression,
+        exposure_path=snakemake.input.exposure,
+        mixtures=[Mixture.from_settings(mixture) for mixture in snakemake.params.mixtures],
+        min_posts=snakemake.params.min_posts,
+        out=snakemake.output[0],
+    )

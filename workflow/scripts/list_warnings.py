@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from babelgrid.analysis.warnings import list_warnings
+from babelgrid.job import job
+
+with job(snakemake.log[0]):
+    list_warnings(
+        posts={Path(path).stem: path for path in snakemake.input.posts},
+        scores_path=snakemake.input.scores,
+        label_bias_path=snakemake.input.label_bias,
+        exposure_path=snakemake.input.exposure,
+        out=snakemake.output[0],
+    )

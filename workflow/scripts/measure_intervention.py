@@ -1,0 +1,14 @@
+from babelgrid.analysis.intervention import measure_intervention
+from babelgrid.job import job
+
+with job(snakemake.log[0]):
+    measure_intervention(
+        replicates_path=snakemake.input.replicates,
+        against_replicates=snakemake.input.against_replicates,
+        exposure_path=snakemake.input.exposure,
+        against_exposure=snakemake.input.against_exposure,
+        min_posts=snakemake.params.min_posts,
+        seed=snakemake.params.seed,
+        out=snakemake.output.cells,
+        slopes_path=snakemake.output.slopes,
+    )

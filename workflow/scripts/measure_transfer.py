@@ -1,0 +1,14 @@
+from babelgrid.analysis.donors import measure_transfer
+from babelgrid.job import job
+from babelgrid.mixture import Mixture
+
+with job(snakemake.log[0]):
+    measure_transfer(
+        snakemake.input.replicates,
+        [Mixture.from_settings(mixture) for mixture in snakemake.params.mixtures],
+        min_posts=snakemake.params.min_posts,
+        transfer_path=snakemake.output.transfer,
+        donors_path=snakemake.output.donors,
+        contrasts_path=snakemake.output.contrasts,
+        clusters_path=snakemake.output.clusters,
+    )
