@@ -27,6 +27,7 @@ from babelgrid.files import read_json, read_parquet
 from babelgrid.grid import build_grid
 from benchmarks.grid.plan import write_plan
 from benchmarks.measure import Measured, run_measured, summary, write_result
+from benchmarks.process import span
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "bench"
@@ -143,20 +144,16 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         cells = [
             row["side"],
-            _span(row["wall_s"], 0),
-            _span(row["cpu_s"], 0),
+            span(row["wall_s"], 0),
+            span(row["cpu_s"], 0),
             f"{row['peak_mb']['max']:.0f}",
-            _span(row["wall_ratio"], 1),
-            _span(row["cpu_ratio"], 1),
+            span(row["wall_ratio"], 1),
+            span(row["cpu_ratio"], 1),
             f"{row['in_language']['topic_macro_f1']:.2f}",
             f"{row['in_language']['accuracy']:.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _span(values: Mapping[str, float], digits: int) -> str:
-    return f"{values['median']:.{digits}f} ({values['min']:.{digits}f} to {values['max']:.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from babelgrid.config.finetune import Predict
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.template import encode_prompts
-from benchmarks.scoring.questions import Questions
+from benchmarks.questions import Questions
 
 NEW_TOKENS = 3
 Side = Callable[[], list[str]]

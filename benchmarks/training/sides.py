@@ -98,6 +98,7 @@ def _sft_trainer(
         disable_tqdm=True,
         seed=SEED,
     )
+    adapter = {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.requires_grad}
     trainer = SFTTrainer(
         model=model,
         args=arguments,
@@ -105,6 +106,9 @@ def _sft_trainer(
         processing_class=load_tokenizer(read_json(base_path)["folder"]),
     )
     trainer.remove_callback(PrinterCallback)
+    # TRL rounds the adapter of a 4-bit base to bfloat16; here both sides learn the same weights in the same precision.
+    for name, weight in adapter.items():
+        trainer.model.get_parameter(name).data = weight
     return trainer
 
 

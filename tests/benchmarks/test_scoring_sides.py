@@ -8,8 +8,8 @@ pytest.importorskip("lm_eval", reason="lm_eval is not installed: make .venv/benc
 from babelgrid.config.base import Base
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.prompts.tokenizer import load_tokenizer
+from benchmarks.questions import ask, lab_texts, templates, write_random_base
 from benchmarks.scoring import sides
-from benchmarks.scoring.questions import ask, lab_texts, templates, write_random_base
 from benchmarks.scoring.run import compare
 
 

@@ -69,7 +69,7 @@ def gradient(model, loss):
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
 
 
-@pytest.mark.parametrize("architecture", ["llama", "qwen2", "mistral"])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3", "mistral"])
 @pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("loss", ["label", "all"])
 def test_loss_and_lora_gradient_equal_the_padded_computation(random_base, architecture, template, loss):

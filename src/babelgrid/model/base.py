@@ -114,5 +114,5 @@ def _check_forward(model: PreTrainedModel) -> None:
 def _unknown_architecture(model: PreTrainedModel) -> UserError:
     return UserError(
         f"base: {type(model).__name__} computes its logits in a way that babelgrid does not know. "
-        "Take a Llama-, Qwen2- or Mistral-like base"
+        "Take a Llama-, Qwen2-, Qwen3- or Mistral-like base"
     )

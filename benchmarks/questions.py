@@ -19,7 +19,7 @@ from babelgrid.lab.tokens import WORDS
 from babelgrid.prompts.answers import TokenPath, label_paths
 from babelgrid.prompts.template import Frame, encode_prompts, frame_of
 
-STUDY = Path(__file__).parents[2] / "config" / "paper.yaml"
+STUDY = Path(__file__).parents[1] / "config" / "paper.yaml"
 SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>")
 # More merges than this the lab's posts do not fill; a larger vocabulary has rows that no text reaches.
 LARGEST_TOKENIZER = 8192
