@@ -18,7 +18,7 @@ import pandas as pd
 from babelgrid.files import write_parquet
 from benchmarks.measure import Measured, run_measured, summary, write_result
 from benchmarks.process import span
-from benchmarks.questions import lab_texts, write_random_base
+from benchmarks.questions import lab_shape, lab_texts, write_random_base
 
 ROOT = Path(__file__).parents[1]
 POSTS = 512
@@ -70,7 +70,7 @@ def main() -> None:
 def prepare(folder: Path) -> None:
     """Write a base of the lab's shape and train posts."""
     texts = lab_texts(folder, posts_per_language=POSTS // 13 + 1)[:POSTS]
-    write_random_base(folder, 8192, texts)
+    write_random_base(folder, lab_shape(8192), texts)
     labels = ["pro", "anti"] * (POSTS // 2)
     posts = {"id": [str(number) for number in range(POSTS)], "text": texts, "label": labels, "split": "train"}
     write_parquet(folder / "en.parquet", pd.DataFrame(posts), {})

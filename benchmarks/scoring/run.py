@@ -22,7 +22,7 @@ from babelgrid.model.base import choose_device, load_base
 from babelgrid.prompts.tokenizer import load_tokenizer
 from benchmarks.measure import summary, write_result
 from benchmarks.process import peak_memory, reset_peak_memory, span
-from benchmarks.questions import Questions, ask, lab_texts, templates, write_random_base
+from benchmarks.questions import Questions, ask, lab_shape, lab_texts, templates, write_random_base
 from benchmarks.scoring import sides
 
 OURS = "babelgrid"
@@ -60,19 +60,19 @@ def _arguments() -> argparse.Namespace:
 def compare_vocabulary(folder: Path, vocabulary: int, posts_per_language: int, repeats: int) -> list[dict[str, Any]]:
     """Return one record for each template and side, on a random base of this vocabulary."""
     texts = lab_texts(folder, posts_per_language)
-    base_path = write_random_base(folder, vocabulary, texts)
+    base_path = write_random_base(folder, lab_shape(vocabulary), texts)
     model = load_base(base_path, Base(folder=str(folder / "base")), choose_device()).eval()
-    tokenizer = load_tokenizer(folder / "base")
+    rows = compare_sides(model, load_tokenizer(folder / "base"), texts, repeats)
+    return [{"vocabulary": vocabulary, **row} for row in rows]
+
+
+def compare_sides(model: Any, tokenizer: Any, texts: Sequence[str], repeats: int) -> list[dict[str, Any]]:
+    """Return one record for each template and side."""
     rows = []
     for name, template in templates().items():
         questions = ask(texts, template, tokenizer)
         contestants, tuning = line_up(model, tokenizer, questions)
-        about = {
-            "vocabulary": vocabulary,
-            "template": name,
-            "posts": len(texts),
-            "tokens": sum(map(len, questions.prompts)),
-        }
+        about = {"template": name, "posts": len(texts), "tokens": sum(map(len, questions.prompts))}
         of_generate = sides.labels_in_generate(model, tokenizer, questions)
         rows += [
             {**about, **row, "tuning_s": tuning.get(row["side"])} for row in compare(contestants, of_generate, repeats)

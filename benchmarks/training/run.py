@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.tokenizer import load_tokenizer
 from benchmarks.measure import summary, write_result
 from benchmarks.process import peak_memory, reset_peak_memory, span
-from benchmarks.questions import lab_texts, templates, write_random_base
+from benchmarks.questions import lab_shape, lab_texts, templates, write_random_base
 from benchmarks.training.sides import SIDES
 
 OURS = "babelgrid"
@@ -53,7 +53,9 @@ class Clock(TrainerCallback):
         self.times: list[tuple[float, float]] = []
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Note wall time and CPU time."""
+        """Note wall time and CPU time, when the device has done what it was given."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.times.append((time.perf_counter(), time.process_time()))
 
 
@@ -90,11 +92,14 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Return one record for each side: its costs, and how far it agrees with ours."""
     texts = lab_texts(folder, posts_per_language=32)
-    base_path = write_random_base(folder, vocabulary, texts)
-    examples = label_examples(base_path, texts, template)
+    base_path = write_random_base(folder, lab_shape(vocabulary), texts)
+    examples = study_examples(base_path, texts, template, "label")
     timed = Finetune(epochs=1, batch_size=16)
     few = examples[: timed.batch_size * (WARM_UP + steps)]
-    rounds = [{name: _cost(side(base_path, few, timed), steps) for name, side in SIDES.items()} for _ in range(repeats)]
+    rounds = [
+        {name: cost_of_a_step(side(base_path, few, timed), steps) for name, side in SIDES.items()}
+        for _ in range(repeats)
+    ]
     agreement = quality(base_path, examples, quality_steps)
     return [
         {
@@ -110,16 +115,18 @@ def compare(
     ]
 
 
-def label_examples(base_path: Path, texts: Sequence[str], template: str) -> list[Example]:
-    """Return training examples with the loss on the study's answer token; labels in turn, since the base is random."""
+def study_examples(
+    base_path: Path, texts: Sequence[str], template: str, loss: Literal["label", "all"]
+) -> list[Example]:
+    """Return training examples under the study's labels, which come in turn, since the base is random."""
     labels = read_experiment(Path("config/paper.yaml")).labels
     names = [list(labels)[number % len(labels)] for number in range(len(texts))]
     posts = pd.DataFrame({"language": "en", "text": texts, "label": names})
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
-    return train_examples(posts, Prompt(template=templates()[template]), labels, "label", tokenizer)
+    return train_examples(posts, Prompt(template=templates()[template]), labels, loss, tokenizer)
 
 
-def _cost(trainer: Any, steps: int) -> dict[str, float]:
+def cost_of_a_step(trainer: Any, steps: int) -> dict[str, float]:
     """Return wall_s and cpu_s of one step, and peak_mb of the process."""
     clock = Clock()
     trainer.add_callback(clock)
