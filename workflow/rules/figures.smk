@@ -1,7 +1,7 @@
 # From tables to pictures: seconds, and nothing but tables is read.
 FORMATS = ["pdf", "svg", "png", "csv"]
 FIGURE_NAMES = ["transfer_matrix", "exposure_bias"] + ["gain"] * (
-    "none" in GRID.mixtures
+    "none" in GRID.mixtures and not IMPORT
 )
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}_{{view}}.{{format}}",
@@ -14,9 +14,9 @@ STYLE_FILE = os.path.relpath(
 )
 # A figure of the lab says on its face what in it is constructed.
 NOTE = ""
-if EXPERIMENT.base.lab:
+if LAB_BASE:
     NOTE = "The base is the lab's own small one, pre-trained on constructed text."
-if EXPERIMENT.base.lab and EXPERIMENT.posts.lab:
+if LAB_BASE and LAB_POSTS:
     NOTE = (
         "A constructed world: the lab pre-trained this base itself, on text of its own."
     )
