@@ -15,6 +15,7 @@ include: "workflow/rules/base.smk"
 include: "workflow/rules/grid.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
@@ -34,6 +35,7 @@ rule all:
         [prediction_file(*cell) for cell in GRID.cells],
         TABLES,
         FIGURES,
+        REPORT,
 
 
 rule prefetch:

@@ -7,6 +7,7 @@ import pytest
 pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
 
 FIGURES = {"draw_transfer_matrix": 2, "draw_exposure_bias": 2, "draw_gain": 2}
+REPORT = {"write_report": 1}
 TABLES = {"score_cells": 1, "build_transfer_matrix": 1}
 
 
@@ -54,9 +55,9 @@ def test_a_plotting_edit_redraws_that_figure_only(checkout, edited):
     assert checkout.planned() == {"draw_transfer_matrix": 2}
 
 
-def test_an_edit_of_the_style_redraws_all_figures_and_nothing_else(checkout, edited):
+def test_an_edit_of_the_style_redraws_all_figures_and_the_report_alone(checkout, edited):
     edited("src/babelgrid/figures/style.py")
-    assert checkout.planned() == FIGURES
+    assert checkout.planned() == {**FIGURES, **REPORT}
 
 
 def test_an_edit_of_the_scores_trains_nothing(checkout, edited):
@@ -108,7 +109,7 @@ def test_a_deleted_prediction_costs_one_scoring_job_and_the_cheap_steps(checkout
         planned = checkout.planned()
     finally:
         kept.rename(path)
-    assert planned == {"predict": 1, **TABLES, **FIGURES}
+    assert planned == {"predict": 1, **TABLES, **FIGURES, **REPORT}
 
 
 def test_another_score_touches_tables_and_figures_only(checkout):

@@ -1,0 +1,35 @@
+# One page from the tables: seconds, and no model is touched.
+REPORT = f"{RESULTS}/report.html"
+
+
+rule write_report:
+    input:
+        page=sorted(
+            os.path.relpath(path)
+            for path in Path(workflow.basedir, "src/babelgrid/report").glob("*.*")
+            if path.suffix != ".py"
+        ),
+        tables=[table for table in TABLES if table.endswith(".csv")],
+        posts_report=f"{RESULTS}/posts/report.json",
+        base=f"{RESULTS}/base.json",
+    output:
+        ensure(REPORT, non_empty=True),
+    log:
+        f"{RESULTS}/logs/write_report.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("write_report"),
+        benchmarks=f"{RESULTS}/benchmarks",
+        config=EXPERIMENT.model_dump(mode="json"),
+        facts={
+            "experiment": EXPERIMENT.experiment,
+            "views": EXPERIMENT.effective_views,
+            "metric": EXPERIMENT.score.metric,
+            "table": EXPERIMENT.exposure.tables[0],
+            "note": NOTE,
+            "seed": EXPERIMENT.seed,
+            **settings("report"),
+        },
+    script:
+        "../scripts/write_report.py"
