@@ -27,7 +27,7 @@ def test_majority_takes_the_majority_class_of_every_view():
     train = _posts(["pro"] * 3 + ["anti"] * 2 + ["unrelated"] * 4)
     answers = answers_of(fit_majority(train, {"en": _posts(["unrelated"])}, LABELS), "x")
     related_wins = confusion_of(answers, {"related": ["pro", "anti"], "unrelated": ["unrelated"]})
-    assert related_wins.tolist() == [[0, 0], [1, 0]]
+    assert related_wins.tolist() == [[0, 0, 0], [1, 0, 0]]
 
 
 def test_ngrams_learn_what_separates_the_labels_and_answer_in_every_test_language():

@@ -19,7 +19,8 @@ from babelgrid.analysis.metrics import (
 )
 
 CLASSES = 4
-answers = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=40)
+# A prediction may be none of the classes.
+answers = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES)), min_size=1, max_size=40)
 
 
 def _confusion(pairs):
@@ -32,10 +33,11 @@ def _confusion(pairs):
 def test_scores_equal_those_of_scikit_learn(pairs):
     gold, predicted, confusion = _confusion(pairs)
     scores = score_confusions(confusion)
-    assert (confusion == confusion_matrix(gold, predicted, labels=range(CLASSES))).all()
+    labels = {"labels": sorted({*gold, *predicted} - {CLASSES}), "zero_division": 0}
+    assert (confusion == confusion_matrix(gold, predicted, labels=range(CLASSES + 1))[:CLASSES]).all()
     assert scores["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
-    assert scores["macro_f1"] == pytest.approx(f1_score(gold, predicted, average="macro", zero_division=0))
-    assert scores["weighted_f1"] == pytest.approx(f1_score(gold, predicted, average="weighted", zero_division=0))
+    assert scores["macro_f1"] == pytest.approx(f1_score(gold, predicted, average="macro", **labels))
+    assert scores["weighted_f1"] == pytest.approx(f1_score(gold, predicted, average="weighted", **labels))
     assert scores["mcc"] == pytest.approx(matthews_corrcoef(gold, predicted), abs=1e-12)
 
 
@@ -58,7 +60,7 @@ def test_many_matrices_score_as_each_of_them_alone(cells):
 
 
 def test_a_matrix_without_posts_has_no_scores():
-    empty = np.zeros((3, 3), dtype=int)
+    empty = np.zeros((3, 4), dtype=int)
     assert all(np.isnan(score) for score in score_confusions(empty).values())
     assert np.isnan(score_classes(empty)["f1"]).all()
     assert all(
@@ -72,8 +74,8 @@ def test_resampling_the_matrix_gives_the_intervals_of_resampling_the_posts():
     predicted = np.where(generator.random(120) < 0.7, gold, generator.integers(0, 3, 120))
     ours = bootstrap_intervals(count_confusions(gold, predicted, 3), 20_000, np.random.default_rng(1))
     drawn = generator.integers(0, 120, (20_000, 120))
-    codes = (gold * 3 + predicted)[drawn]
-    confusions = np.stack([(codes == code).sum(axis=1) for code in range(9)], axis=1).reshape(-1, 3, 3)
+    codes = (gold * 4 + predicted)[drawn]
+    confusions = np.stack([(codes == code).sum(axis=1) for code in range(12)], axis=1).reshape(-1, 3, 4)
     for metric, scores in score_confusions(confusions).items():
         assert ours[metric] == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.012)
 

@@ -16,7 +16,9 @@ def _answers(gold, probabilities):
     with np.errstate(divide="ignore"):
         logp = np.log(np.array(probabilities, dtype=float))
     columns = {f"logp_{label}": logp[:, number] for number, label in enumerate(LABELS)}
-    return answers_of(pd.DataFrame({"gold": gold, **columns}), "predictions.parquet")
+    return answers_of(
+        pd.DataFrame({"id": [str(n) for n in range(len(gold))], "gold": gold, **columns}), "predictions.parquet"
+    )
 
 
 def test_a_class_has_the_sum_of_its_labels_renormalised_within_the_view():
@@ -27,7 +29,7 @@ def test_a_class_has_the_sum_of_its_labels_renormalised_within_the_view():
 
 def test_the_sum_of_labels_can_win_although_no_single_label_does():
     answers = _answers(["pro"], [[0.2, 0.2, 0.2, 0.35]])
-    assert confusion_of(answers, TOPIC).tolist() == [[1, 0], [0, 0]]
+    assert confusion_of(answers, TOPIC).tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
 def test_posts_whose_gold_label_is_in_no_class_are_left_out():
@@ -36,19 +38,19 @@ def test_posts_whose_gold_label_is_in_no_class_are_left_out():
     assert confusion_of(answers, TOPIC).sum() == 2
 
 
-def test_a_view_without_probability_is_shared_evenly_and_the_first_class_taken():
-    answers = _answers(["anti"], [[0, 0, 0, 1]])
-    assert class_probabilities(answers, STANCE)[0] == pytest.approx([1 / 3] * 3)
-    assert confusion_of(answers, STANCE).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+def test_an_answer_without_probability_in_the_view_is_no_class_and_wrong():
+    answers = _answers(["anti", "neutral"], [[0, 0, 0, 1], [0, 0, 0, 0]])
+    assert class_probabilities(answers, STANCE) == pytest.approx(np.full((2, 3), 1 / 3))
+    assert confusion_of(answers, STANCE).tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]
 
 
 @given(st.lists(st.floats(-800, 0), min_size=4, max_size=4), st.floats(-3000, 0))
 def test_scaling_all_probabilities_changes_nothing_not_even_below_the_smallest_float(logp, shift):
     frame = pd.DataFrame(
-        {"gold": ["pro"], **{f"logp_{label}": [value] for label, value in zip(LABELS, logp, strict=True)}}
+        {"id": ["1"], "gold": ["pro"], **{f"logp_{label}": [value] for label, value in zip(LABELS, logp, strict=True)}}
     )
     moved = frame.copy()
-    moved[moved.columns[1:]] += shift
+    moved[moved.columns[2:]] += shift
     plain, scaled = (class_probabilities(answers_of(table, "x"), TOPIC)[0] for table in (frame, moved))
     assert plain.sum() == pytest.approx(1)
     assert scaled == pytest.approx(plain, abs=1e-9)

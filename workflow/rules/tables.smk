@@ -4,6 +4,9 @@ TABLES = [
     f"{RESULTS}/tables/classes.csv",
     f"{RESULTS}/tables/transfer_matrix.csv",
     f"{RESULTS}/tables/exposure.csv",
+    f"{RESULTS}/tables/replicates.parquet",
+    f"{RESULTS}/tables/scores.csv",
+    f"{RESULTS}/tables/comparisons.csv",
 ]
 
 
@@ -25,6 +28,61 @@ rule score_cells:
         seed=EXPERIMENT.seed,
     script:
         "../scripts/score_cells.py"
+
+
+rule resample_cells:
+    input:
+        predictions=[prediction_file(*cell) for cell in GRID.cells],
+        posts=[posts_file(language) for language in GRID.test_languages],
+    output:
+        ensure(f"{RESULTS}/tables/replicates.parquet", non_empty=True),
+    log:
+        f"{RESULTS}/logs/resample_cells.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("resample_cells"),
+        cells=list(map(list, GRID.cells)),
+        settings={"views": EXPERIMENT.effective_views, **settings("score")},
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/resample_cells.py"
+
+
+rule summarize_scores:
+    input:
+        replicates=f"{RESULTS}/tables/replicates.parquet",
+    output:
+        ensure(f"{RESULTS}/tables/scores.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/summarize_scores.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("summarize_scores"),
+        min_posts=EXPERIMENT.score.min_posts,
+    script:
+        "../scripts/summarize_scores.py"
+
+
+rule compare_cells:
+    input:
+        predictions=[prediction_file(*cell) for cell in GRID.cells],
+        baselines=[baseline_file(*row) for row in GRID.rows],
+        posts=[posts_file(language) for language in GRID.test_languages],
+    output:
+        ensure(f"{RESULTS}/tables/comparisons.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/compare_cells.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("compare_cells"),
+        grid={"cells": list(map(list, GRID.cells)), "rows": list(map(list, GRID.rows))},
+        settings={"views": EXPERIMENT.effective_views, **settings("score")},
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/compare_cells.py"
 
 
 rule build_transfer_matrix:

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.metrics import METRICS, Counts, bootstrap_intervals, score_classes, score_confusions
-from babelgrid.analysis.views import Answers, answers_of, confusion_of, read_answers
+from babelgrid.analysis.views import Answers, confusion_of, read_answers, read_baselines
 from babelgrid.config.analysis import Score, View
 from babelgrid.errors import UserError
-from babelgrid.files import read_parquet, write_csv
+from babelgrid.files import write_csv
 
 BASELINES = ("majority", "ngram")
 SPLIT = "test"
@@ -40,14 +40,15 @@ def score_cells(
     """Score every cell under every view and write cells.csv and classes.csv.
 
     predictions: (mixture, seed, test language) -> Parquet with gold and logp_<label>.
-    baselines: (mixture, seed) -> Parquet as `baselines.fit_baselines` makes it; a baseline may be missing in it.
+    baselines: (mixture, seed) -> Parquet as `baselines.fit_baselines` makes it; a baseline may be missing in it. None
+    for predictions made elsewhere.
     seed: of the bootstrap. A cell's interval depends on it and on the cell alone, not on what else is in the grid.
     Raises `UserError` where a file is missing or broken, or a baseline answered other posts than the model.
     """
     cells: list[Row] = []
     classes: list[Row] = []
     for row, languages in _by_row(predictions).items():
-        beside = _read_baselines(row, baselines)
+        beside = _baselines_of(row, baselines)
         for language, path in languages.items():
             answers = read_answers(path)
             for name, view in views.items():
@@ -69,16 +70,15 @@ def _by_row(predictions: Mapping[Cell, str | Path]) -> dict[tuple[str, int], dic
     return rows
 
 
-def _read_baselines(
+def _baselines_of(
     row: tuple[str, int], baselines: Mapping[tuple[str, int], str | Path]
 ) -> dict[tuple[str, str], Answers]:
-    """Return (baseline, language) -> answers of one mixture and seed."""
+    """Return (baseline, language) -> answers of one mixture and seed; nothing for a grid without baselines."""
+    if not baselines:
+        return {}
     if row not in baselines:
         raise UserError(f"baselines: there is no file for mixture {row[0]!r} and seed {row[1]}")
-    frame = read_parquet(baselines[row])
-    answers = answers_of(frame, str(baselines[row]))
-    groups: Mapping[Any, Any] = frame.groupby(["baseline", "language"], sort=False).indices
-    return {(str(name), str(language)): answers.take(posts) for (name, language), posts in groups.items()}
+    return read_baselines(baselines[row])
 
 
 def _numbers_of(key: Row) -> tuple[int, int]:

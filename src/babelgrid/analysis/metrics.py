@@ -1,5 +1,6 @@
 """Scores from confusion matrices, with bootstrap intervals."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,35 +11,35 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Weights = NDArray[np.float32]
+"""Counts of resampled posts: whole numbers too, in the type in which matrices multiply fast."""
 
 
 def count_confusions(gold: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> Counts:
-    """Return a confusion matrix (gold by predicted) from the class indices of each post."""
-    return np.bincount(gold * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    """Return a confusion matrix, gold by predicted, from the class indices of each post; shape (classes, classes + 1).
+
+    A predicted index `classes` is no class: such a post counts as wrong, in the last column.
+    """
+    return np.bincount(gold * (classes + 1) + predicted, minlength=classes * (classes + 1)).reshape(classes, -1)
 
 
-def score_confusions(confusion: Counts) -> dict[Metric, Floats]:
-    """Score confusion matrices of shape (..., gold class, predicted class); each score has shape (...).
+def score_confusions(confusion: Counts | Weights, metrics: Sequence[Metric] = METRICS) -> dict[Metric, Floats]:
+    """Score confusion matrices of shape (..., gold class, predicted class or none); each score has shape (...).
 
-    The scores are those of scikit-learn: macro-F1 is the mean over the classes that occur in gold or predictions,
-    weighted F1 weighs classes by their gold posts, MCC is Gorodkin's R_K (2004) and 0 where it is undefined.
+    The scores are those of scikit-learn with the classes as labels: macro-F1 is the mean over the classes that occur in
+    gold or predictions, weighted F1 weighs classes by their gold posts, MCC is Gorodkin's R_K (2004) and 0 where it is
+    undefined.
     A matrix without posts scores NaN.
     """
-    true, gold, predicted = _margins(confusion)
-    posts = gold.sum(axis=-1)
-    f1 = _divide(2 * true, gold + predicted)
-    occurring = np.count_nonzero(gold + predicted, axis=-1)
-    scores: dict[Metric, Floats] = {
-        "accuracy": _divide(true.sum(axis=-1), posts),
-        "macro_f1": _divide(f1.sum(axis=-1), occurring),
-        "weighted_f1": _divide((f1 * gold).sum(axis=-1), posts),
-        "mcc": _matthews(true, gold, predicted),
-    }
-    return {metric: np.where(posts > 0, score, np.nan) for metric, score in scores.items()}
+    margins = _margins(confusion)
+    has_posts = margins[1].sum(axis=-1) > 0
+    return {metric: np.where(has_posts, _SCORES[metric](*margins), np.nan) for metric in metrics}
 
 
 def score_classes(confusion: Counts) -> dict[str, Floats]:
     """Return precision, recall, f1 and support by class, each of shape (..., class).
+
+    confusion: (..., gold class, predicted class or none).
 
     As in scikit-learn, a ratio without a denominator is 0; in a matrix without posts it is NaN.
     """
@@ -72,25 +73,47 @@ def bootstrap_intervals(
     return {metric: (float(low[i]), float(high[i])) for i, metric in enumerate(METRICS)}
 
 
-def _margins(confusion: Counts) -> tuple[Floats, Floats, Floats]:
+def _margins(confusion: Counts | Weights) -> tuple[Floats, Floats, Floats]:
     """Return correct posts, gold posts and predicted posts by class.
 
     On axes as short as these `einsum` takes a third of the time of `sum`.
     """
     true = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
     gold = np.einsum("...ij->...i", confusion).astype(float)
-    predicted = np.einsum("...ij->...j", confusion).astype(float)
+    predicted = np.einsum("...ij->...j", confusion[..., : gold.shape[-1]]).astype(float)
     return true, gold, predicted
+
+
+def _accuracy(true: Floats, gold: Floats, predicted: Floats) -> Floats:
+    return _divide(true.sum(axis=-1), gold.sum(axis=-1))
+
+
+def _macro_f1(true: Floats, gold: Floats, predicted: Floats) -> Floats:
+    occurring = np.count_nonzero(gold + predicted, axis=-1)
+    return _divide(_divide(2 * true, gold + predicted).sum(axis=-1), occurring)
+
+
+def _weighted_f1(true: Floats, gold: Floats, predicted: Floats) -> Floats:
+    return _divide((_divide(2 * true, gold + predicted) * gold).sum(axis=-1), gold.sum(axis=-1))
 
 
 def _matthews(true: Floats, gold: Floats, predicted: Floats) -> Floats:
     posts = gold.sum(axis=-1)
     covariance = true.sum(axis=-1) * posts - (gold * predicted).sum(axis=-1)
     gold_variance = posts**2 - (gold**2).sum(axis=-1)
-    predicted_variance = posts**2 - (predicted**2).sum(axis=-1)
+    unanswered = posts - predicted.sum(axis=-1)
+    predicted_variance = posts**2 - (predicted**2).sum(axis=-1) - unanswered**2
     return _divide(covariance, np.sqrt(gold_variance * predicted_variance))
 
 
 def _divide(numerator: Floats, denominator: Floats | NDArray[np.intp]) -> Floats:
     """Divide, with 0 where there is nothing to divide by."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=np.asarray(denominator) != 0)
+
+
+_SCORES: Mapping[Metric, Callable[[Floats, Floats, Floats], Floats]] = {
+    "accuracy": _accuracy,
+    "macro_f1": _macro_f1,
+    "weighted_f1": _weighted_f1,
+    "mcc": _matthews,
+}

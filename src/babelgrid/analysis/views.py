@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from babelgrid.analysis.metrics import Counts, count_confusions
 from babelgrid.config.analysis import View
 from babelgrid.errors import UserError, nearest
+from babelgrid.files import read_parquet
 
 LOGP = "logp_"
 """Prefix of the columns with a label's log-probability."""
@@ -25,6 +26,8 @@ class Answers:
 
     source: str
     """Where they come from, for errors."""
+    ids: tuple[str, ...]
+    """Id of each post."""
     labels: tuple[str, ...]
     gold: NDArray[np.intp]
     """Index of each post's gold label; shape (posts,)."""
@@ -32,7 +35,9 @@ class Answers:
     """Natural log-probabilities, -inf allowed; shape (posts, labels)."""
 
     @classmethod
-    def from_columns(cls, gold: Sequence[str], logp: Mapping[str, NDArray[np.float64]], source: str) -> Self:
+    def from_columns(
+        cls, ids: Sequence[str], gold: Sequence[str], logp: Mapping[str, NDArray[np.float64]], source: str
+    ) -> Self:
         """Check and arrange the columns of a predictions table.
 
         logp: label -> log-probability of each post.
@@ -49,32 +54,41 @@ class Answers:
         scores = np.column_stack(list(logp.values())).astype(float) if logp else np.empty((len(gold), 0))
         if np.isnan(scores).any():
             raise UserError(f"{source}: {int(np.isnan(scores).any(axis=1).sum())} posts have NaN in {LOGP}… columns")
-        return cls(source, labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
+        return cls(source, tuple(ids), labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
 
     def take(self, posts: NDArray[np.intp]) -> Self:
         """Return the answers to some of the posts, given by their positions."""
-        return replace(self, gold=self.gold[posts], logp=self.logp[posts])
+        ids = tuple(self.ids[post] for post in posts)
+        return replace(self, ids=ids, gold=self.gold[posts], logp=self.logp[posts])
 
 
 def read_answers(path: str | Path) -> Answers:
-    """Read one predictions file: columns gold and logp_<label>.
+    """Read one predictions file: columns id, gold and logp_<label>.
 
     One `ParquetFile` per file is an order of magnitude cheaper than pandas, which counts with 12,000 of them.
     """
     try:
         with pq.ParquetFile(path) as file:
-            columns = [name for name in file.schema_arrow.names if name == "gold" or name.startswith(LOGP)]
+            columns = [name for name in file.schema_arrow.names if name in {"id", "gold"} or name.startswith(LOGP)]
             table = file.read(columns=columns, use_threads=False)
-        logp = {name.removeprefix(LOGP): table[name].to_numpy() for name in columns if name != "gold"}
-        return Answers.from_columns(table["gold"].to_pylist(), logp, str(path))
+        logp = {name.removeprefix(LOGP): table[name].to_numpy() for name in columns if name.startswith(LOGP)}
+        return Answers.from_columns(table["id"].to_pylist(), table["gold"].to_pylist(), logp, str(path))
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UserError(f"{path}: cannot be read as predictions ({error}). Delete it and run again.") from error
 
 
 def answers_of(frame: pd.DataFrame, source: str) -> Answers:
-    """Take the answers from a table with the columns gold and logp_<label>."""
+    """Take the answers from a table with the columns id, gold and logp_<label>."""
     logp = {name.removeprefix(LOGP): frame[name].to_numpy(float) for name in frame.columns if name.startswith(LOGP)}
-    return Answers.from_columns(frame["gold"].tolist(), logp, source)
+    return Answers.from_columns(frame["id"].tolist(), frame["gold"].tolist(), logp, source)
+
+
+def read_baselines(path: str | Path) -> dict[tuple[str, str], Answers]:
+    """Read what `baselines.write_baselines` wrote: (baseline, language) -> answers."""
+    frame = read_parquet(path)
+    answers = answers_of(frame, str(path))
+    groups: Mapping[Any, Any] = frame.groupby(["baseline", "language"], sort=False).indices
+    return {(str(name), str(language)): answers.take(posts) for (name, language), posts in groups.items()}
 
 
 def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
@@ -90,17 +104,29 @@ def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
     return even
 
 
-def confusion_of(answers: Answers, view: View) -> Counts:
-    """Return the confusion matrix (gold by predicted) of a view, over the posts whose gold label is in a class.
+def classes_of(answers: Answers, view: View) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the gold and the predicted class of each post under a view, as indices; each of shape (posts,).
 
-    The predicted class is the most probable one; the first of equals.
+    The gold class is -1 where the gold label is in no class: such a post is outside the view. The predicted class is
+    the most probable one, the first of equals; it is len(view), which is no class and always wrong, where every label
+    of the view has probability 0: a prediction from elsewhere that failed or, without probabilities, says a label
+    that the view does not have.
     """
     gold_class = np.full(len(answers.labels), -1, dtype=np.intp)
     for number, labels in enumerate(view.values()):
         gold_class[[_position(label, answers) for label in labels]] = number
-    gold = gold_class[answers.gold]
+    probability = _probabilities_in(answers, view)
+    predicted = np.where(probability.sum(axis=1) > 0, probability.argmax(axis=1), len(view))
+    return gold_class[answers.gold], predicted
+
+
+def confusion_of(answers: Answers, view: View) -> Counts:
+    """Return the confusion matrix of a view over the posts inside it (see `classes_of`); shape (classes, classes + 1).
+
+    Rows are gold classes, columns predicted classes; the last column counts the posts that were answered with none.
+    """
+    gold, predicted = classes_of(answers, view)
     inside = gold >= 0
-    predicted = class_probabilities(answers, view).argmax(axis=1)
     return count_confusions(gold[inside], predicted[inside], len(view))
 
 

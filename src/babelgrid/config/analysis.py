@@ -16,7 +16,9 @@ class Score(Settings):
     metric: Literal["macro_f1", "accuracy", "weighted_f1", "mcc"] = "macro_f1"
     """The score that matrices and figures show."""
     bootstrap: int = Field(default=1000, ge=100)
-    """Resamples of a cell's posts for its 95% interval."""
+    """Resamples of a cell's posts (and seeds) for its 95% interval."""
+    min_posts: int = Field(default=50, ge=1)
+    """A cell with fewer posts than this is greyed out in figures and never ranked."""
 
 
 class Exposure(Settings):

@@ -1,0 +1,164 @@
+"""The joint bootstrap: what the scores of all mixtures would have been with other posts and other seeds.
+
+Posts are drawn once for each test language and view, and all mixtures are scored on the same draw; seeds are drawn once
+for each mixture, and all its languages and views are scored with the same draw. So replicate b of any two cells belongs
+together, and the replicates of a difference, a mean or a maximum of cells are that difference, mean or maximum,
+replicate by replicate.
+"""
+
+import zlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from babelgrid.analysis.metrics import Metric, Weights, score_confusions
+from babelgrid.analysis.panel import ABSENT, Panel, panel_of, read_clusters
+from babelgrid.analysis.views import read_answers
+from babelgrid.config.analysis import Score, View
+from babelgrid.files import read_parquet, write_parquet
+
+KEY = ["view", "mixture", "test_language"]
+DESCRIBED = ["seeds", "n", "score"]
+"""Columns beside the replicates r0, r1, …: seeds of the mixture, posts, and the mean of the metric over the seeds."""
+
+Cell = tuple[str, int, str]
+Floats = NDArray[np.float64]
+Draws = NDArray[np.intp]
+
+
+Contestant = TypeVar("Contestant", bound=Hashable)
+"""What a panel's rows are seeds of: a mixture, or a baseline of a mixture."""
+
+
+class Resampled(NamedTuple):
+    """One contestant on one test language under one view."""
+
+    seeds: int
+    n: int
+    score: float
+    replicates: NDArray[np.float32]
+    """Shape (resamples,)."""
+
+
+def resample_cells(
+    predictions: Mapping[Cell, str | Path],
+    posts: Mapping[str, str | Path],
+    *,
+    views: Mapping[str, View],
+    score: Score,
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write replicates.parquet: view, mixture, test_language, seeds, n, score, r0 … r<B-1> (float32).
+
+    predictions: (mixture, seed, test language) -> Parquet with id, gold and logp_<label>.
+    posts: test language -> posts file, for the clusters; a language may be missing, then every post stands for itself.
+    score: its metric is resampled, `score.bootstrap` times. seed: of all draws; a mixture's replicates do not depend
+    on which other mixtures there are, as long as all answered the same posts.
+    A cell without posts has n = 0 and no numbers.
+    Raises `UserError` where a file cannot be read or the mixtures' files do not belong together.
+    """
+    draws = draw_seeds_of(predictions, score.bootstrap, seed)
+    languages = list(dict.fromkeys(language for _, _, language in predictions))
+    resampled: dict[tuple[str, str, str], Resampled] = {}
+    for language in languages:
+        clusters = read_clusters(posts[language]) if language in posts else {}
+        answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
+        for name, view in views.items():
+            panel = panel_of(list(answers.values()), view, clusters)
+            cells = resample_panel(panel, [mixture for mixture, _, _ in answers], draws, score, seed)
+            resampled |= {(name, mixture, language): cell for mixture, cell in cells.items()}
+    order = [(view, mixture, language) for view in views for mixture in draws for language in languages]
+    write_parquet(out, _tabulate({key: resampled[key] for key in order if key in resampled}))
+
+
+def resample_panel(
+    panel: Panel, rows: Sequence[Contestant], draws: Mapping[Contestant, Draws], score: Score, seed: int
+) -> dict[Contestant, Resampled]:
+    """Score every contestant of a panel, and resample it.
+
+    rows: the contestant of each row of the panel. draws: for each contestant, what `draw_seeds` returns.
+    """
+    weights = np.vstack([np.ones(len(panel.gold), np.float32), draw_posts(panel.clusters, score.bootstrap, seed)])
+    resampled = {}
+    for contestant in dict.fromkeys(rows):
+        predicted = panel.predicted[[name == contestant for name in rows]]
+        scores = score_draws(panel.gold, predicted, panel.classes, weights, score.metric)
+        replicates = np.take_along_axis(scores[1:], draws[contestant], axis=1).mean(axis=1).astype(np.float32)
+        posts = int((predicted != ABSENT).sum(axis=1).max())
+        resampled[contestant] = Resampled(len(predicted), posts, float(scores[0].mean()), replicates)
+    return resampled
+
+
+def draw_posts(clusters: NDArray[np.str_], resamples: int, seed: int) -> Weights:
+    """Draw whole clusters with replacement, as many as there are; return how often each post came; (resamples, posts).
+
+    The draw depends on the seed and on the names of the clusters alone, so that parallel texts (clusters of the same
+    names in several languages) are drawn alike in all of them.
+    """
+    names, cluster_of_post = np.unique(clusters, return_inverse=True)
+    if not len(names):
+        return np.empty((resamples, 0), np.float32)
+    generator = np.random.default_rng([seed, zlib.crc32("\n".join(names).encode())])
+    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    return drawn.astype(np.float32)[:, cluster_of_post]
+
+
+def draw_seeds(mixture: str, seeds: int, resamples: int, seed: int) -> Draws:
+    """Draw seeds with replacement, one fewer than there are; shape (resamples, max(seeds - 1, 1)).
+
+    The mean of as many draws as there are seeds would vary by (seeds - 1) / seeds too little, which is half with two;
+    the mean of one draw fewer varies as the mean of the seeds does (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231).
+    One seed alone is always taken, and says nothing about other seeds.
+    """
+    generator = np.random.default_rng([seed, zlib.crc32(mixture.encode())])
+    return generator.integers(0, seeds, size=(resamples, max(seeds - 1, 1)))
+
+
+def draw_seeds_of(predictions: Iterable[Cell], resamples: int, seed: int) -> dict[str, Draws]:
+    """Return for each mixture of a grid what `draw_seeds` returns, in the order of the mixtures."""
+    seeds: dict[str, set[int]] = {}
+    for mixture, number, _ in predictions:
+        seeds.setdefault(mixture, set()).add(number)
+    return {mixture: draw_seeds(mixture, len(own), resamples, seed) for mixture, own in seeds.items()}
+
+
+def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, metric: Metric) -> Floats:
+    """Score every row on every draw of posts; shape (draws, rows).
+
+    gold: class of each post. predicted: (rows, posts), as in `Panel`. weights: (draws, posts).
+    A draw puts its weights into a confusion matrix: for each gold class, one product of matrices for all rows.
+    """
+    rows = len(predicted)
+    confusion = np.empty((len(weights), rows, classes, classes + 1), np.float32)
+    chosen = (predicted.T[:, :, None] == np.arange(classes + 1)).astype(np.float32)
+    for number in range(classes):
+        own = gold == number
+        product = weights[:, own] @ chosen[own].reshape(-1, rows * (classes + 1))
+        confusion[:, :, number] = product.reshape(-1, rows, classes + 1)
+    return score_confusions(confusion, [metric])[metric]
+
+
+def read_replicates(path: str | Path) -> pd.DataFrame:
+    """Read replicates.parquet, indexed by (view, mixture, test_language): seeds, n, score, r0, r1, …, in its order.
+
+    `replicates_of` takes the replicates alone. Raises `UserError` where the file cannot be read.
+    """
+    return read_parquet(path).set_index(KEY)
+
+
+def replicates_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns r0, r1, … of what `read_replicates` returns."""
+    return frame.drop(columns=DESCRIBED)
+
+
+def _tabulate(resampled: Mapping[tuple[str, str, str], Resampled]) -> pd.DataFrame:
+    cells = list(resampled.values())
+    described = {name: [getattr(cell, name) for cell in cells] for name in DESCRIBED}
+    values = np.stack([cell.replicates for cell in cells])
+    replicates = pd.DataFrame(values, columns=[f"r{number}" for number in range(values.shape[1])])
+    return pd.concat([pd.DataFrame(list(resampled), columns=KEY), pd.DataFrame(described), replicates], axis=1)

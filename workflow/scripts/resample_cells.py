@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from babelgrid.analysis.replicates import resample_cells
+from babelgrid.config.analysis import Score
+from babelgrid.job import job
+
+with job(snakemake.log[0]):
+    blocks = snakemake.params.settings
+    resample_cells(
+        dict(zip(map(tuple, snakemake.params.cells), snakemake.input.predictions, strict=True)),
+        {Path(path).stem: path for path in snakemake.input.posts},
+        views=blocks["views"],
+        score=Score(**blocks["score"]),
+        seed=snakemake.params.seed,
+        out=Path(snakemake.output[0]),
+    )
