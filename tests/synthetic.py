@@ -46,6 +46,8 @@ def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):
     paths = {name: folder / "tables" / f"{name}.csv" for name in tables}
     for name, frame in tables.items():
         frame.to_csv(paths[name], index=False)
+    paths["confusions"] = folder / "tables" / "confusions.parquet"
+    _confusions(mixtures, views).to_parquet(paths["confusions"])
     (folder / "posts" / "report.json").write_text(json.dumps(_posts_report()), encoding="utf-8")
     (folder / "base.json").write_text(json.dumps({"name": "lab", "revision": None, "sha256": {}}), encoding="utf-8")
     return paths
@@ -64,6 +66,25 @@ def _cells(mixtures, views, seeds):
                     score = float(np.clip(middle + generator.normal(0, 0.04), 0.05, 0.99))
                     key = {"mixture": mixture, "seed": seed, "test_language": language, "split": "test", "view": view}
                     rows.append({**key, "n": 20 if language == "ko" and view == "stance" else 200, **_scores(score)})
+    return pd.DataFrame(rows)
+
+
+def _confusions(mixtures, views):
+    generator = np.random.default_rng(6)
+    rows = []
+    for mixture in mixtures:
+        for language in LANGUAGES:
+            for view, classes in views.items():
+                key = {"view": view, "mixture": mixture, "test_language": language}
+                for gold in classes:
+                    for predicted in classes:
+                        n = 60 if gold == predicted else 15
+                        examples = (
+                            []
+                            if gold == predicted
+                            else [f"{language}-{i:016x}" for i in generator.integers(300, size=3)]
+                        )
+                        rows.append({**key, "gold": gold, "predicted": predicted, "n": n, "examples": examples})
     return pd.DataFrame(rows)
 
 

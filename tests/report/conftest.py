@@ -18,6 +18,7 @@ def make_report():
     def make(folder, mixtures=MANY, *, views=VIEWS, seeds=2, extra=None, **changes):
         tables = write_tables(folder, mixtures, views=views, seeds=seeds) | (extra or {})
         settings = {
+            "posts": {},
             "posts_report": folder / "posts" / "report.json",
             "base": folder / "base.json",
             "benchmarks": folder / "benchmarks",

@@ -5,6 +5,7 @@ import pytest
 
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer import average_over_seeds
+from babelgrid.config.report import Report
 from synthetic import FOUR, LANGUAGES, MANY
 
 
@@ -23,14 +24,8 @@ def means(report):
 
 
 def _cell(page, mixture, language):
-    return page.locator(f'td[data-mixture="{_number(page, mixture)}"][data-language="{LANGUAGES.index(language)}"]')
-
-
-def _number(page, mixture):
-    return page.evaluate(
-        "name => JSON.parse(document.getElementById('data').textContent).mixtures.findIndex(one => one.name === name)",
-        mixture,
-    )
+    heading = page.locator("#matrix-table tbody th[scope=row]").get_by_text(mixture, exact=True)
+    return heading.locator(f'xpath=../td[@data-language="{LANGUAGES.index(language)}"]')
 
 
 def _shown(value):
@@ -128,6 +123,17 @@ def test_the_keyboard_alone_moves_opens_and_closes(page):
     assert page.evaluate("document.activeElement.dataset") == moved
 
 
+def test_a_cell_opens_to_its_confusion_matrix_and_the_ids_of_examples(page):
+    page.check('input[value="stance"]')
+    _cell(page, "en+es", "hu").click()
+    table = page.locator("#cell table.confusion")
+    assert table.locator("thead th").all_inner_texts() == ["gold", "pro", "anti", "neutral"]
+    assert table.locator("tbody tr").first.locator("td").all_inner_texts() == ["60 (67%)", "15 (17%)", "15 (17%)"]
+    words = page.inner_text("#cell .examples")
+    assert "pro taken for anti" in words
+    assert "hu-00000000000" in words
+
+
 def test_a_screen_reader_hears_what_a_frame_or_a_corner_means(page):
     assert "in the mixture" in _cell(page, "hu", "hu").get_attribute("aria-label")
     page.check('input[value="stance"]')
@@ -150,17 +156,44 @@ def test_on_paper_all_rows_are_there_and_the_controls_are_not(page):
 ATTACK = '<img src=x onerror="window.attacked=1"></script><script>window.attacked=1</script>'
 
 
+def _posts(folder, language, text):
+    """Write a posts file in which every post has the same text."""
+    path = folder / f"{language}.parquet"
+    pd.DataFrame({"id": [f"{language}-{number:016x}" for number in range(300)], "text": text}).to_parquet(path)
+    return {language: path}
+
+
+def test_texts_are_shown_only_where_the_config_asks_for_them(open_page, make_report, tmp_path):
+    posts = _posts(tmp_path, "hu", "an example text")
+    for asked in (False, True):
+        page = open_page(make_report(tmp_path, FOUR, posts=posts, settings=Report(show_texts=asked)))
+        _cell(page, "en", "hu").click()
+        assert ("an example text" in page.inner_text("#cell")) == asked
+
+
 def test_markup_in_the_data_shows_as_text(open_page, make_report, tmp_path):
     views = {f"view{ATTACK}": {f"yes{ATTACK}": ["pro"], "no": ["anti"]}}
     claims = tmp_path / "claims.csv"
     pd.DataFrame({"claim": [ATTACK], "effect": [0.1], "verdict": ["undecided"]}).to_csv(claims, index=False)
     mixtures = ["en", f"set{ATTACK}"]
-    path = make_report(tmp_path, mixtures, views=views, extra={"claims": claims}, experiment=ATTACK, note=ATTACK)
+    path = make_report(
+        tmp_path,
+        mixtures,
+        views=views,
+        extra={"claims": claims},
+        experiment=ATTACK,
+        note=ATTACK,
+        posts=_posts(tmp_path, "ko", ATTACK),
+        settings=Report(show_texts=True),
+    )
     page = open_page(path)
     assert page.evaluate("window.attacked") is None
     assert page.heard == [path.as_uri()]
     assert page.inner_text("h1") == ATTACK
     assert ATTACK in page.inner_text("#claims")
     assert ATTACK in page.inner_text("#matrix-table")
-    page.locator("td[data-mixture]").last.click()
+    _cell(page, mixtures[1], "ko").click()
+    assert page.inner_text("#cell h2").startswith(mixtures[1])
+    assert f"yes{ATTACK}" in page.inner_text("#cell .confusion")
+    assert page.locator("#cell q").first.inner_text() == ATTACK
     assert page.evaluate("window.attacked") is None

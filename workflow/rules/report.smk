@@ -2,6 +2,24 @@
 REPORT = f"{RESULTS}/report.html"
 
 
+rule tabulate_confusions:
+    input:
+        predictions=[prediction_file(*cell) for cell in GRID.cells],
+    output:
+        ensure(f"{RESULTS}/tables/confusions.parquet", non_empty=True),
+    log:
+        f"{RESULTS}/logs/tabulate_confusions.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("tabulate_confusions"),
+        cells=list(map(list, GRID.cells)),
+        views=EXPERIMENT.effective_views,
+        examples=EXPERIMENT.report.examples,
+    script:
+        "../scripts/tabulate_confusions.py"
+
+
 rule write_report:
     input:
         page=sorted(
@@ -10,6 +28,12 @@ rule write_report:
             if path.suffix != ".py"
         ),
         tables=[table for table in TABLES if table.endswith(".csv")],
+        confusions=f"{RESULTS}/tables/confusions.parquet",
+        # Texts are read only where the config asks for them.
+        posts=[
+            posts_file(language)
+            for language in GRID.test_languages * EXPERIMENT.report.show_texts
+        ],
         posts_report=f"{RESULTS}/posts/report.json",
         base=f"{RESULTS}/base.json",
     output:

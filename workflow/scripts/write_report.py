@@ -7,9 +7,10 @@ from babelgrid.report.page import write_report
 with job(snakemake.log[0]):
     facts = snakemake.params.facts
     write_report(
-        {Path(path).stem: Path(path) for path in snakemake.input.tables},
-        posts_report=Path(snakemake.input.posts_report) if snakemake.input.posts_report else None,
-        base=Path(snakemake.input.base) if snakemake.input.base else None,
+        {Path(path).stem: Path(path) for path in [*snakemake.input.tables, snakemake.input.confusions]},
+        posts={Path(path).stem: Path(path) for path in snakemake.input.posts},
+        posts_report=Path(snakemake.input.posts_report),
+        base=Path(snakemake.input.base),
         benchmarks=Path(snakemake.params.benchmarks),
         experiment=facts["experiment"],
         config=snakemake.params.config,

@@ -1,8 +1,10 @@
 """Write the page."""
 
 import base64
+import gzip
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from babelgrid.analysis.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import View
 from babelgrid.config.report import Report
-from babelgrid.files import provenance, read_json, write_text
+from babelgrid.files import provenance, read_json, read_parquet, write_text
 from babelgrid.report.answer import answer
 from babelgrid.report.charts import CHARTS, VEGA_LITE
 from babelgrid.report.payload import build_payload
@@ -27,6 +29,7 @@ Tables = Mapping[str, Path]
 def write_report(
     tables: Tables,
     *,
+    posts: Mapping[str, Path],
     posts_report: Path | None,
     base: Path | None,
     benchmarks: Path,
@@ -42,15 +45,24 @@ def write_report(
 ) -> None:
     """Write the report as one HTML page that needs no other file and asks for none.
 
-    tables: name -> file; cells and exposure are needed, and scores, claims and warnings are shown where they are.
+    tables: name -> file; cells and exposure are needed; scores, confusions, claims and warnings are shown where they
+    are. posts: test language -> Parquet of its posts, read only where texts are to be shown.
     posts_report: posts/report.json; base: base.json; benchmarks: the folder in which Snakemake measured jobs. Each may
     be missing, as for predictions made elsewhere. config: the experiment, to be shown as it is.
     note: a sentence on what is constructed in the data, or an empty string.
     """
     cells, exposure = read_table(tables["cells"]), read_table(tables["exposure"])
     payload = build_payload(
-        cells, exposure, views=views, metric=metric, table=share_table, scores=_read("scores", tables)
+        cells,
+        exposure,
+        views=views,
+        metric=metric,
+        table=share_table,
+        scores=_read("scores", tables),
+        confusions=read_parquet(tables["confusions"]) if "confusions" in tables else None,
     )
+    if settings.show_texts:
+        payload["texts"] = read_texts(posts, payload["posts"])
     inputs = [*tables.values(), *(path for path in (posts_report, base) if path)]
     record = provenance({}, inputs)
     content = {
@@ -70,7 +82,7 @@ def write_report(
 
 
 def render(content: Mapping[str, Any]) -> str:
-    """Fill the template. All that comes from data is escaped: as HTML by Jinja2, as JSON within `<script>`."""
+    """Fill the template. All that comes from data is escaped by Jinja2, or packed so that no markup is left in it."""
     folder = resources.files("babelgrid.report")
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     scripts = [vega, (folder / "report.js").read_text(encoding="utf-8")]
@@ -85,9 +97,28 @@ def render(content: Mapping[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(
         content,
         scripts=scripts,
+        packed=_pack(content["payload"]),
         script_hashes=[_hash(script) for script in scripts],
         style=(folder / "report.css").read_text(encoding="utf-8"),
     )
+
+
+def read_texts(posts: Mapping[str, Path], ids: Mapping[str, Sequence[str]]) -> dict[str, list[str | None]]:
+    """Return the text of each post in `ids` (language -> ids), in its order; None where the post is not at hand."""
+    texts: dict[str, list[str | None]] = {}
+    for language, wanted in ids.items():
+        known: dict[str, str] = {}
+        if language in posts:
+            frame = read_parquet(posts[language], columns=["id", "text"])
+            known = dict(zip(frame["id"], frame["text"], strict=True))
+        texts[language] = [known.get(post) for post in wanted]
+    return texts
+
+
+def _pack(payload: Any) -> str:
+    """Return JSON as gzip in base64; the page's script unpacks it."""
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _hash(script: str) -> str:

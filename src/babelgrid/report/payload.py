@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from scipy.cluster.hierarchy import leaves_list, linkage
 
+from babelgrid.analysis.confusions import NO_CLASS
 from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.metrics import METRICS, Metric
 from babelgrid.analysis.shares import describe_quantity
@@ -33,11 +35,13 @@ def build_payload(
     metric: Metric,
     table: str,
     scores: pd.DataFrame | None,
+    confusions: pd.DataFrame | None,
 ) -> Json:
     """Return the grid as plain builtins for JSON; a cell's numbers are thousandths, null where there is none.
 
     cells, exposure: the tables of those names. metric: the one that is shown first, whose intervals are those of
     scores.csv where that table exists. table: the share table that languages are ordered by.
+    confusions: as `analysis.confusions` makes it.
     Arrays of cells run over mixtures first, over languages within a mixture.
     """
     mixtures = _order_mixtures(cells, seen_cells(exposure))
@@ -47,6 +51,7 @@ def build_payload(
     grid = pd.MultiIndex.from_product([list(mixtures), languages], names=["mixture", "test_language"])
     means = {name: average_over_seeds(cells, name) for name in METRICS}
     orders = _order_languages(languages, shares, families)
+    posts = _number_examples(confusions, languages)
     return {
         "metric": metric,
         "metrics": METRIC_NAMES,
@@ -57,8 +62,11 @@ def build_payload(
         ],
         "mixtures": _describe_mixtures(mixtures, exposure, languages),
         "views": [
-            _view_payload(view, classes, means, grid, scores=scores, metric=metric) for view, classes in views.items()
+            _view_payload(view, classes, means, grid, scores=scores, metric=metric)
+            | _confusion_payload(view, classes, grid, confusions, posts)
+            for view, classes in views.items()
         ],
+        "posts": {code: list(numbers) for code, numbers in posts.items()},
         "orders": {name: _positions(order, languages) for name, order in orders.items()},
         "rows": {name: _order_rows(mixtures, order) for name, order in orders.items()},
         "colours": {name: _colours(scale) for name, scale in {"score": "cividis", "difference": "RdBu"}.items()},
@@ -117,6 +125,37 @@ def _view_payload(
         },
         "clusters": {"languages": cluster(matrix.T), "rows": cluster(matrix)},
     }
+
+
+def _number_examples(confusions: pd.DataFrame | None, languages: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Number the example posts of each language, so that the page holds each id once: language -> id -> number."""
+    numbers: dict[str, dict[str, int]] = {code: {} for code in languages}
+    if confusions is not None:
+        for code, examples in zip(confusions["test_language"], confusions["examples"], strict=True):
+            for post in examples:
+                numbers[code].setdefault(post, len(numbers[code]))
+    return numbers
+
+
+def _confusion_payload(
+    view: str,
+    classes: View,
+    grid: pd.MultiIndex,
+    confusions: pd.DataFrame | None,
+    posts: Mapping[str, Mapping[str, int]],
+) -> Json:
+    """Return counts by cell, gold class and predicted class or none, flat; and the numbers of example posts beside."""
+    if confusions is None:
+        return {"confusion": None, "examples": None}
+    kinds = [(gold, predicted) for gold in classes for predicted in [*classes, NO_CLASS]]
+    place = {(*cell, *kind): row for row, (cell, kind) in enumerate(product(grid, kinds))}
+    counts = [0] * len(place)
+    examples: list[list[int] | int] = [0] * len(place)
+    own = confusions[confusions["view"] == view]
+    for *key, n, found in own[[*grid.names, "gold", "predicted", "n", "examples"]].itertuples(index=False):
+        counts[place[tuple(key)]] = n
+        examples[place[tuple(key)]] = [posts[key[1]][post] for post in found] or 0
+    return {"confusion": counts, "examples": examples}
 
 
 def cluster(matrix: pd.DataFrame) -> list[int]:

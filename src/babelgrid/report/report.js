@@ -1,10 +1,10 @@
 "use strict";
 // The page's own script: it draws the matrix from the numbers in the page, and gives charts their points.
 // Whatever comes from data is set as text (textContent), never as markup.
-(() => {
+(async () => {
   const DASH = "\u2013";
   const MINUS = "\u2212";
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const data = JSON.parse(await unpack(document.getElementById("data").textContent));
   const specs = JSON.parse(document.getElementById("chart-specs").textContent);
   const table = document.getElementById("matrix-table");
   const tip = document.getElementById("tip");
@@ -13,6 +13,13 @@
   const at = (mixture, language) => mixture * width + language;
   const view = () => data.views.find((candidate) => candidate.name === state.view);
   const numbers = (metric = state.metric) => view().metrics[metric];
+
+  // The numbers of the grid stand in the page as gzip, written in base64: a third of their size.
+  async function unpack(packed) {
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
 
   function make(tag, text, attributes = {}) {
     const element = document.createElement(tag);
@@ -263,7 +270,45 @@
     });
     const held = data.mixtures[mixture].seenSet.has(language) ? "The mixture holds this language." : "The mixture does not hold this language.";
     const posts = `${view().n[cell] ?? 0} test posts, ${view().seeds[cell] ?? 0} seed(s). ${held}`;
-    return [make("p", posts), plainTable("Scores with 95% intervals", ["metric", "score", "better baseline"], scores)];
+    const table = plainTable("Scores with 95% intervals", ["metric", "score", "better baseline"], scores);
+    return [make("p", posts), table, ...confusionContent(cell, language)];
+  }
+
+  function confusionContent(cell, language) {
+    const { classes, confusion, examples } = view();
+    if (confusion === null) return [];
+    const side = classes.length + 1;
+    const first = cell * classes.length * side;
+    const count = (gold, predicted) => confusion[first + gold * side + predicted];
+    const hasNone = classes.some((_, gold) => count(gold, classes.length) > 0);
+    const shown = hasNone ? [...classes, "none of them"] : classes;
+    const rows = classes.map((name, gold) => {
+      const all = shown.reduce((sum, _, predicted) => sum + count(gold, predicted), 0);
+      return [name, ...shown.map((_, predicted) => withShare(count(gold, predicted), all))];
+    });
+    const table = plainTable("Confusion: posts of a class (rows), summed over seeds, by the class predicted (columns)",
+      ["gold", ...shown], rows, "plain confusion");
+    const errors = classes.flatMap((name, gold) => shown.map((other, predicted) => ({
+      kind: `${name} taken for ${other}`, posts: examples[first + gold * side + predicted] || [],
+    }))).filter(({ posts }) => posts.length);
+    return [table, ...(errors.length ? [make("h3", "Example errors"), exampleList(errors, data.languages[language].code)] : [])];
+  }
+
+  const withShare = (count, all) => (all ? `${count} (${Math.round((100 * count) / all)}%)` : `${count}`);
+
+  function exampleList(errors, code) {
+    const list = make("dl", null, { class: "examples" });
+    for (const { kind, posts } of errors) {
+      list.append(make("dt", kind));
+      for (const number of posts) {
+        const entry = make("dd", null);
+        entry.append(make("code", data.posts[code][number]));
+        const text = data.texts?.[code][number];
+        if (text) entry.append(" ", make("q", text, { dir: "auto" }));
+        list.append(entry);
+      }
+    }
+    return list;
   }
 
   function plainTable(caption, head, rows, className = "plain") {
