@@ -43,6 +43,8 @@ def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     (folder / "posts").mkdir(exist_ok=True)
     tables = {"cells": _cells(mixtures, views, seeds), "exposure": _exposure(mixtures)}
+    tables["scores"] = _joint(tables["cells"])
+    tables["learning_curves"] = _curves(mixtures, seeds)
     paths = {name: folder / "tables" / f"{name}.csv" for name in tables}
     for name, frame in tables.items():
         frame.to_csv(paths[name], index=False)
@@ -67,6 +69,25 @@ def _cells(mixtures, views, seeds):
                     key = {"mixture": mixture, "seed": seed, "test_language": language, "split": "test", "view": view}
                     rows.append({**key, "n": 20 if language == "ko" and view == "stance" else 200, **_scores(score)})
     return pd.DataFrame(rows)
+
+
+def _curves(mixtures, seeds):
+    generator = np.random.default_rng(7)
+    steps = np.arange(1, 126, 5)
+    rows = []
+    for mixture in mixtures:
+        for seed in range(seeds if mixture != "none" else 0):
+            loss = 1.4 * np.exp(-steps / (20 + 4 * len(languages_of(mixture)))) + 0.1
+            noise = generator.uniform(0.85, 1.15, len(steps))
+            curve = {"step": steps, "epoch": steps / 25, "loss": loss * noise, "learning_rate": 1e-3, "grad_norm": 1.0}
+            rows.append(pd.DataFrame({"mixture": mixture, "seed": seed, **curve}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _joint(cells):
+    groups = cells.groupby(["view", "mixture", "test_language"], sort=False)
+    scores = groups.agg(seeds=("seed", "size"), n=("n", "mean"), score=("macro_f1", "mean")).reset_index()
+    return scores.assign(low=scores["score"] - 0.08, high=scores["score"] + 0.08, ranked=scores["n"] >= 50)
 
 
 def _confusions(mixtures, views):

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from babelgrid.figures.order import cluster
 from babelgrid.report.answer import answer, spearman_interval
 from babelgrid.report.families import families_of
-from babelgrid.report.payload import cluster
 from synthetic import LANGUAGES, MANY
 
 

@@ -12,7 +12,7 @@ from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.mixtures import Mixtures
 from babelgrid.config.posts import Posts
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.config.report import Report
+from babelgrid.config.report import Figures, Report
 from babelgrid.errors import nearest
 
 
@@ -58,6 +58,8 @@ class Experiment(Settings):
     """How cells are scored."""
     exposure: Exposure = Exposure()
     """What is known about the base's pre-training."""
+    figures: Figures = Figures()
+    """How figures are drawn."""
     report: Report = Report()
     """What the report shows."""
 

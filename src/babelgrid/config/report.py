@@ -1,8 +1,17 @@
-"""Settings of the report."""
+"""Settings of figures and of the report."""
+
+from typing import Literal
 
 from pydantic import Field
 
 from babelgrid.config.fields import Settings
+
+
+class Figures(Settings):
+    """How figures are drawn."""
+
+    columns: Literal[1, 2] = 2
+    """Columns of text that a figure spans in print: one is 3.4 inches wide, two are 7."""
 
 
 class Report(Settings):

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
-from scipy.cluster.hierarchy import leaves_list, linkage
 
 from babelgrid.analysis.confusions import NO_CLASS
 from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
@@ -17,7 +16,7 @@ from babelgrid.analysis.metrics import METRICS, Metric
 from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.transfer import average_over_seeds
 from babelgrid.config.analysis import View
-from babelgrid.figures.order import group_mixtures, language_name
+from babelgrid.figures.order import cluster, group_mixtures, language_name
 from babelgrid.figures.style import METRIC_NAMES
 from babelgrid.report.families import families_of
 
@@ -156,17 +155,6 @@ def _confusion_payload(
         counts[place[tuple(key)]] = n
         examples[place[tuple(key)]] = [posts[key[1]][post] for post in found] or 0
     return {"confusion": counts, "examples": examples}
-
-
-def cluster(matrix: pd.DataFrame) -> list[int]:
-    """Order rows so that like ones stand together: average linkage with optimal leaf order (Bar-Joseph et al. 2001).
-
-    Distances are Euclidean; a missing value is taken as its column's mean. Returns positions.
-    """
-    filled = matrix.fillna(matrix.mean()).fillna(0.0).to_numpy()
-    if len(filled) < 3:
-        return list(range(len(filled)))
-    return [int(leaf) for leaf in leaves_list(linkage(filled, "average", optimal_ordering=len(filled) <= 500))]
 
 
 def _order_languages(languages: Sequence[str], shares: pd.Series, families: Mapping[str, str]) -> dict[str, list[str]]:
