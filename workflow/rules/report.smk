@@ -1,5 +1,10 @@
 # One page from the tables: seconds, and no model is touched.
-REPORT = f"{RESULTS}/report.html"
+PAGE = f"{RESULTS}/report.html"
+REPORT = [PAGE] + expand(
+    f"{RESULTS}/tables/transfer_matrix_{{view}}.{{format}}",
+    view=EXPERIMENT.effective_views,
+    format=["tex", "md"],
+)
 
 
 rule tabulate_confusions:
@@ -37,7 +42,7 @@ rule write_report:
         posts_report=f"{RESULTS}/posts/report.json",
         base=f"{RESULTS}/base.json",
     output:
-        ensure(REPORT, non_empty=True),
+        ensure(PAGE, non_empty=True),
     log:
         f"{RESULTS}/logs/write_report.log",
     conda:
@@ -57,3 +62,24 @@ rule write_report:
         },
     script:
         "../scripts/write_report.py"
+
+
+rule write_printed_matrix:
+    input:
+        cells=f"{RESULTS}/tables/cells.csv",
+        scores=f"{RESULTS}/tables/scores.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+        comparisons=f"{RESULTS}/tables/comparisons.csv",
+    output:
+        latex=f"{RESULTS}/tables/transfer_matrix_{{view}}.tex",
+        markdown=f"{RESULTS}/tables/transfer_matrix_{{view}}.md",
+    log:
+        f"{RESULTS}/logs/write_printed_matrix/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("write_printed_matrix"),
+        metric=EXPERIMENT.score.metric,
+        table=EXPERIMENT.exposure.tables[0],
+    script:
+        "../scripts/write_printed_matrix.py"
