@@ -10,9 +10,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/posts.smk"
-include: "workflow/rules/base.smk"
-include: "workflow/rules/grid.smk"
+include: "workflow/rules/predictions.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
@@ -29,10 +27,10 @@ localrules:
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/posts/report.json",
         # Named here too, so that a deleted one is missed although the tables made from it are there.
-        [adapter_file(mixture, seed) for mixture, seed in GRID.adapters],
-        [prediction_file(*cell) for cell in GRID.cells],
+        POSTS_REPORT,
+        ADAPTERS,
+        PREDICTIONS,
         TABLES,
         FIGURES,
         REPORT,
@@ -52,7 +50,7 @@ rule posts:
 
 rule predictions:
     input:
-        [prediction_file(*cell) for cell in GRID.cells],
+        PREDICTIONS,
 
 
 rule figures:

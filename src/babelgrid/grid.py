@@ -1,5 +1,6 @@
 """The grid: which mixtures there are, what each is made of, and which cells they span."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from babelgrid.config.experiment import Experiment
 from babelgrid.config.mixtures import Dose
 from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture
+from babelgrid.posts.names import mixture_names
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,40 @@ class Grid:
 def build_grid(experiment: Experiment) -> Grid:
     """Expand the declared mixtures, in the order in which they are declared, each once.
 
+    For predictions made elsewhere, the mixtures are those in the files, which are read for it.
     Raises `UserError` where a declaration names a language that is not a train language.
     """
-    mixtures = {mixture.name: mixture for mixture in _expand(experiment)}
+    expanded = imported_mixtures(experiment).values() if experiment.predictions else _expand(experiment)
+    mixtures = {mixture.name: mixture for mixture in expanded}
     if not mixtures:
         raise UserError("mixtures: none are declared; add for example 'monolingual: all' or 'all: true'")
     return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))
+
+
+def imported_mixtures(experiment: Experiment) -> dict[str, Mixture]:
+    """Return what each mixture of imported predictions was trained on, by its name in the files."""
+    if experiment.predictions is None:
+        return {}
+    settings = experiment.predictions.imported
+    return {name: _read_name(settings.mixtures.get(name, name), experiment) for name in mixture_names(settings)}
+
+
+def _read_name(name: str, experiment: Experiment) -> Mixture:
+    """Read a mixture's name as another hand may write it: as here, or languages joined by other marks (`en-es`)."""
+    train = experiment.languages.train
+    if name == "none":
+        return Mixture(name)
+    if dose := re.fullmatch(r"(.+)\+([^+@]+)@(\d+)", name):
+        base = _named(dose[1], experiment)
+        return Mixture(name, base.languages, _listed([dose[2]], train, "a mixture's name")[0], int(dose[3]))
+    is_ours = name in {"all", *train, *experiment.mixtures.sets} or name.startswith("all-")
+    pieces = [name] if is_ours else re.split(r"\+" if "+" in name else r"[-_,;/ ]+", name)
+    aliases = experiment.languages.aliases
+    try:
+        return _named("+".join(aliases.get(piece, piece) for piece in pieces), experiment)
+    except UserError as error:
+        hint = "Say in predictions.import.mixtures what that mixture was trained on, e.g. {multi: all}"
+        raise UserError(f"predictions: what is the mixture {name!r}? {error}. {hint}") from None
 
 
 def _expand(experiment: Experiment) -> Iterator[Mixture]:

@@ -16,8 +16,8 @@ EXPERIMENTS = ["config.yaml", "paper.yaml", "grid13.yaml", "sib200.yaml"]
 
 
 def test_every_shipped_file_is_tested_here():
-    overlays = {"embedded.yaml"}
-    assert {path.name for path in CONFIG.glob("*.yaml")} == set(EXPERIMENTS) | overlays
+    others = {"embedded.yaml", "published.yaml"}
+    assert {path.name for path in CONFIG.glob("*.yaml")} == set(EXPERIMENTS) | others
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -35,7 +35,7 @@ def test_the_embedded_overlay_swaps_the_base_of_any_experiment(name):
     assert build_grid(embedded).cells == build_grid(plain).cells
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, "embedded.yaml"])
+@pytest.mark.parametrize("name", [*EXPERIMENTS, "embedded.yaml", "published.yaml"])
 def test_a_shipped_file_names_the_schema_that_it_fits(name):
     text = (CONFIG / name).read_text(encoding="utf-8")
     schema = CONFIG / text.splitlines()[0].split("$schema=")[1]

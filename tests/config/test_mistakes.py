@@ -21,6 +21,25 @@ MISTAKES = {
     "old language code": ({"languages": {"train": ["en", "in"]}}, ["'in'", "'id'", "aliases"]),
     "two sources": ({"posts": {"files": ["a.csv"]}}, ["posts", "exactly one", "files, lab"]),
     "two bases": ({"base": {"folder": "x"}}, ["base", "exactly one", "folder, lab"]),
+    "no base": ({"base": None}, ["base: needed", "predictions.import"]),
+    "a base beside predictions": ({"predictions": {"import": {"files": ["a.csv"]}}}, ["instead of posts and base"]),
+    "predictions without seeds": (
+        {"posts": None, "base": None, "predictions": {"import": {"files": ["a.csv"]}}},
+        ["seeds", "write seeds: [0]"],
+    ),
+    "a label without probability": (
+        {
+            "seeds": [0],
+            "posts": None,
+            "base": None,
+            "predictions": {"import": {"files": ["a.csv"], "probabilities": {"pro": "p"}}},
+        },
+        ["probabilities", "pro, anti, neutral, unrelated", "found pro"],
+    ),
+    "unknown key beside an alias": (
+        {"predictions": {"imports": {}}},
+        ["'imports'", "did you mean 'import'"],
+    ),
     "hub without revision": ({"base": {"lab": None, "hub": "a/b"}}, ["base", "revision", "40-digit"]),
     "template without text": ({"prompt": {"template": "Label:"}}, ["prompt", "{text}", "exactly once"]),
     "unknown label in a view": (

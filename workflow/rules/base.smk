@@ -1,5 +1,5 @@
 # The base: pre-trained by the lab, downloaded, or a folder; after these rules nothing knows which.
-if EXPERIMENT.base.lab:
+if LAB_BASE:
 
     rule pretrain_base:
         input:
@@ -23,7 +23,7 @@ if EXPERIMENT.base.lab:
 
 rule prefetch_base:
     input:
-        lab=f"{RESULTS}/base" if EXPERIMENT.base.lab else [],
+        lab=f"{RESULTS}/base" if LAB_BASE else [],
     output:
         f"{RESULTS}/base.json",
     log:

@@ -15,7 +15,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
-from babelgrid.grid import build_grid
+from babelgrid.grid import build_grid, imported_mixtures
 from babelgrid.imports import hash_code
 
 try:
@@ -27,8 +27,12 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{EXPERIMENT.experiment}"
+# Predictions made elsewhere: there are no posts, no base, no adapters and no baselines.
+IMPORT = EXPERIMENT.predictions.imported if EXPERIMENT.predictions else None
 # The lab's small base needs no GPU and no more than a core; any other base takes the GPU, where there is one.
-USES_GPU = EXPERIMENT.base.lab is None
+LAB_BASE = EXPERIMENT.base.lab if EXPERIMENT.base else None
+LAB_POSTS = EXPERIMENT.posts.lab if EXPERIMENT.posts else None
+USES_GPU = LAB_BASE is None
 MODEL_THREADS = 4 if USES_GPU else 1
 LEXICONS = sorted(
     os.path.relpath(path)
@@ -60,7 +64,7 @@ def code(rule_name):
 
 def settings(*blocks):
     """Blocks of the config as plain builtins, so that Snakemake can tell whether they changed."""
-    dumped = EXPERIMENT.model_dump(mode="json")
+    dumped = EXPERIMENT.model_dump(mode="json", by_alias=True)
     return {block: dumped[block] for block in blocks}
 
 
@@ -95,8 +99,16 @@ def train_posts(wildcards):
 
 
 def source_files():
-    """The user's files that exist; the script says in full which do not."""
-    patterns = EXPERIMENT.posts.files or []
+    """The user's files of posts that exist; the script says in full which do not."""
+    return existing_files(EXPERIMENT.posts.files or [])
+
+
+def import_files():
+    """The user's files of predictions."""
+    return existing_files(IMPORT.files)
+
+
+def existing_files(patterns):
     found = [
         glob.glob(re.sub(r"\{(language|part)\}", "*", pattern)) for pattern in patterns
     ]
@@ -132,6 +144,15 @@ def baseline_posts(wildcards):
         posts_file(language)
         for language in mixture.all_languages or EXPERIMENT.languages.train
     ]
+
+
+# What a grid is made of before its tables; the tables' rules take these as inputs.
+POSTS_REPORT = [] if IMPORT else [f"{RESULTS}/posts/report.json"]
+ADAPTERS = [] if IMPORT else [adapter_file(*row) for row in GRID.adapters]
+PREDICTIONS = [prediction_file(*cell) for cell in GRID.cells]
+TEST_POSTS = [] if IMPORT else [posts_file(name) for name in GRID.test_languages]
+BASELINE_ROWS = [] if IMPORT else GRID.rows
+BASELINES = [baseline_file(*row) for row in BASELINE_ROWS]
 
 
 def languages_of_grid():

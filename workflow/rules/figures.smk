@@ -3,7 +3,9 @@ FORMATS = ["pdf", "svg", "png", "csv"]
 ALONE = [name for name in GRID.mixtures if name in GRID.test_languages]
 FIGURE_NAMES = ["transfer_matrix", "clustered_matrix", "exposure_bias", "confusion"]
 FIGURE_NAMES += ["gap_matrix"] * bool(ALONE) + ["donors"] * (len(ALONE) > 1)
-FIGURE_NAMES += ["gain_matrix", "gain"] * ("none" in GRID.mixtures)
+if "none" in GRID.mixtures:
+    # Against tokens seen in fine-tuning, which nobody counted for predictions made elsewhere.
+    FIGURE_NAMES += ["gain_matrix"] + ["gain"] * (not IMPORT)
 FIGURE_NAMES += ["doses"] * any(one.dose_language for one in GRID.mixtures.values())
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}_{{view}}.{{format}}",
@@ -13,16 +15,16 @@ FIGURES = expand(
 )
 FIGURES += expand(
     f"{RESULTS}/figures/learning_curves.{{format}}",
-    format=FORMATS * bool(GRID.adapters),
+    format=FORMATS * bool(ADAPTERS),
 )
 STYLE_FILE = os.path.relpath(
     os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle")
 )
 # A figure of the lab says on its face what in it is constructed.
 NOTE = ""
-if EXPERIMENT.base.lab:
+if LAB_BASE:
     NOTE = "The base is the lab's own small one, pre-trained on constructed text."
-if EXPERIMENT.base.lab and EXPERIMENT.posts.lab:
+if LAB_BASE and LAB_POSTS:
     NOTE = (
         "A constructed world: the lab pre-trained this base itself, on text of its own."
     )

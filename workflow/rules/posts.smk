@@ -1,7 +1,7 @@
 # From the user's files to clean posts.
 
 
-if EXPERIMENT.posts.lab:
+if LAB_POSTS:
 
     rule generate_posts:
         input:
@@ -22,7 +22,7 @@ if EXPERIMENT.posts.lab:
 
 rule prepare_posts:
     input:
-        sources=(f"{RESULTS}/lab/posts.csv" if EXPERIMENT.posts.lab else source_files()),
+        sources=(f"{RESULTS}/lab/posts.csv" if LAB_POSTS else source_files()),
     output:
         posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
         dropped=f"{RESULTS}/posts/dropped.csv",

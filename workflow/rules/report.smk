@@ -9,7 +9,7 @@ REPORT = [PAGE] + expand(
 
 rule tabulate_confusions:
     input:
-        predictions=[prediction_file(*cell) for cell in GRID.cells],
+        predictions=PREDICTIONS,
     output:
         ensure(f"{RESULTS}/tables/confusions.parquet", non_empty=True),
     log:
@@ -35,12 +35,9 @@ rule write_report:
         tables=[table for table in TABLES if table.endswith(".csv")],
         confusions=f"{RESULTS}/tables/confusions.parquet",
         # Texts are read only where the config asks for them.
-        posts=[
-            posts_file(language)
-            for language in GRID.test_languages * EXPERIMENT.report.show_texts
-        ],
-        posts_report=f"{RESULTS}/posts/report.json",
-        base=f"{RESULTS}/base.json",
+        posts=TEST_POSTS * EXPERIMENT.report.show_texts,
+        posts_report=POSTS_REPORT,
+        base=[] if IMPORT else f"{RESULTS}/base.json",
     output:
         ensure(PAGE, non_empty=True),
     log:
@@ -50,7 +47,7 @@ rule write_report:
     params:
         code=code("write_report"),
         benchmarks=f"{RESULTS}/benchmarks",
-        config=EXPERIMENT.model_dump(mode="json"),
+        config=EXPERIMENT.model_dump(mode="json", by_alias=True),
         facts={
             "experiment": EXPERIMENT.experiment,
             "views": EXPERIMENT.effective_views,

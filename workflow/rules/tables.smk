@@ -8,12 +8,14 @@ TABLES = [
     f"{RESULTS}/tables/scores.csv",
     f"{RESULTS}/tables/comparisons.csv",
 ]
+if IMPORT and IMPORT.columns.part:
+    TABLES.append(f"{RESULTS}/tables/parts.csv")
 
 
 rule score_cells:
     input:
-        predictions=[prediction_file(*cell) for cell in GRID.cells],
-        baselines=[baseline_file(*row) for row in GRID.rows],
+        predictions=PREDICTIONS,
+        baselines=BASELINES,
     output:
         cells=ensure(f"{RESULTS}/tables/cells.csv", non_empty=True),
         classes=ensure(f"{RESULTS}/tables/classes.csv", non_empty=True),
@@ -23,7 +25,10 @@ rule score_cells:
         "../../envs/babelgrid.yaml"
     params:
         code=code("score_cells"),
-        grid={"cells": list(map(list, GRID.cells)), "rows": list(map(list, GRID.rows))},
+        grid={
+            "cells": list(map(list, GRID.cells)),
+            "rows": list(map(list, BASELINE_ROWS)),
+        },
         settings={"views": EXPERIMENT.effective_views, **settings("score")},
         seed=EXPERIMENT.seed,
     script:
@@ -32,8 +37,8 @@ rule score_cells:
 
 rule resample_cells:
     input:
-        predictions=[prediction_file(*cell) for cell in GRID.cells],
-        posts=[posts_file(language) for language in GRID.test_languages],
+        predictions=PREDICTIONS,
+        posts=TEST_POSTS,
     output:
         ensure(f"{RESULTS}/tables/replicates.parquet", non_empty=True),
     log:
@@ -67,9 +72,9 @@ rule summarize_scores:
 
 rule compare_cells:
     input:
-        predictions=[prediction_file(*cell) for cell in GRID.cells],
-        baselines=[baseline_file(*row) for row in GRID.rows],
-        posts=[posts_file(language) for language in GRID.test_languages],
+        predictions=PREDICTIONS,
+        baselines=BASELINES,
+        posts=TEST_POSTS,
     output:
         ensure(f"{RESULTS}/tables/comparisons.csv", non_empty=True),
     log:
@@ -78,11 +83,31 @@ rule compare_cells:
         "../../envs/babelgrid.yaml"
     params:
         code=code("compare_cells"),
-        grid={"cells": list(map(list, GRID.cells)), "rows": list(map(list, GRID.rows))},
+        grid={
+            "cells": list(map(list, GRID.cells)),
+            "rows": list(map(list, BASELINE_ROWS)),
+        },
         settings={"views": EXPERIMENT.effective_views, **settings("score")},
         seed=EXPERIMENT.seed,
     script:
         "../scripts/compare_cells.py"
+
+
+rule score_parts:
+    input:
+        predictions=PREDICTIONS,
+    output:
+        ensure(f"{RESULTS}/tables/parts.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/score_parts.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("score_parts"),
+        cells=list(map(list, GRID.cells)),
+        views=EXPERIMENT.effective_views,
+    script:
+        "../scripts/score_parts.py"
 
 
 rule build_transfer_matrix:
@@ -113,9 +138,9 @@ rule measure_exposure:
         own_shares=[
             table for table in EXPERIMENT.exposure.tables if os.path.isfile(table)
         ],
-        posts=[posts_file(language) for language in languages_of_grid()],
-        tokens=f"{RESULTS}/posts/tokens.parquet",
-        lab=f"{RESULTS}/base" if EXPERIMENT.base.lab else [],
+        posts=[] if IMPORT else list(map(posts_file, languages_of_grid())),
+        tokens=[] if IMPORT else f"{RESULTS}/posts/tokens.parquet",
+        lab=f"{RESULTS}/base" if LAB_BASE else [],
     output:
         ensure(f"{RESULTS}/tables/exposure.csv", non_empty=True),
     log:

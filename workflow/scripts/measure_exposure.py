@@ -8,8 +8,8 @@ with job(snakemake.log[0]):
     grid = snakemake.params.grid
     exposure = snakemake.params.settings["exposure"]
     measure_exposure(
-        posts=dict(zip(grid["languages"], map(Path, snakemake.input.posts), strict=True)),
-        tokens_path=Path(snakemake.input.tokens),
+        posts={Path(path).stem: Path(path) for path in snakemake.input.posts},
+        tokens_path=Path(snakemake.input.tokens) if snakemake.input.tokens else None,
         mixtures=[Mixture.from_settings(mixture) for mixture in snakemake.params.mixtures],
         seeds=grid["seeds"],
         budget=grid["budget"],

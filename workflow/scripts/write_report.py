@@ -9,8 +9,8 @@ with job(snakemake.log[0]):
     write_report(
         {Path(path).stem: Path(path) for path in [*snakemake.input.tables, snakemake.input.confusions]},
         posts={Path(path).stem: Path(path) for path in snakemake.input.posts},
-        posts_report=Path(snakemake.input.posts_report),
-        base=Path(snakemake.input.base),
+        posts_report=next(map(Path, snakemake.input.posts_report), None),
+        base=Path(snakemake.input.base) if snakemake.input.base else None,
         benchmarks=Path(snakemake.params.benchmarks),
         experiment=facts["experiment"],
         config=snakemake.params.config,

@@ -10,6 +10,7 @@ finetune_to_pretraining: text tokens seen over the base's whole pre-training, al
 seen: whether the mixture holds the language.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,13 @@ Row = dict[str, Any]
 Counted = dict[str, float]
 _COUNTED = ["posts", "text_tokens", "prompt_tokens"]
 _NOTHING = dict.fromkeys(_COUNTED, 0.0)
+_UNKNOWN = dict.fromkeys(_COUNTED, float("nan"))
 
 
 def measure_exposure(
     *,
     posts: Mapping[str, str | Path],
-    tokens_path: str | Path,
+    tokens_path: str | Path | None,
     mixtures: Sequence[Mixture],
     seeds: Sequence[int],
     budget: int | None,
@@ -45,22 +47,24 @@ def measure_exposure(
     """Write exposure.csv: a row for every mixture and language, fine-tuning counts averaged over seeds.
 
     languages: train and test languages. posts: train language -> Parquet of its posts.
-    tokens_path: Parquet with id, text_tokens, prompt_tokens.
+    tokens_path: Parquet with id, text_tokens, prompt_tokens; None where the posts that the mixtures were trained on are
+    not there (predictions made elsewhere): fine-tuning counts are then unknown.
     tables: share tables (see `shares.load_shares`). pretraining_tokens: of the base's whole pre-training.
     """
     shares = [load_shares(table, lab_exposure) for table in tables]
     _refuse_namesakes(shares)
     known, whole = _pretraining(shares, lab_exposure, pretraining_tokens)
     train = read_train_posts(posts)
-    tokens = read_parquet(tokens_path, ["id", "text_tokens", "prompt_tokens"]).assign(posts=1).set_index("id")[_COUNTED]
+    tokens = None if tokens_path is None else _read_tokens(tokens_path)
     rows = []
     for mixture in mixtures:
-        counts = _count_finetuning(mixture, train, tokens, seeds, budget)
+        counts = {} if tokens is None else _count_finetuning(mixture, train, tokens, seeds, budget)
         for language in languages:
             row = {"mixture": mixture.name, "language": language, "seen": language in mixture.all_languages}
             row |= {table.column: table.values.get(language) for table in shares}
             row["pretraining_tokens"] = known.get(language)
-            rows.append(row | _finetuning_columns(counts.get(language, _NOTHING), epochs, whole))
+            uncounted = _UNKNOWN if tokens is None and mixture.is_trained else _NOTHING
+            rows.append(row | _finetuning_columns(counts.get(language, uncounted), epochs, whole))
     write_csv(out, pd.DataFrame(rows))
 
 
@@ -102,6 +106,10 @@ def _pretraining(
     return {language: share / 100 * total for language, share in percent.items()}, total
 
 
+def _read_tokens(path: str | Path) -> pd.DataFrame:
+    return read_parquet(path, ["id", "text_tokens", "prompt_tokens"]).assign(posts=1).set_index("id")[_COUNTED]
+
+
 def _count_finetuning(
     mixture: Mixture, train: Mapping[str, pd.DataFrame], tokens: pd.DataFrame, seeds: Sequence[int], budget: int | None
 ) -> dict[str, Counted]:
@@ -129,5 +137,5 @@ def _finetuning_columns(counted: Counted, epochs: float, whole: float | None) ->
         "finetune_prompt_tokens": counted["prompt_tokens"],
         "finetune_prompt_tokens_seen": counted["prompt_tokens"] * epochs,
         # As text: six decimals, as in other columns, would round a ratio such as 5e-9 to nothing.
-        "finetune_to_pretraining": None if whole is None else f"{seen / whole:.6g}",
+        "finetune_to_pretraining": None if whole is None or math.isnan(seen) else f"{seen / whole:.6g}",
     }

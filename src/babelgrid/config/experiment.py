@@ -11,6 +11,7 @@ from babelgrid.config.fields import Language, Settings, Text
 from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.mixtures import Mixtures
 from babelgrid.config.posts import Posts
+from babelgrid.config.predictions import Predictions
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.config.report import Figures, Report
 from babelgrid.errors import nearest
@@ -42,13 +43,15 @@ class Experiment(Settings):
     """The labels, in order."""
     views: dict[Text, View] = Field(default={})
     """Questions asked of the same predictions: classes, and the labels in each. Empty: one view, `label`."""
-    posts: Posts
-    """Where labelled posts come from."""
-    base: Base
-    """The pre-trained model that every adapter starts from."""
+    posts: Posts | None = None
+    """Where labelled posts come from. Needed, unless predictions are imported."""
+    base: Base | None = None
+    """The pre-trained model that every adapter starts from. Needed, unless predictions are imported."""
+    predictions: Predictions | None = None
+    """Predictions made elsewhere, instead of posts and a base: no model is trained or run."""
     prompt: Prompt = Prompt()
     """The words around a post."""
-    mixtures: Mixtures
+    mixtures: Mixtures = Mixtures()
     """The rows of the grid."""
     finetune: Finetune = Finetune()
     """How one adapter is trained."""
@@ -76,6 +79,28 @@ class Experiment(Settings):
         if len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError(f"seeds are different numbers from 0 on; found {seeds}")
         return seeds
+
+    @model_validator(mode="after")
+    def _make_predictions_or_import_them(self) -> Self:
+        if self.predictions is None:
+            missing = [name for name in ("posts", "base") if getattr(self, name) is None]
+            if missing:
+                raise ValueError(f"{' and '.join(missing)}: needed, unless predictions.import is there")
+            return self
+        if self.posts or self.base:
+            raise ValueError("predictions.import stands instead of posts and base; take them out (null in an overlay)")
+        if self.predictions.imported.columns.seed is None and len(self.seeds) > 1:
+            raise ValueError(
+                f"seeds: the predictions have no column of seeds (predictions.import.columns.seed), so one run: write "
+                f"seeds: [{self.seeds[0]}]"
+            )
+        probabilities = self.predictions.imported.probabilities
+        if probabilities and set(probabilities) != set(self.labels):
+            raise ValueError(
+                f"predictions.import.probabilities: needs a column for each of {', '.join(self.labels)}; "
+                f"found {', '.join(probabilities)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _build_views_of_known_labels(self) -> Self:

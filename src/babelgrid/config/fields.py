@@ -17,7 +17,7 @@ class Settings(BaseModel):
     @classmethod
     def _refuse_unknown_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            allowed = list(cls.model_fields)
+            allowed = [field.alias or name for name, field in cls.model_fields.items()]
             for key in data:
                 if key not in allowed:
                     raise ValueError(f"unknown key {key!r}{nearest(key, allowed)}. Allowed: {', '.join(allowed)}")

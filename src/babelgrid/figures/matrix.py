@@ -161,10 +161,8 @@ def _draw(data: pd.DataFrame, variant: Variant, picture: Picture) -> None:
 def _explain(data: pd.DataFrame) -> str:
     low, high = int(data["n"].min()), int(data["n"].max())
     posts = f"{low}" if low == high else f"{low} to {high}"
-    return (
-        f"{count_seeds(data)}; {posts} posts per cell. Baselines: majority class and character n-grams of the same "
-        f"train posts (for none: majority of all)."
-    )
+    baselines = "Baselines: majority class and character n-grams of the same train posts (for none: majority of all)."
+    return f"{count_seeds(data)}; {posts} posts per cell. {baselines if data['baseline'].notna().any() else ''}".strip()
 
 
 def _draw_head(axes: Axes, data: pd.DataFrame, layout: Layout, variant: Variant) -> None:

@@ -108,7 +108,7 @@ def _read_record(
     place = (table.name, record.line)
     if record.broken:
         return Drop(*place, record.broken, explanation=record.explanation)
-    values = {role: _as_text(record.values.get(name)) for role, name in roles.items()}
+    values = {role: as_text(record.values.get(name)) for role, name in roles.items()}
     for role, value in values.items():
         if value is None:
             kind = type(record.values[roles[role]]).__name__
@@ -132,7 +132,7 @@ def _interpret(
     identifier = values.get("id", str(rows[language])).strip()
     if not identifier:
         return Drop(*place, Reason.EMPTY_ID, language=language, split=split)
-    unique = _unique_id(identifier, language)
+    unique = unique_id(identifier, language)
     text = clean(values["text"])
     if is_empty(text):
         return Drop(*place, Reason.EMPTY_TEXT, unique, language, split)
@@ -144,7 +144,8 @@ def _interpret(
     return Post(*place, unique, language, split, text, label, group, source_id)
 
 
-def _unique_id(value: str, language: str) -> str:
+def unique_id(value: str, language: str) -> str:
+    """Return a post's id with its language in front, so that it is unique over all languages."""
     return value if value.startswith(f"{language}-") else f"{language}-{value}"
 
 
@@ -176,7 +177,7 @@ def _second_with_id(post: Post, first: Post) -> Drop:
     )
 
 
-def _as_text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Return a scalar as text (missing: empty), or None for a list, a record or bytes."""
     if value is None or value != value:  # noqa: PLR0124 (only NaN differs from itself)
         return ""

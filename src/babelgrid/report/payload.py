@@ -80,7 +80,7 @@ def _order_mixtures(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> dict[str
 
 def _describe_mixtures(mixtures: Mapping[str, str], exposure: pd.DataFrame, languages: Sequence[str]) -> list[Json]:
     """Say of each mixture its group, the test languages that it holds (by number), and its posts."""
-    posts = exposure.groupby("mixture")["finetune_posts"].sum()
+    posts = exposure.groupby("mixture")["finetune_posts"].sum(min_count=1)
     number = {code: position for position, code in enumerate(languages)}
     held: dict[str, list[int]] = {name: [] for name in mixtures}
     for name, language in sorted(seen_cells(exposure)):

@@ -1,0 +1,52 @@
+"""Settings of predictions that were made elsewhere."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from babelgrid.config.fields import Settings, Text
+
+
+class ImportColumns(Settings):
+    """Which column of the file holds what."""
+
+    id: Text = "id"
+    """Identifier of the post, the same for all mixtures."""
+    language: Text = "language"
+    """Language of the post; codes of the data's own go into `languages.aliases`."""
+    mixture: Text = "mixture"
+    """What the model was trained on; names of the data's own go into `predictions.import.mixtures`."""
+    gold: Text = "gold"
+    """The gold label; other spellings go into `labels.<name>.aliases`."""
+    predicted: Text = "predicted"
+    """The predicted label."""
+    seed: Text | None = None
+    """Number of the run, one of `seeds`. Null: there is one run of each mixture, and `seeds` has one number."""
+    part: Text | None = None
+    """A part of the data, such as test or test_extra: tables/parts.csv scores each of them."""
+
+
+class Import(Settings):
+    """Predictions made elsewhere, which enter the analysis as if the grid had made them."""
+
+    files: list[Text] = Field(min_length=1)
+    """Paths of CSV, TSV, JSONL or Parquet files, one row for each mixture (and seed) and post. `*` matches names."""
+    columns: ImportColumns = ImportColumns()
+    """Which column holds what."""
+    parts: list[Text] | None = None
+    """Values of the part column that are read, e.g. `[test, test_extra]`. Null: every row."""
+    mixtures: dict[Text, Text] = Field(default={})
+    """The file's name of a mixture, and its name here, e.g. `multi: all`. `en`, `en-es` and the like need none."""
+    probabilities: dict[Text, Text] = Field(default={})
+    """Label -> column with its probability, for every label or none. None: the predicted label has all of it."""
+    failures: list[Text] = Field(default=[""])
+    """Values of the predicted label that stand for no answer."""
+    on_failure: Literal["wrong", "leave_out"] = "wrong"
+    """A post without an answer counts as wrong, or is left out of the scores of that mixture."""
+
+
+class Predictions(Settings):
+    """Where predictions come from when the grid does not make them."""
+
+    imported: Import = Field(alias="import")
+    """Predictions made elsewhere, which enter the analysis as if the grid had made them."""

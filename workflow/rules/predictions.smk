@@ -1,0 +1,29 @@
+# Predictions are made by the grid, from posts and a base, or they were made elsewhere and are imported.
+if not IMPORT:
+
+    include: "posts.smk"
+    include: "base.smk"
+    include: "grid.smk"
+
+else:
+
+    rule import_predictions:
+        input:
+            import_files(),
+        output:
+            [ensure(path, non_empty=True) for path in PREDICTIONS],
+        log:
+            f"{RESULTS}/logs/import_predictions.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("import_predictions"),
+            settings={**settings("predictions", "labels"), **settings("seeds")},
+            aliases=EXPERIMENT.languages.aliases,
+            mixtures={
+                name: mixture.name
+                for name, mixture in imported_mixtures(EXPERIMENT).items()
+            },
+            cells=list(map(list, GRID.cells)),
+        script:
+            "../scripts/import_predictions.py"

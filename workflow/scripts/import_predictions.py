@@ -1,0 +1,15 @@
+from babelgrid.analysis.imported import import_predictions
+from babelgrid.config.predictions import Import
+from babelgrid.config.prompt import Label
+from babelgrid.job import job
+
+with job(snakemake.log[0]):
+    blocks = snakemake.params.settings
+    import_predictions(
+        Import(**blocks["predictions"]["import"]),
+        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        aliases=snakemake.params.aliases,
+        mixtures=snakemake.params.mixtures,
+        seed=blocks["seeds"][0],
+        outputs=dict(zip(map(tuple, snakemake.params.cells), snakemake.output, strict=True)),
+    )

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+from babelgrid.analysis.parts import score_parts
+from babelgrid.job import job
+
+with job(snakemake.log[0]):
+    score_parts(
+        dict(zip(map(tuple, snakemake.params.cells), snakemake.input.predictions, strict=True)),
+        snakemake.params.views,
+        Path(snakemake.output[0]),
+    )
