@@ -10,7 +10,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraint
 run: .venv/run.stamp
 	@echo "babelgrid: building results/lab (about ten minutes on two cores the first time)"
 	@$(BIN)/snakemake --cores $(CORES)
-	@echo "babelgrid: done; see results/lab/figures and results/lab/tables"
+	@echo "babelgrid: done; see results/lab/report.html, figures and tables"
 
 test: .venv/dev.stamp
 	@echo "babelgrid: running the tests (about ten minutes on two cores)"

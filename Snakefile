@@ -13,6 +13,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/predictions.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
@@ -32,6 +33,7 @@ rule all:
         PREDICTIONS,
         TABLES,
         FIGURES,
+        REPORT,
 
 
 rule prefetch:

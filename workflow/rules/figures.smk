@@ -1,13 +1,21 @@
 # From tables to pictures: seconds, and nothing but tables is read.
 FORMATS = ["pdf", "svg", "png", "csv"]
-FIGURE_NAMES = ["transfer_matrix", "exposure_bias"] + ["gain"] * (
-    "none" in GRID.mixtures and not IMPORT
-)
+ALONE = [name for name in GRID.mixtures if name in GRID.test_languages]
+FIGURE_NAMES = ["transfer_matrix", "clustered_matrix", "exposure_bias", "confusion"]
+FIGURE_NAMES += ["gap_matrix"] * bool(ALONE) + ["donors"] * (len(ALONE) > 1)
+if "none" in GRID.mixtures:
+    # Against tokens seen in fine-tuning, which nobody counted for predictions made elsewhere.
+    FIGURE_NAMES += ["gain_matrix"] + ["gain"] * (not IMPORT)
+FIGURE_NAMES += ["doses"] * any(one.dose_language for one in GRID.mixtures.values())
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}_{{view}}.{{format}}",
     figure=FIGURE_NAMES,
     view=EXPERIMENT.effective_views,
     format=FORMATS,
+)
+FIGURES += expand(
+    f"{RESULTS}/figures/learning_curves.{{format}}",
+    format=FORMATS * bool(ADAPTERS),
 )
 STYLE_FILE = os.path.relpath(
     os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle")
@@ -20,13 +28,26 @@ if LAB_BASE and LAB_POSTS:
     NOTE = (
         "A constructed world: the lab pre-trained this base itself, on text of its own."
     )
+GRID_TABLES = {
+    "style": STYLE_FILE,
+    "cells": f"{RESULTS}/tables/cells.csv",
+    "scores": f"{RESULTS}/tables/scores.csv",
+    "exposure": f"{RESULTS}/tables/exposure.csv",
+}
+WIDTH = {1: 3.4, 2: 7.0}[EXPERIMENT.figures.columns]
+LOOK = {
+    "metric": EXPERIMENT.score.metric,
+    "table": EXPERIMENT.exposure.tables[0],
+    "note": NOTE,
+    "width": WIDTH,
+}
+# One mixture's confusion is a figure; that of every other is in the report.
+CONFUSED = max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages)).name
 
 
 rule draw_transfer_matrix:
     input:
-        style=STYLE_FILE,
-        cells=f"{RESULTS}/tables/cells.csv",
-        exposure=f"{RESULTS}/tables/exposure.csv",
+        **GRID_TABLES,
     output:
         **figure_files("transfer_matrix"),
     log:
@@ -35,18 +56,62 @@ rule draw_transfer_matrix:
         "../../envs/babelgrid.yaml"
     params:
         code=code("draw_transfer_matrix"),
-        metric=EXPERIMENT.score.metric,
-        table=EXPERIMENT.exposure.tables[0],
-        note=NOTE,
+        look=LOOK,
     script:
         "../scripts/draw_transfer_matrix.py"
 
 
+rule draw_clustered_matrix:
+    input:
+        **GRID_TABLES,
+    output:
+        **figure_files("clustered_matrix"),
+    log:
+        f"{RESULTS}/logs/draw_clustered_matrix/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_clustered_matrix"),
+        look=LOOK,
+    script:
+        "../scripts/draw_clustered_matrix.py"
+
+
+rule draw_gap_matrix:
+    input:
+        **GRID_TABLES,
+    output:
+        **figure_files("gap_matrix"),
+    log:
+        f"{RESULTS}/logs/draw_gap_matrix/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_gap_matrix"),
+        look=LOOK,
+    script:
+        "../scripts/draw_gap_matrix.py"
+
+
+rule draw_gain_matrix:
+    input:
+        **GRID_TABLES,
+    output:
+        **figure_files("gain_matrix"),
+    log:
+        f"{RESULTS}/logs/draw_gain_matrix/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_gain_matrix"),
+        look=LOOK,
+    script:
+        "../scripts/draw_gain_matrix.py"
+
+
 rule draw_exposure_bias:
     input:
-        style=STYLE_FILE,
-        cells=f"{RESULTS}/tables/cells.csv",
-        exposure=f"{RESULTS}/tables/exposure.csv",
+        **GRID_TABLES,
     output:
         **figure_files("exposure_bias"),
     log:
@@ -55,18 +120,14 @@ rule draw_exposure_bias:
         "../../envs/babelgrid.yaml"
     params:
         code=code("draw_exposure_bias"),
-        metric=EXPERIMENT.score.metric,
-        table=EXPERIMENT.exposure.tables[0],
-        note=NOTE,
+        look=LOOK,
     script:
         "../scripts/draw_exposure_bias.py"
 
 
 rule draw_gain:
     input:
-        style=STYLE_FILE,
-        cells=f"{RESULTS}/tables/cells.csv",
-        exposure=f"{RESULTS}/tables/exposure.csv",
+        **GRID_TABLES,
     output:
         **figure_files("gain"),
     log:
@@ -75,7 +136,102 @@ rule draw_gain:
         "../../envs/babelgrid.yaml"
     params:
         code=code("draw_gain"),
-        metric=EXPERIMENT.score.metric,
-        note=NOTE,
+        look=LOOK,
     script:
         "../scripts/draw_gain.py"
+
+
+rule draw_doses:
+    input:
+        **GRID_TABLES,
+    output:
+        **figure_files("doses"),
+    log:
+        f"{RESULTS}/logs/draw_doses/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_doses"),
+        look=LOOK,
+    script:
+        "../scripts/draw_doses.py"
+
+
+rule draw_donors:
+    input:
+        **GRID_TABLES,
+    output:
+        **figure_files("donors"),
+    log:
+        f"{RESULTS}/logs/draw_donors/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_donors"),
+        look=LOOK,
+    script:
+        "../scripts/draw_donors.py"
+
+
+rule draw_confusion:
+    input:
+        style=STYLE_FILE,
+        confusions=f"{RESULTS}/tables/confusions.parquet",
+    output:
+        **figure_files("confusion"),
+    log:
+        f"{RESULTS}/logs/draw_confusion/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_confusion"),
+        look={"mixture": CONFUSED, "note": NOTE, "width": WIDTH},
+    script:
+        "../scripts/draw_confusion.py"
+
+
+rule collect_curves:
+    input:
+        [
+            f"{RESULTS}/adapters/{mixture}/seed{seed}/training.csv"
+            for mixture, seed in GRID.adapters
+        ],
+    output:
+        ensure(f"{RESULTS}/tables/learning_curves.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/collect_curves.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("collect_curves"),
+        adapters=list(map(list, GRID.adapters)),
+    script:
+        "../scripts/collect_curves.py"
+
+
+rule draw_curves:
+    input:
+        style=STYLE_FILE,
+        curves=f"{RESULTS}/tables/learning_curves.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+    output:
+        **{
+            kind: f"{RESULTS}/figures/learning_curves.{kind}"
+            for kind in FORMATS
+            if kind != "svg"
+        },
+        svg=report(
+            f"{RESULTS}/figures/learning_curves.svg",
+            caption="../report/learning_curves.rst",
+            category="training",
+            labels={"figure": "learning curves"},
+        ),
+    log:
+        f"{RESULTS}/logs/draw_curves.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_curves"),
+        look={"note": NOTE, "width": WIDTH},
+    script:
+        "../scripts/draw_curves.py"

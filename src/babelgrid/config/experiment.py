@@ -13,6 +13,7 @@ from babelgrid.config.mixtures import Mixtures
 from babelgrid.config.posts import Posts
 from babelgrid.config.predictions import Predictions
 from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.report import Figures, Report
 from babelgrid.errors import nearest
 
 
@@ -60,6 +61,10 @@ class Experiment(Settings):
     """How cells are scored."""
     exposure: Exposure = Exposure()
     """What is known about the base's pre-training."""
+    figures: Figures = Figures()
+    """How figures are drawn."""
+    report: Report = Report()
+    """What the report shows."""
 
     @field_validator("experiment")
     @classmethod
