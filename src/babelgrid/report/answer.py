@@ -6,6 +6,8 @@ from scipy.stats import rankdata
 
 from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.metrics import Floats, Metric
+from babelgrid.analysis.replicates import replicates_of
+from babelgrid.analysis.scores import percentile_interval
 from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.transfer import average_over_seeds
 from babelgrid.analysis.trend import FEWEST_LANGUAGES, spearman
@@ -16,11 +18,18 @@ _RESAMPLES = 1000
 
 
 def answer(
-    cells: pd.DataFrame, exposure: pd.DataFrame, *, metric: Metric, table: str, seed: int
+    cells: pd.DataFrame,
+    exposure: pd.DataFrame,
+    replicates: pd.DataFrame | None,
+    *,
+    metric: Metric,
+    table: str,
+    seed: int,
 ) -> dict[str, list[str]]:
     """Return view -> five sentences: what was tested, donors, transfer, the best mixture, exposure.
 
-    A sentence that the grid cannot fill says so. seed: of the interval over languages.
+    A sentence that the grid cannot fill says so. replicates: as `replicates.read_replicates` returns them; without them
+    means stand without their intervals over posts and seeds. seed: of the interval over languages.
     """
     means = average_over_seeds(cells, metric)
     seen = seen_cells(exposure)
@@ -29,9 +38,9 @@ def answer(
     return {
         str(view): [
             _say_what_was_tested(scored),
-            _say_who_gives(scored, seen, name),
+            _say_who_gives(scored, seen, name, _of_view(replicates, str(view))),
             _say_what_transfers(scored, seen),
-            _say_what_is_best(scored, name),
+            _say_what_is_best(scored, name, _of_view(replicates, str(view))),
             _say_what_exposure_does(scored, shares, describe_quantity(table), np.random.default_rng(seed)),
         ]
         for view, scored in (
@@ -58,7 +67,9 @@ def _say_what_was_tested(cells: pd.DataFrame) -> str:
     )
 
 
-def _say_who_gives(cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str) -> str:
+def _say_who_gives(
+    cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str, replicates: pd.DataFrame | None
+) -> str:
     """Compare mixtures of one language by their mean over the languages that none of them was trained on, or by all."""
     held = pd.Series([name for name, _ in seen]).value_counts() if seen else pd.Series(dtype=int)
     single = cells[cells["mixture"].map(held).eq(1) & ~cells["mixture"].str.contains("@")]
@@ -70,10 +81,11 @@ def _say_who_gives(cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str)
     compared, where = (shared, "that none of them was trained on") if len(shared) else (elsewhere, "not trained on")
     donors = compared.groupby("mixture")["score"].mean().sort_values(ascending=False, kind="stable")
     targets = compared["test_language"].nunique()
+    first, last = (_interval_of_mean(compared[compared["mixture"] == donors.index[end]], replicates) for end in (0, -1))
     return (
         f"Of {len(donors)} languages trained on alone, {_named(donors.index[0])} gives most to the others (mean "
-        f"{metric} {decimal(donors.iloc[0])} over {_count(targets, 'language')} {where}) and "
-        f"{_named(donors.index[-1])} least ({decimal(donors.iloc[-1])})."
+        f"{metric} {decimal(donors.iloc[0])}{first} over {_count(targets, 'language')} {where}) and "
+        f"{_named(donors.index[-1])} least ({decimal(donors.iloc[-1])}{last})."
     )
 
 
@@ -89,7 +101,7 @@ def _say_what_transfers(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
     return f"Fine-tuned models score above the better baseline in {' and in '.join(parts)}."
 
 
-def _say_what_is_best(cells: pd.DataFrame, metric: str) -> str:
+def _say_what_is_best(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame | None) -> str:
     if cells.empty:
         return "There is no best mixture without scores."
     whole = cells.groupby("mixture")["test_language"].nunique() == cells["test_language"].nunique()
@@ -100,12 +112,29 @@ def _say_what_is_best(cells: pd.DataFrame, metric: str) -> str:
     mean, worst = mixtures.mean(), mixtures.min()
     best, safest = str(mean.idxmax()), str(worst.idxmax())
     weakest = complete[complete["mixture"] == best].sort_values("score", kind="stable").iloc[0]
+    interval = _interval_of_mean(complete[complete["mixture"] == best], replicates)
     also = "which is also the best worst score" if best == safest else f"the best worst score is that of {safest}"
     return (
-        f"The highest mean {metric} over all languages is that of {best}, {decimal(mean[best])}; its weakest language "
-        f"is {_named(weakest['test_language'])} with {decimal(weakest['score'])}, {also}"
+        f"The highest mean {metric} over all languages is that of {best}, {decimal(mean[best])}{interval}; its weakest "
+        f"language is {_named(weakest['test_language'])} with {decimal(weakest['score'])}, {also}"
         f"{'' if best == safest else f', {decimal(worst[safest])}'}."
     )
+
+
+def _of_view(replicates: pd.DataFrame | None, view: str) -> pd.DataFrame | None:
+    """Return the replicates of one view, indexed by mixture and test language."""
+    if replicates is None or view not in replicates.index.get_level_values("view"):
+        return None
+    return replicates_of(replicates).loc[[view]].droplevel("view")
+
+
+def _interval_of_mean(cells: pd.DataFrame, replicates: pd.DataFrame | None) -> str:
+    """Return ` [low, high]`: the 95% percentile interval, over posts and seeds, of the mean of some cells' scores."""
+    if replicates is None:
+        return ""
+    place = pd.MultiIndex.from_frame(cells[["mixture", "test_language"]])
+    low, high = percentile_interval(replicates.reindex(place).to_numpy(float).mean(axis=0))
+    return f" [{decimal(float(low))}, {decimal(float(high))}]"
 
 
 def _say_what_exposure_does(
