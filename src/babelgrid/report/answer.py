@@ -20,6 +20,7 @@ _RESAMPLES = 1000
 def answer(
     cells: pd.DataFrame,
     exposure: pd.DataFrame,
+    scores: pd.DataFrame | None,
     replicates: pd.DataFrame | None,
     *,
     metric: Metric,
@@ -28,26 +29,46 @@ def answer(
 ) -> dict[str, list[str]]:
     """Return view -> five sentences: what was tested, donors, transfer, the best mixture, exposure.
 
-    A sentence that the grid cannot fill says so. replicates: as `replicates.read_replicates` returns them; without them
+    A sentence that the grid cannot fill says so. scores: scores.csv; a cell that is not ranked there is not compared
+    with others. replicates: as `replicates.read_replicates` returns them; without them
     means stand without their intervals over posts and seeds. seed: of the interval over languages.
     """
-    means = average_over_seeds(cells, metric)
+    means = average_over_seeds(cells, metric).dropna(subset="score")
     seen = seen_cells(exposure)
     shares = exposure_of_languages(exposure, table)
-    name = METRIC_NAMES[metric]
+    means = means.assign(seen=_is_seen(means, seen), ranked=_is_ranked(means, scores))
     return {
-        str(view): [
-            _say_what_was_tested(scored),
-            _say_who_gives(scored, seen, name, _of_view(replicates, str(view))),
-            _say_what_transfers(scored, seen),
-            _say_what_is_best(scored, name, _of_view(replicates, str(view))),
-            _say_what_exposure_does(scored, shares, describe_quantity(table), np.random.default_rng(seed)),
-        ]
-        for view, scored in (
-            (view, group.dropna(subset="score").assign(seen=_is_seen(group.dropna(subset="score"), seen)))
-            for view, group in means.groupby("view", sort=False)
-        )
+        str(view): _sentences(own, seen, _of_view(replicates, str(view)), shares, metric, table, seed)
+        for view, own in means.groupby("view", sort=False)
     }
+
+
+def _sentences(
+    cells: pd.DataFrame,
+    seen: set[tuple[str, str]],
+    replicates: pd.DataFrame | None,
+    shares: pd.Series,
+    metric: Metric,
+    table: str,
+    seed: int,
+) -> list[str]:
+    ranked = cells[cells["ranked"]]
+    name = METRIC_NAMES[metric]
+    return [
+        _say_what_was_tested(cells),
+        _say_who_gives(ranked, seen, name, replicates),
+        _say_what_transfers(ranked, seen),
+        _say_what_is_best(ranked, name, replicates),
+        _say_what_exposure_does(ranked, shares, describe_quantity(table), np.random.default_rng(seed)),
+    ]
+
+
+def _is_ranked(cells: pd.DataFrame, scores: pd.DataFrame | None) -> list[bool]:
+    if scores is None:
+        return [True] * len(cells)
+    key = ["view", "mixture", "test_language"]
+    ranked = set(scores.loc[scores["ranked"].astype(bool), key].itertuples(index=False, name=None))
+    return [cell in ranked for cell in cells[key].itertuples(index=False, name=None)]
 
 
 def _is_seen(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> list[bool]:
@@ -55,8 +76,6 @@ def _is_seen(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> list[bool]:
 
 
 def _say_what_was_tested(cells: pd.DataFrame) -> str:
-    if cells.empty:
-        return "No test post has a label of this view, so that nothing can be said."
     mixtures, languages = cells["mixture"].nunique(), cells["test_language"].nunique()
     seeds = int(cells["seeds"].max())
     low, high = int(cells["n"].min()), int(cells["n"].max())
@@ -103,7 +122,7 @@ def _say_what_transfers(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
 
 def _say_what_is_best(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame | None) -> str:
     if cells.empty:
-        return "There is no best mixture without scores."
+        return "There is no best mixture: no cell has enough posts to be ranked."
     whole = cells.groupby("mixture")["test_language"].nunique() == cells["test_language"].nunique()
     complete = cells[cells["mixture"].isin(whole.index[whole])]
     if complete.empty:
@@ -141,7 +160,7 @@ def _say_what_exposure_does(
     cells: pd.DataFrame, shares: pd.Series, quantity: str, generator: np.random.Generator
 ) -> str:
     if cells.empty:
-        return "What pre-training exposure does cannot be told without scores."
+        return "What pre-training exposure does cannot be told: no cell has enough posts to be ranked."
     mixture = str(cells.groupby("mixture")["score"].mean().idxmax())
     points = cells[cells["mixture"] == mixture].assign(share=cells["test_language"].map(shares))
     known = points[points["share"] > 0]

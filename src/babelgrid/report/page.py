@@ -70,13 +70,15 @@ def write_report(
     note: a sentence on what is constructed in the data, or an empty string.
     """
     cells, exposure = read_table(tables["cells"]), read_table(tables["exposure"])
+    scores = _read("scores", tables)
+    replicates = read_replicates(tables["replicates"]) if "replicates" in tables else None
     payload = build_payload(
         cells,
         exposure,
         views=views,
         metric=metric,
         table=share_table,
-        scores=_read("scores", tables),
+        scores=scores,
         confusions=read_parquet(tables["confusions"]) if "confusions" in tables else None,
     )
     if settings.show_texts:
@@ -86,7 +88,8 @@ def write_report(
     content = {
         "experiment": experiment,
         "note": note,
-        "answer": answer(cells, exposure, _replicates(tables), metric=metric, table=share_table, seed=seed),
+        "answer": answer(cells, exposure, scores, replicates, metric=metric, table=share_table, seed=seed),
+        "has_intervals": replicates is not None,
         "payload": payload,
         "charts": CHARTS,
         "claims": _results("claims", "The original study's claims, on this experiment", tables),
@@ -147,10 +150,6 @@ def _hash(script: str) -> str:
 
 def _read(name: str, tables: Tables) -> pd.DataFrame | None:
     return read_table(tables[name]) if name in tables else None
-
-
-def _replicates(tables: Tables) -> pd.DataFrame | None:
-    return read_replicates(tables["replicates"]) if "replicates" in tables else None
 
 
 def _further(name: str, title: str, path: Path) -> dict[str, Any]:
