@@ -45,6 +45,9 @@ def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):
     tables = {"cells": _cells(mixtures, views, seeds), "exposure": _exposure(mixtures)}
     tables["scores"] = _joint(tables["cells"])
     tables["learning_curves"] = _curves(mixtures, seeds)
+    tables["donors"] = _donors(tables["scores"])
+    tables["doses"], tables["dose_fits"] = _doses(tables["scores"])
+    tables["calibration"] = _calibration(tables["scores"])
     paths = {name: folder / "tables" / f"{name}.csv" for name in tables}
     for name, frame in tables.items():
         frame.to_csv(paths[name], index=False)
@@ -69,6 +72,42 @@ def _cells(mixtures, views, seeds):
                     key = {"mixture": mixture, "seed": seed, "test_language": language, "split": "test", "view": view}
                     rows.append({**key, "n": 20 if language == "ko" and view == "stance" else 200, **_scores(score)})
     return pd.DataFrame(rows)
+
+
+def _donors(scores):
+    rows = []
+    for view, own in scores.groupby("view", sort=False):
+        matrix = own.set_index(["mixture", "test_language"])["score"].unstack()
+        alone = [code for code in LANGUAGES if code in matrix.index]
+        means = {("donor", code): matrix.loc[code].drop(code) for code in alone}
+        means |= {("recipient", code): matrix.loc[[one for one in alone if one != code], code] for code in LANGUAGES}
+        for (role, name), values in means.items():
+            mean = values.mean()
+            gain = {"gain": mean - 0.4, "gain_low": mean - 0.42, "gain_high": mean - 0.38}
+            key = {"view": view, "role": role, "name": name, "cells": len(values)}
+            rows.append({**key, "score": mean, "low": mean - 0.02, "high": mean + 0.02, **gain})
+    return pd.DataFrame(rows)
+
+
+def _doses(scores):
+    named = scores["mixture"].str.extract(r"^(?P<base>.+)\+(?P<language>[^+@]+)@(?P<dose>\d+)$")
+    dosed = scores.assign(base=named["base"], language=named["language"], dose=named["dose"].astype(float))
+    dosed = dosed[dosed["test_language"] == dosed["language"]]
+    series = dosed[["view", "base", "language"]].drop_duplicates()
+    left, right = ["view", "base", "language"], ["view", "mixture", "test_language"]
+    start = series.merge(scores, left_on=left, right_on=right).assign(dose=0.0)
+    fits = series.assign(doses=5, floor=0.45, rise=0.3, scale=9.0, scale_low=4.0, scale_high=30.0, in_language=0.75)
+    fits = fits.assign(target=0.71, size=18.1, size_low=7.9, size_high=np.inf, largest_dose=75, reached=0.81)
+    columns = ["view", "base", "language", "dose", "mixture", "n", "score", "low", "high"]
+    return pd.concat([start, dosed])[columns].sort_values(["view", "base", "language", "dose"]), fits
+
+
+def _calibration(scores):
+    generator = np.random.default_rng(8)
+    table = scores[["view", "mixture", "test_language", "seeds", "n"]]
+    error = generator.uniform(0.05, 0.25, len(table))
+    table = table.assign(ece=error, brier=error + 0.3, temperature=1.8, ece_scaled=error / 2, brier_scaled=error + 0.2)
+    return table.assign(scaled_on="the other half of the test posts")
 
 
 def _curves(mixtures, seeds):

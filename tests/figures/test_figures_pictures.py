@@ -11,8 +11,6 @@ from babelgrid.errors import UserError
 from babelgrid.figures.bias import draw_exposure_bias
 from babelgrid.figures.confusion import draw_confusion
 from babelgrid.figures.curves import draw_curves
-from babelgrid.figures.donors import donor_scores, draw_donors
-from babelgrid.figures.doses import draw_doses
 from babelgrid.figures.gain import draw_gain
 from babelgrid.figures.matrix import (
     draw_clustered_matrix,
@@ -20,7 +18,7 @@ from babelgrid.figures.matrix import (
     draw_gap_matrix,
     draw_transfer_matrix,
 )
-from babelgrid.figures.picture import GridTables, Picture, collect_cells
+from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.figures.style import ONE_COLUMN
 
 LANGUAGES = ["en", "es", "hu", "de", "fr", "it", "tr"]
@@ -79,8 +77,6 @@ DRAWN = {
     "clusters": draw_clustered_matrix,
     "bias": draw_exposure_bias,
     "gain": draw_gain,
-    "doses": draw_doses,
-    "donors": draw_donors,
 }
 
 
@@ -228,30 +224,6 @@ def test_the_clustered_matrix_holds_the_same_scores_in_another_order(drawn):
     )
     assert list(matrix.index) != list(clusters.index)
     assert matrix.sort_index().equals(clusters.sort_index())
-
-
-def test_a_dose_starts_at_the_mixture_without_it(drawn):
-    data = pd.read_csv(drawn / "doses.csv")
-    assert data[["dose", "mixture"]].to_numpy().tolist() == [[0, "en"], [25, "en+hu@25"]]
-
-
-def test_a_donor_is_not_credited_with_its_own_language(tables):
-    cells = collect_cells(tables, Picture("topic", "macro_f1", "llama2", ""))
-    donors = donor_scores(cells).set_index("test_language")
-    given = cells[(cells["mixture"] == "en") & ~cells["test_language"].isin(["en", "tr"])]["score"]
-    assert donors.loc["en", "donor"] == pytest.approx(given.mean())
-    assert donors.loc["en", "targets"] == 5
-    assert donors.loc["hu", "recipient"] == pytest.approx(
-        cells.query("mixture == 'en' and test_language == 'hu'")["score"].item()
-    )
-    assert donors.loc["tr", "donors"] == 0
-
-
-def test_too_few_donors_are_said_and_not_drawn(tables, tmp_path):
-    scores = pd.read_csv(tables.scores)
-    scores.assign(ranked=False).to_csv(tables.scores, index=False)
-    _draw(draw_donors, tables, tmp_path / "donors")
-    assert "Fewer than two languages" in (tmp_path / "donors.svg").read_text()
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_the_answer_is_made_from_the_numbers():
         "all": [0.95, 0.9, 0.85, 0.8, 0.75, 0.7],
     }
     held = {"en": ["en"], "es": ["es"], "all": LANGUAGES[:6]}
-    sentences = answer(*_grid(scores, held), metric="macro_f1", table="llama2", seed=0)["topic"]
+    sentences = answer(*_grid(scores, held), None, None, metric="macro_f1", table="llama2", seed=0)["topic"]
     assert sentences[0] == "3 mixtures of languages were tested on 6 languages with 100 posts each, over 1 seed."
     assert "Spanish (es) gives most to the others (mean Macro-F1 .70 over 4 languages" in sentences[1]
     assert "English (en) least (.40)" in sentences[1]
@@ -84,8 +84,33 @@ def test_the_answer_is_made_from_the_numbers():
     assert "is 1.00" in sentences[4]
 
 
+def test_a_mean_stands_with_its_interval_over_posts_and_seeds():
+    scores, held = {"en": [0.9, 0.6, 0.4], "es": [0.6, 0.9, 0.8]}, {"en": ["en"], "es": ["es"]}
+    index = [("topic", mixture, code) for mixture in scores for code in LANGUAGES[:3]]
+    drawn = pd.DataFrame(
+        {"seeds": 1, "n": 100, "score": 0.5, "r0": 0.5, "r1": 0.5, "r2": 0.7}, pd.MultiIndex.from_tuples(index)
+    )
+    drawn.index.names = ["view", "mixture", "test_language"]
+    sentences = answer(*_grid(scores, held), None, drawn, metric="macro_f1", table="llama2", seed=0)["topic"]
+    assert "that of es, .77 [.50, .69]" in sentences[3]
+    assert "(mean Macro-F1 .80 [.50, .69] over 1 language" in sentences[1]
+
+
+def test_a_cell_of_too_few_posts_is_not_compared_with_others():
+    grid = _grid({"en": [0.9, 0.6], "es": [0.6, 0.95]}, {"en": ["en"], "es": ["es"]})
+    ranked = pd.DataFrame([("topic", "en", "en", True), ("topic", "en", "es", True)])
+    ranked.columns = ["view", "mixture", "test_language", "ranked"]
+    sentences = answer(*grid, ranked, None, metric="macro_f1", table="llama2", seed=0)["topic"]
+    assert "that of en, .75" in sentences[3]
+    nothing = answer(*grid, ranked.assign(ranked=False), None, metric="macro_f1", table="llama2", seed=0)["topic"]
+    assert "no cell has enough posts" in nothing[3]
+    assert "no cell has enough posts" in nothing[4]
+
+
 def test_the_answer_says_what_a_small_grid_cannot_tell():
-    sentences = answer(*_grid({"en": [0.9, 0.5]}, {"en": ["en"]}), metric="macro_f1", table="llama2", seed=0)["topic"]
+    sentences = answer(
+        *_grid({"en": [0.9, 0.5]}, {"en": ["en"]}), None, None, metric="macro_f1", table="llama2", seed=0
+    )["topic"]
     assert len(sentences) == 5
     assert "cannot be told" in sentences[1]
     assert "known for 2 languages only" in sentences[4]

@@ -1,12 +1,18 @@
 # From tables to pictures: seconds, and nothing but tables is read.
 FORMATS = ["pdf", "svg", "png", "csv"]
+
+MADE = {Path(table).stem for table in TABLES}
 ALONE = [name for name in GRID.mixtures if name in GRID.test_languages]
 FIGURE_NAMES = ["transfer_matrix", "clustered_matrix", "exposure_bias", "confusion"]
-FIGURE_NAMES += ["gap_matrix"] * bool(ALONE) + ["donors"] * (len(ALONE) > 1)
+FIGURE_NAMES += ["gap_matrix"] * bool(ALONE)
 if "none" in GRID.mixtures:
     # Against tokens seen in fine-tuning, which nobody counted for predictions made elsewhere.
     FIGURE_NAMES += ["gain_matrix"] + ["gain"] * (not IMPORT)
-FIGURE_NAMES += ["doses"] * any(one.dose_language for one in GRID.mixtures.values())
+FIGURE_NAMES += ["donors"] * (len(ALONE) > 1 and ("donors" in MADE))
+FIGURE_NAMES += ["doses"] * (
+    any(one.dose_language for one in GRID.mixtures.values()) and ("doses" in MADE)
+)
+FIGURE_NAMES += ["calibration"] * ("calibration" in MADE)
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}_{{view}}.{{format}}",
     figure=FIGURE_NAMES,
@@ -41,109 +47,45 @@ LOOK = {
     "note": NOTE,
     "width": WIDTH,
 }
-# One mixture's confusion is a figure; that of every other is in the report.
+# One mixture's confusion and calibration are figures; those of the others are in the report and its tables.
 CONFUSED = max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages)).name
 
 
-rule draw_transfer_matrix:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("transfer_matrix"),
-    log:
-        f"{RESULTS}/logs/draw_transfer_matrix/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_transfer_matrix"),
-        look=LOOK,
-    script:
-        "../scripts/draw_transfer_matrix.py"
+# Figures that are drawn from the same tables of the grid.
+GRID_FIGURES = {
+    "draw_transfer_matrix": "transfer_matrix",
+    "draw_clustered_matrix": "clustered_matrix",
+    "draw_gap_matrix": "gap_matrix",
+    "draw_gain_matrix": "gain_matrix",
+    "draw_exposure_bias": "exposure_bias",
+    "draw_gain": "gain",
+}
 
+for draw_figure, figure in GRID_FIGURES.items():
 
-rule draw_clustered_matrix:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("clustered_matrix"),
-    log:
-        f"{RESULTS}/logs/draw_clustered_matrix/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_clustered_matrix"),
-        look=LOOK,
-    script:
-        "../scripts/draw_clustered_matrix.py"
-
-
-rule draw_gap_matrix:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("gap_matrix"),
-    log:
-        f"{RESULTS}/logs/draw_gap_matrix/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_gap_matrix"),
-        look=LOOK,
-    script:
-        "../scripts/draw_gap_matrix.py"
-
-
-rule draw_gain_matrix:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("gain_matrix"),
-    log:
-        f"{RESULTS}/logs/draw_gain_matrix/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_gain_matrix"),
-        look=LOOK,
-    script:
-        "../scripts/draw_gain_matrix.py"
-
-
-rule draw_exposure_bias:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("exposure_bias"),
-    log:
-        f"{RESULTS}/logs/draw_exposure_bias/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_exposure_bias"),
-        look=LOOK,
-    script:
-        "../scripts/draw_exposure_bias.py"
-
-
-rule draw_gain:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("gain"),
-    log:
-        f"{RESULTS}/logs/draw_gain/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_gain"),
-        look=LOOK,
-    script:
-        "../scripts/draw_gain.py"
+    rule:
+        name:
+            draw_figure
+        input:
+            **GRID_TABLES,
+        output:
+            **figure_files(figure),
+        log:
+            f"{RESULTS}/logs/{draw_figure}/{{view}}.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code(draw_figure),
+            look=LOOK,
+        script:
+            f"../scripts/{draw_figure}.py"
 
 
 rule draw_doses:
     input:
-        **GRID_TABLES,
+        style=STYLE_FILE,
+        doses=f"{RESULTS}/tables/doses.csv",
+        fits=f"{RESULTS}/tables/dose_fits.csv",
     output:
         **figure_files("doses"),
     log:
@@ -152,14 +94,15 @@ rule draw_doses:
         "../../envs/babelgrid.yaml"
     params:
         code=code("draw_doses"),
-        look=LOOK,
+        look={"metric": EXPERIMENT.score.metric, "note": NOTE, "width": WIDTH},
     script:
         "../scripts/draw_doses.py"
 
 
 rule draw_donors:
     input:
-        **GRID_TABLES,
+        style=STYLE_FILE,
+        donors=f"{RESULTS}/tables/donors.csv",
     output:
         **figure_files("donors"),
     log:
@@ -168,9 +111,31 @@ rule draw_donors:
         "../../envs/babelgrid.yaml"
     params:
         code=code("draw_donors"),
-        look=LOOK,
+        look={
+            "languages": list(GRID.test_languages),
+            "metric": EXPERIMENT.score.metric,
+            "note": NOTE,
+            "width": WIDTH,
+        },
     script:
         "../scripts/draw_donors.py"
+
+
+rule draw_calibration:
+    input:
+        style=STYLE_FILE,
+        calibration=f"{RESULTS}/tables/calibration.csv",
+    output:
+        **figure_files("calibration"),
+    log:
+        f"{RESULTS}/logs/draw_calibration/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_calibration"),
+        look={"mixture": CONFUSED, "note": NOTE, "width": WIDTH},
+    script:
+        "../scripts/draw_calibration.py"
 
 
 rule draw_confusion:
@@ -188,25 +153,6 @@ rule draw_confusion:
         look={"mixture": CONFUSED, "note": NOTE, "width": WIDTH},
     script:
         "../scripts/draw_confusion.py"
-
-
-rule collect_curves:
-    input:
-        [
-            f"{RESULTS}/adapters/{mixture}/seed{seed}/training.csv"
-            for mixture, seed in GRID.adapters
-        ],
-    output:
-        ensure(f"{RESULTS}/tables/learning_curves.csv", non_empty=True),
-    log:
-        f"{RESULTS}/logs/collect_curves.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("collect_curves"),
-        adapters=list(map(list, GRID.adapters)),
-    script:
-        "../scripts/collect_curves.py"
 
 
 rule draw_curves:

@@ -25,6 +25,25 @@ rule tabulate_confusions:
         "../scripts/tabulate_confusions.py"
 
 
+rule collect_curves:
+    input:
+        [
+            f"{RESULTS}/adapters/{mixture}/seed{seed}/training.csv"
+            for mixture, seed in GRID.adapters
+        ],
+    output:
+        ensure(f"{RESULTS}/tables/learning_curves.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/collect_curves.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("collect_curves"),
+        adapters=list(map(list, GRID.adapters)),
+    script:
+        "../scripts/collect_curves.py"
+
+
 rule write_report:
     input:
         page=sorted(
@@ -32,7 +51,7 @@ rule write_report:
             for path in Path(workflow.basedir, "src/babelgrid/report").glob("*.*")
             if path.suffix != ".py"
         ),
-        tables=[table for table in TABLES if table.endswith(".csv")],
+        tables=TABLES,
         confusions=f"{RESULTS}/tables/confusions.parquet",
         # Texts are read only where the config asks for them.
         posts=TEST_POSTS * EXPERIMENT.report.show_texts,

@@ -1,15 +1,12 @@
 from pathlib import Path
 
 from babelgrid.figures.donors import draw_donors
-from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.job import job
 
 with job(snakemake.log[0]):
     draw_donors(
-        GridTables(snakemake.input.cells, snakemake.input.scores, snakemake.input.exposure),
-        Picture(
-            snakemake.wildcards.view,
-            out_stem=Path(snakemake.output.svg).with_suffix(""),
-            **snakemake.params.look,
-        ),
+        snakemake.input.donors,
+        view=snakemake.wildcards.view,
+        out_stem=Path(snakemake.output.svg).with_suffix(""),
+        **snakemake.params.look,
     )

@@ -1,110 +1,91 @@
 """The dose-response plot: the score in a language against the number of its posts in the mixture."""
 
-import re
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.figures.order import language_name
-from babelgrid.figures.picture import GridTables, Picture, collect_cells
 from babelgrid.figures.style import (
     FAINT,
     METRIC_NAMES,
     SEEN_COLOUR,
     TWO_COLUMNS,
-    count_seeds,
     decimal,
     house_style,
     save_figure,
     wrap,
 )
 
-DOSE = re.compile(r"(?P<base>.+)\+(?P<language>[^+@]+)@(?P<dose>\d+)")
-"""A mixture with a dose, such as `en+hu@25`: 25 posts of Hungarian, the others as in the mixture before the plus."""
-_PANEL_HEIGHT = 1.25
+_PANEL_HEIGHT = 1.2
+_ROW = _PANEL_HEIGHT + 0.38
 
 
-def draw_doses(tables: GridTables, picture: Picture) -> None:
+def draw_doses(
+    doses_path: str | Path,
+    fits_path: str | Path,
+    *,
+    view: str,
+    metric: Metric,
+    note: str,
+    width: float,
+    out_stem: str | Path,
+) -> None:
     """Draw the score in the added language against its dose, a panel for each base mixture and added language.
 
-    A dose of 0 is the base mixture. Dashed: the adapter trained on that language alone, where the grid has one; dotted:
-    the better baseline of the base mixture there. The axis is linear from 0 to the smallest dose and logarithmic above.
-    Raises `UserError` where the grid has no doses.
+    doses_path, fits_path: doses.csv and dose_fits.csv. Points with their intervals, the fitted saturating curve, and,
+    dashed, 95% of the score of the adapter trained on that language alone. A panel's title ends with the dose at which
+    the curve reaches that, and its interval. The axis is linear from 0 to the smallest dose and logarithmic above.
+    Raises `UserError` where the view has no doses.
     """
-    cells = collect_cells(tables, picture)
-    data = dose_points(cells)
+    doses, fits = (read_table(path) for path in (doses_path, fits_path))
+    data = doses[doses["view"] == view].dropna(subset="score").merge(fits, on=["view", "base", "language"], how="left")
     if data.empty:
-        raise UserError(f"{tables.cells}: there are no doses to draw; add mixtures.doses")
-    own = cells[cells["mixture"] == cells["test_language"]].set_index("test_language")["score"]
-    data = data.assign(in_language=data["language"].map(own))
+        raise UserError(f"{doses_path}: there are no doses of the view {view!r} to draw; add mixtures.doses")
     with house_style():
-        figure, panels = _lay_out(data, picture)
-        for axes, ((base, language), points) in zip(
-            panels, data.groupby(["base", "language"], sort=False), strict=True
-        ):
-            _draw_panel(axes, points, f"{base} + {language_name(str(language))} ({language})")
-        save_figure(figure, data, picture.out_stem)
+        figure, panels = _lay_out(
+            data, f"{METRIC_NAMES[metric]} by dose of a language: {view}", METRIC_NAMES[metric], note, width
+        )
+        for axes, (_, points) in zip(panels, data.groupby(["base", "language"], sort=False), strict=True):
+            _draw_panel(axes, points)
+        save_figure(figure, data, out_stem)
 
 
-def dose_points(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return base, language, dose, mixture, seeds, score, low, high, ranked and baseline of every dose.
-
-    A series begins with its base, dose 0. cells: as `picture.collect_cells` returns them.
-    """
-    named = cells["mixture"].str.extract(rf"^{DOSE.pattern}$")
-    dosed = cells.assign(base=named["base"], language=named["language"], dose=named["dose"].astype(float))
-    dosed = dosed[dosed["test_language"] == dosed["language"]]
-    series = dosed[["base", "language"]].drop_duplicates()
-    start = series.merge(cells, left_on=["base", "language"], right_on=["mixture", "test_language"]).assign(dose=0.0)
-    columns = ["base", "language", "dose", "mixture", "seeds", "score", "low", "high", "ranked", "baseline"]
-    points = pd.concat([start, dosed])[columns].dropna(subset="score")
-    order = {pair: number for number, pair in enumerate(series.itertuples(index=False, name=None))}
-    points["place"] = [order[pair] for pair in zip(points["base"], points["language"], strict=True)]
-    return points.sort_values(["place", "dose"], kind="stable").drop(columns="place").reset_index(drop=True)
-
-
-def _lay_out(data: pd.DataFrame, picture: Picture) -> tuple[Figure, list[Axes]]:
+def _lay_out(data: pd.DataFrame, title: str, metric: str, note: str, width: float) -> tuple[Figure, list[Axes]]:
     """Make a figure with a panel for each base and language, at most two or four in a row, on the same axes."""
     panels = len(data[["base", "language"]].drop_duplicates())
-    columns = min(panels, 4 if picture.width >= TWO_COLUMNS else 2)
-    rows = -(-panels // columns)
+    columns = min(panels, 4 if width >= TWO_COLUMNS else 2)
     foot = (
-        f"{count_seeds(data)}; bars: 95% intervals over posts and seeds. Dashed: trained on that language alone. "
-        f"Dotted: better baseline of the mixture without the dose. {picture.note}"
+        f"Bars: 95% intervals over posts and seeds. Line: fitted saturating curve. Dashed: 95% of the score of the "
+        f"adapter trained on that language alone; in a title, the dose at which the curve reaches it, with its 95% "
+        f"interval. {note}"
     )
-    lines = wrap(foot.strip(), picture.width - 0.16, 6)
-    bottom = 0.42 + 0.12 * len(lines)
-    height = 0.5 + rows * (_PANEL_HEIGHT + 0.3) + bottom - 0.1
+    lines = wrap(foot.strip(), width - 0.16, 6)
+    height = 0.54 + -(-panels // columns) * _ROW + 0.32 + 0.12 * len(lines)
     left, gap = 0.42, 0.14
-    width = (picture.width - left - 0.1 - (columns - 1) * gap) / columns
-    figure = Figure(figsize=(picture.width, height))
+    panel = (width - left - 0.1 - (columns - 1) * gap) / columns
+    figure = Figure(figsize=(width, height))
     axes: list[Axes] = []
     for number in range(panels):
         row, column = divmod(number, columns)
-        y = height - 0.5 - row * (_PANEL_HEIGHT + 0.3) - _PANEL_HEIGHT
-        x = left + column * (width + gap)
-        box = (x / picture.width, y / height, width / picture.width, _PANEL_HEIGHT / height)
-        axes.append(figure.add_axes(box, sharex=axes[0] if axes else None, sharey=axes[0] if axes else None))
+        x, y = left + column * (panel + gap), height - 0.6 - row * _ROW - _PANEL_HEIGHT
+        shared = axes[0] if axes else None
+        box = (x / width, y / height, panel / width, _PANEL_HEIGHT / height)
+        axes.append(figure.add_axes(box, sharex=shared, sharey=shared))
         axes[-1].tick_params(labelleft=column == 0, labelbottom=number + columns >= panels)
-    _write_words(figure, picture, lines, axes)
-    _scale(axes[0], data)
-    return figure, axes
-
-
-def _write_words(figure: Figure, picture: Picture, lines: list[str], axes: list[Axes]) -> None:
-    width, height = figure.get_size_inches()
-    name = METRIC_NAMES[picture.metric]
-    size = 8.5 if width >= TWO_COLUMNS else 7
-    figure.text(
-        0.08 / width, 1 - 0.2 / height, f"{name} by dose of a language: {picture.view}", size=size, weight="bold"
-    )
+    figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
     for number, line in enumerate(reversed(lines)):
         figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
     lowest, highest = min(one.get_position().y0 for one in axes), max(one.get_position().y1 for one in axes)
-    figure.text(0.09 / width, (lowest + highest) / 2, name, rotation=90, va="center", size=7)
-    figure.text(0.5, lowest - 0.34 / height, "posts of the added language in the mixture", ha="center", size=7)
+    figure.text(0.09 / width, (lowest + highest) / 2, metric, rotation=90, va="center", size=7)
+    figure.text(0.5, lowest - 0.32 / height, "posts of the added language in the mixture", ha="center", size=7)
+    _scale(axes[0], data)
+    return figure, axes
 
 
 def _scale(axes: Axes, data: pd.DataFrame) -> None:
@@ -115,20 +96,41 @@ def _scale(axes: Axes, data: pd.DataFrame) -> None:
     axes.set_xticks(shown, [f"{dose:.0f}" for dose in shown], minor=False)
     axes.set_xticks([], minor=True)
     axes.set_xlim(-0.25 * smallest, doses[-1] * 1.25)
-    low, high = data[["low", "baseline", "in_language", "score"]].min().min(), data[["high", "in_language"]].max().max()
+    low, high = data[["low", "score", "target"]].min().min(), data[["high", "score", "target"]].max().max()
     margin = 0.06 * (high - low)
     axes.set_ylim(low - margin, high + margin)
     axes.yaxis.set_major_formatter(lambda value, _: decimal(value, 1))
 
 
-def _draw_panel(axes: Axes, points: pd.DataFrame, title: str) -> None:
-    axes.set_title(title, size=6.5)
+def _draw_panel(axes: Axes, points: pd.DataFrame) -> None:
+    first = points.iloc[0]
+    axes.set_title(
+        f"{first['base']} + {language_name(first['language'])} ({first['language']})\n{_size(first)}", size=6
+    )
     axes.grid(axis="y")
-    own, baseline = float(points["in_language"].iloc[0]), float(points["baseline"].iloc[0])
-    axes.axhline(own, color="#555555", linewidth=0.8, linestyle="--", zorder=1)
-    axes.axhline(baseline, color="#888888", linewidth=0.8, linestyle=":", zorder=1)
-    axes.vlines(points["dose"], points["low"], points["high"], color=SEEN_COLOUR, linewidth=0.7, alpha=0.5)
-    axes.plot(points["dose"], points["score"], "-", color=SEEN_COLOUR, linewidth=1)
-    for ranked, fill in ((True, SEEN_COLOUR), (False, "white")):
-        some = points[points["ranked"] == ranked]
-        axes.plot(some["dose"], some["score"], "o", color=SEEN_COLOUR, mfc=fill, markersize=3.2, markeredgewidth=0.7)
+    axes.axhline(first["target"], color="#555555", linewidth=0.8, linestyle="--", zorder=1)
+    dose = points["dose"].to_numpy(float)
+    if pd.notna(first["scale"]):
+        x = np.concatenate(
+            [
+                np.linspace(0, max(1.0, dose[dose > 0].min()), 20),
+                np.geomspace(max(1.0, dose[dose > 0].min()), dose.max(), 40),
+            ]
+        )
+        axes.plot(x, first["floor"] - first["rise"] * np.expm1(-x / first["scale"]), color="#777777", linewidth=0.8)
+    axes.vlines(dose, points["low"], points["high"], color=SEEN_COLOUR, linewidth=0.7, alpha=0.5)
+    axes.plot(dose, points["score"], "o", color=SEEN_COLOUR, markersize=3.2, markeredgewidth=0.7)
+
+
+def _size(fit: pd.Series) -> str:
+    """Say at which dose the curve reaches the target, in posts, with the interval."""
+    if pd.isna(fit["target"]):
+        return "no adapter of its own"
+    if pd.isna(fit["size"]):
+        return "too few doses for a curve"
+    size, low, high = (_posts(float(fit[name])) for name in ("size", "size_low", "size_high"))
+    return f"95% at {size} [{low}, {high}]"
+
+
+def _posts(size: float) -> str:
+    return "never" if np.isinf(size) else f"{size:.0f}"

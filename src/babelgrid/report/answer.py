@@ -6,6 +6,8 @@ from scipy.stats import rankdata
 
 from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.metrics import Floats, Metric
+from babelgrid.analysis.replicates import replicates_of
+from babelgrid.analysis.scores import percentile_interval
 from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.transfer import average_over_seeds
 from babelgrid.analysis.trend import FEWEST_LANGUAGES, spearman
@@ -16,29 +18,57 @@ _RESAMPLES = 1000
 
 
 def answer(
-    cells: pd.DataFrame, exposure: pd.DataFrame, *, metric: Metric, table: str, seed: int
+    cells: pd.DataFrame,
+    exposure: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    replicates: pd.DataFrame | None,
+    *,
+    metric: Metric,
+    table: str,
+    seed: int,
 ) -> dict[str, list[str]]:
     """Return view -> five sentences: what was tested, donors, transfer, the best mixture, exposure.
 
-    A sentence that the grid cannot fill says so. seed: of the interval over languages.
+    A sentence that the grid cannot fill says so. scores: scores.csv; a cell that is not ranked there is not compared
+    with others. replicates: as `replicates.read_replicates` returns them; without them
+    means stand without their intervals over posts and seeds. seed: of the interval over languages.
     """
-    means = average_over_seeds(cells, metric)
+    means = average_over_seeds(cells, metric).dropna(subset="score")
     seen = seen_cells(exposure)
     shares = exposure_of_languages(exposure, table)
-    name = METRIC_NAMES[metric]
+    means = means.assign(seen=_is_seen(means, seen), ranked=_is_ranked(means, scores))
     return {
-        str(view): [
-            _say_what_was_tested(scored),
-            _say_who_gives(scored, seen, name),
-            _say_what_transfers(scored, seen),
-            _say_what_is_best(scored, name),
-            _say_what_exposure_does(scored, shares, describe_quantity(table), np.random.default_rng(seed)),
-        ]
-        for view, scored in (
-            (view, group.dropna(subset="score").assign(seen=_is_seen(group.dropna(subset="score"), seen)))
-            for view, group in means.groupby("view", sort=False)
-        )
+        str(view): _sentences(own, seen, _of_view(replicates, str(view)), shares, metric, table, seed)
+        for view, own in means.groupby("view", sort=False)
     }
+
+
+def _sentences(
+    cells: pd.DataFrame,
+    seen: set[tuple[str, str]],
+    replicates: pd.DataFrame | None,
+    shares: pd.Series,
+    metric: Metric,
+    table: str,
+    seed: int,
+) -> list[str]:
+    ranked = cells[cells["ranked"]]
+    name = METRIC_NAMES[metric]
+    return [
+        _say_what_was_tested(cells),
+        _say_who_gives(ranked, seen, name, replicates),
+        _say_what_transfers(ranked, seen),
+        _say_what_is_best(ranked, name, replicates),
+        _say_what_exposure_does(ranked, shares, describe_quantity(table), np.random.default_rng(seed)),
+    ]
+
+
+def _is_ranked(cells: pd.DataFrame, scores: pd.DataFrame | None) -> list[bool]:
+    if scores is None:
+        return [True] * len(cells)
+    key = ["view", "mixture", "test_language"]
+    ranked = set(scores.loc[scores["ranked"].astype(bool), key].itertuples(index=False, name=None))
+    return [cell in ranked for cell in cells[key].itertuples(index=False, name=None)]
 
 
 def _is_seen(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> list[bool]:
@@ -46,8 +76,6 @@ def _is_seen(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> list[bool]:
 
 
 def _say_what_was_tested(cells: pd.DataFrame) -> str:
-    if cells.empty:
-        return "No test post has a label of this view, so that nothing can be said."
     mixtures, languages = cells["mixture"].nunique(), cells["test_language"].nunique()
     seeds = int(cells["seeds"].max())
     low, high = int(cells["n"].min()), int(cells["n"].max())
@@ -58,7 +86,9 @@ def _say_what_was_tested(cells: pd.DataFrame) -> str:
     )
 
 
-def _say_who_gives(cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str) -> str:
+def _say_who_gives(
+    cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str, replicates: pd.DataFrame | None
+) -> str:
     """Compare mixtures of one language by their mean over the languages that none of them was trained on, or by all."""
     held = pd.Series([name for name, _ in seen]).value_counts() if seen else pd.Series(dtype=int)
     single = cells[cells["mixture"].map(held).eq(1) & ~cells["mixture"].str.contains("@")]
@@ -70,10 +100,11 @@ def _say_who_gives(cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str)
     compared, where = (shared, "that none of them was trained on") if len(shared) else (elsewhere, "not trained on")
     donors = compared.groupby("mixture")["score"].mean().sort_values(ascending=False, kind="stable")
     targets = compared["test_language"].nunique()
+    first, last = (_interval_of_mean(compared[compared["mixture"] == donors.index[end]], replicates) for end in (0, -1))
     return (
         f"Of {len(donors)} languages trained on alone, {_named(donors.index[0])} gives most to the others (mean "
-        f"{metric} {decimal(donors.iloc[0])} over {_count(targets, 'language')} {where}) and "
-        f"{_named(donors.index[-1])} least ({decimal(donors.iloc[-1])})."
+        f"{metric} {decimal(donors.iloc[0])}{first} over {_count(targets, 'language')} {where}) and "
+        f"{_named(donors.index[-1])} least ({decimal(donors.iloc[-1])}{last})."
     )
 
 
@@ -89,9 +120,9 @@ def _say_what_transfers(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
     return f"Fine-tuned models score above the better baseline in {' and in '.join(parts)}."
 
 
-def _say_what_is_best(cells: pd.DataFrame, metric: str) -> str:
+def _say_what_is_best(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame | None) -> str:
     if cells.empty:
-        return "There is no best mixture without scores."
+        return "There is no best mixture: no cell has enough posts to be ranked."
     whole = cells.groupby("mixture")["test_language"].nunique() == cells["test_language"].nunique()
     complete = cells[cells["mixture"].isin(whole.index[whole])]
     if complete.empty:
@@ -100,19 +131,36 @@ def _say_what_is_best(cells: pd.DataFrame, metric: str) -> str:
     mean, worst = mixtures.mean(), mixtures.min()
     best, safest = str(mean.idxmax()), str(worst.idxmax())
     weakest = complete[complete["mixture"] == best].sort_values("score", kind="stable").iloc[0]
+    interval = _interval_of_mean(complete[complete["mixture"] == best], replicates)
     also = "which is also the best worst score" if best == safest else f"the best worst score is that of {safest}"
     return (
-        f"The highest mean {metric} over all languages is that of {best}, {decimal(mean[best])}; its weakest language "
-        f"is {_named(weakest['test_language'])} with {decimal(weakest['score'])}, {also}"
+        f"The highest mean {metric} over all languages is that of {best}, {decimal(mean[best])}{interval}; its weakest "
+        f"language is {_named(weakest['test_language'])} with {decimal(weakest['score'])}, {also}"
         f"{'' if best == safest else f', {decimal(worst[safest])}'}."
     )
+
+
+def _of_view(replicates: pd.DataFrame | None, view: str) -> pd.DataFrame | None:
+    """Return the replicates of one view, indexed by mixture and test language."""
+    if replicates is None or view not in replicates.index.get_level_values("view"):
+        return None
+    return replicates_of(replicates).loc[[view]].droplevel("view")
+
+
+def _interval_of_mean(cells: pd.DataFrame, replicates: pd.DataFrame | None) -> str:
+    """Return ` [low, high]`: the 95% percentile interval, over posts and seeds, of the mean of some cells' scores."""
+    if replicates is None:
+        return ""
+    place = pd.MultiIndex.from_frame(cells[["mixture", "test_language"]])
+    low, high = percentile_interval(replicates.reindex(place).to_numpy(float).mean(axis=0))
+    return f" [{decimal(float(low))}, {decimal(float(high))}]"
 
 
 def _say_what_exposure_does(
     cells: pd.DataFrame, shares: pd.Series, quantity: str, generator: np.random.Generator
 ) -> str:
     if cells.empty:
-        return "What pre-training exposure does cannot be told without scores."
+        return "What pre-training exposure does cannot be told: no cell has enough posts to be ranked."
     mixture = str(cells.groupby("mixture")["score"].mean().idxmax())
     points = cells[cells["mixture"] == mixture].assign(share=cells["test_language"].map(shares))
     known = points[points["share"] > 0]

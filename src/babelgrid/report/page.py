@@ -14,6 +14,7 @@ import pandas as pd
 import vl_convert
 
 from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.replicates import read_replicates
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import View
 from babelgrid.config.report import Report
@@ -22,6 +23,23 @@ from babelgrid.report.answer import answer
 from babelgrid.report.charts import CHARTS, VEGA_LITE
 from babelgrid.report.payload import build_payload
 from babelgrid.report.sections import cost, data_sheet, hashes_table, provenance_table, table_of
+
+FURTHER = {
+    "donors": "Who gives and who receives",
+    "contrasts": "Asymmetry, second languages, and what leaving a language out costs",
+    "dose_fits": "Doses: fitted curves, and the posts that reach 95% of the in-language score",
+    "regression": "Exposure and correctness: regression over posts",
+    "intervention": "Intervention: the same grid on two bases",
+    "plan": "Which languages to label next",
+    "label_bias": "Which classes are said too often",
+    "calibration": "Calibration before and after temperature scaling",
+    "transfer": "Every cell with its gap and gain",
+    "comparisons": "Paired comparisons",
+    "classes": "Precision, recall and F1 of every class",
+}
+"""Tables that the page shows where they are, and the titles that it gives them."""
+_MOST_ROWS = 400
+"""A longer table is named and not shown."""
 
 Tables = Mapping[str, Path]
 
@@ -52,13 +70,15 @@ def write_report(
     note: a sentence on what is constructed in the data, or an empty string.
     """
     cells, exposure = read_table(tables["cells"]), read_table(tables["exposure"])
+    scores = _read("scores", tables)
+    replicates = read_replicates(tables["replicates"]) if "replicates" in tables else None
     payload = build_payload(
         cells,
         exposure,
         views=views,
         metric=metric,
         table=share_table,
-        scores=_read("scores", tables),
+        scores=scores,
         confusions=read_parquet(tables["confusions"]) if "confusions" in tables else None,
     )
     if settings.show_texts:
@@ -68,11 +88,13 @@ def write_report(
     content = {
         "experiment": experiment,
         "note": note,
-        "answer": answer(cells, exposure, metric=metric, table=share_table, seed=seed),
+        "answer": answer(cells, exposure, scores, replicates, metric=metric, table=share_table, seed=seed),
+        "has_intervals": replicates is not None,
         "payload": payload,
         "charts": CHARTS,
         "claims": _results("claims", "The original study's claims, on this experiment", tables),
         "warnings": _results("warnings", "What to keep in mind", tables),
+        "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],
         "data_sheet": data_sheet(read_json(posts_report)) if posts_report else [],
         "cost": cost(benchmarks),
         "provenance": [provenance_table(read_json(base) if base else {}, record), hashes_table(record)],
@@ -128,6 +150,18 @@ def _hash(script: str) -> str:
 
 def _read(name: str, tables: Tables) -> pd.DataFrame | None:
     return read_table(tables[name]) if name in tables else None
+
+
+def _further(name: str, title: str, path: Path) -> dict[str, Any]:
+    """Return the title of a table, and the table itself unless it is too long or empty."""
+    frame = read_table(path)
+    shown = 0 < len(frame) <= _MOST_ROWS
+    return {
+        "title": title,
+        "file": f"tables/{path.name}",
+        "rows": len(frame),
+        "table": table_of(frame, title) if shown else None,
+    }
 
 
 def _results(name: str, caption: str, tables: Tables) -> Any:

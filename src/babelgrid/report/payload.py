@@ -174,7 +174,7 @@ def _order_languages(languages: Sequence[str], shares: pd.Series, families: Mapp
 def _order_rows(mixtures: Mapping[str, str], languages: Sequence[str]) -> list[int]:
     """Order mixtures by group, and within it by the languages and the dose in their names."""
     groups = list(dict.fromkeys(mixtures.values()))
-    rank = {code: position for position, code in enumerate(languages)}
+    rank = {"all": -1} | {code: position for position, code in enumerate(languages)}
 
     def key(position: int) -> tuple[Any, ...]:
         name, group = names[position]

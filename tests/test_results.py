@@ -1,0 +1,62 @@
+"""An experiment's results as tidy frames; the example of docs/notebook.md runs as it stands."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import babelgrid
+from babelgrid.errors import UserError
+
+NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.md"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A results folder with two test languages, one of them Min Nan (`nan`), which is text and no missing number."""
+    tables = tmp_path / "results/lab/tables"
+    tables.mkdir(parents=True)
+    key = {"view": "topic", "mixture": "en", "test_language": ["en", "nan"]}
+    scores = pd.DataFrame({**key, "seeds": 2, "n": 100, "score": [0.9, 0.5], "low": 0.4, "high": 0.95, "ranked": True})
+    scores.to_csv(tables / "scores.csv", index=False)
+    pd.DataFrame({**key, "seed": 0, "n": 100}).to_csv(tables / "cells.csv", index=False)
+    pd.DataFrame({**key, "against": "all", "difference": 0.1}).to_csv(tables / "comparisons.csv", index=False)
+    exposure = pd.DataFrame({"mixture": "en", "language": ["en", "nan"], "share_llama2": [89.7, None]})
+    exposure.to_csv(tables / "exposure.csv", index=False)
+    predictions = tmp_path / "results/lab/predictions/en/seed1"
+    predictions.mkdir(parents=True)
+    pd.DataFrame({"id": ["nan-1"], "gold": "pro", "predicted": "pro"}).to_parquet(predictions / "nan.parquet")
+    return tmp_path
+
+
+def test_the_example_of_the_documentation_runs(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    [example] = re.findall(r"```python\n(.*?)```", NOTEBOOK.read_text(encoding="utf-8"), flags=re.DOTALL)
+    exec(compile(example, str(NOTEBOOK), "exec"), {})
+    assert "89.7" in capsys.readouterr().out
+
+
+def test_frames_are_tidy_and_names_stay_text(folder):
+    results = babelgrid.load(folder / "results/lab")
+    assert results.scores["test_language"].tolist() == ["en", "nan"]
+    assert results.predictions.loc[0, ["mixture", "seed", "language", "id"]].tolist() == ["en", 1, "nan", "nan-1"]
+    assert results.cells is results.cells
+
+
+def test_what_is_not_there_is_an_error_that_says_what_is(folder):
+    results = babelgrid.load(folder / "results/lab")
+    with pytest.raises(UserError, match="did you mean 'scores'"):
+        results.table("score")
+    with pytest.raises(UserError, match="predictions made elsewhere"):
+        _ = results.posts
+    with pytest.raises(UserError, match="no such folder"):
+        babelgrid.load(folder / "nowhere")
+
+
+def test_importing_babelgrid_imports_no_library():
+    code = "import sys, babelgrid; print(sorted({'pandas', 'numpy', 'torch'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
