@@ -51,34 +51,39 @@ LOOK = {
 CONFUSED = max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages)).name
 
 
-# Figures that are drawn from the same tables of the grid.
-GRID_FIGURES = {
-    "draw_transfer_matrix": "transfer_matrix",
-    "draw_clustered_matrix": "clustered_matrix",
-    "draw_gap_matrix": "gap_matrix",
-    "draw_gain_matrix": "gain_matrix",
-    "draw_exposure_bias": "exposure_bias",
-    "draw_gain": "gain",
-}
+include: "matrices.smk"
 
-for draw_figure, figure in GRID_FIGURES.items():
 
-    rule:
-        name:
-            draw_figure
-        input:
-            **GRID_TABLES,
-        output:
-            **figure_files(figure),
-        log:
-            f"{RESULTS}/logs/{draw_figure}/{{view}}.log",
-        conda:
-            "../../envs/babelgrid.yaml"
-        params:
-            code=code(draw_figure),
-            look=LOOK,
-        script:
-            f"../scripts/{draw_figure}.py"
+rule draw_exposure_bias:
+    input:
+        **GRID_TABLES,
+    output:
+        **figure_files("exposure_bias"),
+    log:
+        f"{RESULTS}/logs/draw_exposure_bias/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_exposure_bias"),
+        look=LOOK,
+    script:
+        "../scripts/draw_exposure_bias.py"
+
+
+rule draw_gain:
+    input:
+        **GRID_TABLES,
+    output:
+        **figure_files("gain"),
+    log:
+        f"{RESULTS}/logs/draw_gain/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_gain"),
+        look=LOOK,
+    script:
+        "../scripts/draw_gain.py"
 
 
 rule draw_doses:
