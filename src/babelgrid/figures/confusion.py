@@ -61,7 +61,9 @@ def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
         axes = figure.add_axes((x / width, 1 - (y + tall) / height, panel / width, tall / height))
         own = data[data["test_language"] == language]
         matrix = own.pivot_table(index="gold", columns="predicted", values="percent", sort=False, dropna=False)
-        _draw_panel(axes, matrix.reindex(index=classes, columns=shown).to_numpy(float))
+        percent = matrix.reindex(index=classes, columns=shown)
+        # An answer in no class is in the table only where it occurs.
+        _draw_panel(axes, percent.where(percent.isna().all(axis=1), percent.fillna(0.0)).to_numpy(float))
         axes.text(0, 1.06, f"{language_name(language)} ({language})", size=6.3, transform=axes.transAxes)
         axes.set_yticks(range(len(classes)), classes if column == 0 else [""] * len(classes), size=6)
         below = number + columns >= len(languages)

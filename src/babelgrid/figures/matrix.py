@@ -110,7 +110,7 @@ def _order_of_exposure(picture: Picture) -> str:
 
 def _scores(data: pd.DataFrame, picture: Picture, head: str) -> Variant:
     """Span the scores in whole tenths, so that neighbouring views and reruns are easy to compare."""
-    scores = data["value"].dropna()
+    scores = data.loc[data["ranked"], "value"].dropna()
     low, high = (np.floor(scores.min() * 10) / 10, np.ceil(scores.max() * 10) / 10) if len(scores) else (0.0, 1.0)
     name = METRIC_NAMES[picture.metric]
     return Variant(
@@ -125,8 +125,8 @@ def _scores(data: pd.DataFrame, picture: Picture, head: str) -> Variant:
 
 def _differences(data: pd.DataFrame, picture: Picture, what: str, words: str) -> Variant:
     """Span the differences evenly around zero, in whole twentieths."""
-    far = float(np.nanmax(np.abs(data["value"]))) if data["value"].notna().any() else 0.0
-    far = max(0.05, np.ceil(far * 20) / 20)
+    differences = data.loc[data["ranked"], "value"].abs()
+    far = max(0.05, np.ceil(differences.max() * 20) / 20) if differences.notna().any() else 0.05
     is_narrow = picture.width < TWO_COLUMNS
     return Variant(
         title=f"{METRIC_NAMES[picture.metric]}, {what}: {picture.view}",

@@ -131,11 +131,13 @@ def _say_what_is_best(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame
     mean, worst = mixtures.mean(), mixtures.min()
     best, safest = str(mean.idxmax()), str(worst.idxmax())
     weakest = complete[complete["mixture"] == best].sort_values("score", kind="stable").iloc[0]
-    interval = _interval_of_mean(complete[complete["mixture"] == best], replicates)
+    own = complete[complete["mixture"] == best]
+    interval = _interval_of_mean(own, replicates)
     also = "which is also the best worst score" if best == safest else f"the best worst score is that of {safest}"
     return (
-        f"The highest mean {metric} over all languages is that of {best}, {decimal(mean[best])}{interval}; its weakest "
-        f"language is {_named(weakest['test_language'])} with {decimal(weakest['score'])}, {also}"
+        f"The highest mean {metric} over {_count(len(own), 'language')} is that of {best}, "
+        f"{decimal(mean[best])}{interval}; its weakest language is "
+        f"{_named(weakest['test_language'])} with {decimal(weakest['score'])}, {also}"
         f"{'' if best == safest else f', {decimal(worst[safest])}'}."
     )
 

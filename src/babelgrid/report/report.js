@@ -114,7 +114,8 @@
   function drawMatrix() {
     const languages = languageOrder();
     const groups = rowGroups();
-    const values = groups.flatMap((group) => group.rows.flatMap((row) => languages.map((one) => value(row, one))));
+    const ranked = (row) => languages.filter((one) => !isUnranked(at(row, one)));
+    const values = groups.flatMap((group) => group.rows.flatMap((row) => ranked(row).map((one) => value(row, one))));
     const scale = scaleOf(values);
     const bodies = groups.map((group) => drawGroup(group, languages, scale));
     table.replaceChildren(drawHead(languages), ...bodies);
