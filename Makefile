@@ -4,13 +4,13 @@ CORES ?= $(shell nproc)
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test test-fast test-real lint format docs clean intervention plan-check bench-scoring bench-grid
+.PHONY: run test test-fast test-real lint format docs intervention plan-check bench bench-startup bench-training bench-scoring bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
 	@echo "babelgrid: building results/lab (about ten minutes on two cores the first time)"
 	@$(BIN)/snakemake --cores $(CORES)
-	@echo "babelgrid: done; see results/lab/figures and results/lab/tables"
+	@echo "babelgrid: done; see results/lab/report.html, figures and tables"
 
 test: .venv/dev.stamp
 	@echo "babelgrid: running the tests (about ten minutes on two cores)"
@@ -47,13 +47,33 @@ plan-check: run
 	@$(BIN)/snakemake plan --cores $(CORES)
 	@$(BIN)/snakemake plan_checked --cores $(CORES) --configfile config/config.yaml results/lab/plan.yaml
 
+bench: bench-startup bench-training bench-scoring bench-grid bench-scale
+	@echo "babelgrid: done; records are in benchmarks/results, what they mean is in docs/performance.md"
+
+bench-startup: .venv/bench.stamp
+	@echo "babelgrid: from process start to the first training step (about two minutes)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.startup
+
+bench-training: .venv/bench.stamp
+	@echo "babelgrid: training the same adapter with TRL and babelgrid (about 40 minutes, most of it TRL's)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.training.run
+
 bench-scoring: .venv/bench.stamp
-	@echo "babelgrid: scoring the same posts with lm-eval, generate and babelgrid (about a quarter of an hour)"
+	@echo "babelgrid: scoring the same posts with lm-eval, generate and babelgrid (about 20 minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring.run
 
 bench-grid: .venv/bench.stamp
-	@echo "babelgrid: building a small grid with a plain script and with Snakemake (about 40 minutes on two cores)"
+	@echo "babelgrid: building a small grid, then the lab's, with a plain script and with Snakemake (about 50 minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.grid.run
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.grid.run --full
+
+bench-scale: .venv/bench.stamp
+	@echo "babelgrid: planning, checking and scoring grids of 2,000 to 12,000 cells (about 20 minutes)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scale.run
+
+bench-gpu: .venv/bench.stamp
+	@echo "babelgrid: speed and memory at the shapes of Llama-3.2-3B (needs an NVIDIA GPU)"
+	@$(BIN)/python -m benchmarks.gpu.run
 
 docs: .venv/run.stamp
 	@echo "babelgrid: writing config/schema.json and config/README.md from the settings models"

@@ -14,6 +14,7 @@ include: "workflow/rules/predictions.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
@@ -33,6 +34,7 @@ rule all:
         PREDICTIONS,
         TABLES,
         FIGURES,
+        REPORT,
 
 
 rule prefetch:

@@ -1,7 +1,8 @@
 """Build the same grid with `snakemake` and with a plain script of TRL and lm-evaluation-harness, turn by turn.
 
     OMP_NUM_THREADS=1 python -m benchmarks.grid.run            a small grid, some repeats
-    OMP_NUM_THREADS=1 python -m benchmarks.grid.run --full     the laboratory's whole grid, each side once
+    OMP_NUM_THREADS=1 python -m benchmarks.grid.run --full     the laboratory's whole grid, once, without the script as
+                                                               it comes, which takes an hour
 
 From process start to the last table. Both sides begin with the finished posts and the pre-trained base in
 results/bench, which are made first and not timed, and end with tables: no figure is drawn on either side. On either
@@ -27,6 +28,7 @@ from babelgrid.files import read_json, read_parquet
 from babelgrid.grid import build_grid
 from benchmarks.grid.plan import write_plan
 from benchmarks.measure import Measured, run_measured, summary, write_result
+from benchmarks.process import span
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "bench"
@@ -35,6 +37,7 @@ CORES = len(os.sched_getaffinity(0))
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 MADE_BY_GRID = ("adapters", "predictions", "baselines", "tables")
 OURS = "babelgrid"
+AS_IT_COMES = "plain script as it comes"
 
 
 def main() -> None:
@@ -45,6 +48,8 @@ def main() -> None:
     experiment = read_experiment(*(ROOT / config for config in configs))
     tables = prepare(configs, experiment)
     sides = line_up(configs, tables, write_plan(experiment, RESULTS, WORK, CORES))
+    if arguments.full:
+        del sides[AS_IT_COMES]
     scores: dict[str, dict[str, float]] = {}
     rounds: list[dict[str, Measured]] = []
     for _ in range(1 if arguments.full else arguments.repeats):
@@ -98,7 +103,7 @@ def line_up(configs: Sequence[str], tables: Sequence[str], plan: Path) -> dict[s
     ours = [RESULTS / folder for folder in MADE_BY_GRID]
     return {
         OURS: side(_snakemake(configs, *tables), *ours),
-        "plain script as it comes": side(script, WORK / "out"),
+        AS_IT_COMES: side(script, WORK / "out"),
         "plain script tuned": side([*script, "--tuned"], WORK / "out"),
     }
 
@@ -143,20 +148,16 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         cells = [
             row["side"],
-            _span(row["wall_s"], 0),
-            _span(row["cpu_s"], 0),
+            span(row["wall_s"], 0),
+            span(row["cpu_s"], 0),
             f"{row['peak_mb']['max']:.0f}",
-            _span(row["wall_ratio"], 1),
-            _span(row["cpu_ratio"], 1),
+            span(row["wall_ratio"], 1),
+            span(row["cpu_ratio"], 1),
             f"{row['in_language']['topic_macro_f1']:.2f}",
             f"{row['in_language']['accuracy']:.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _span(values: Mapping[str, float], digits: int) -> str:
-    return f"{values['median']:.{digits}f} ({values['min']:.{digits}f} to {values['max']:.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from benchmarks.scale.figure import draw_growth
 from benchmarks.scale.grid import CONFIG, EXPERIMENT, ROOT, make_experiment
 from benchmarks.scale.predictions import write_grid
 
-MIXTURES = (16, 62, 92, 184)
-"""1,040, 4,030, 5,980 and 11,960 prediction files; under two views, 92 mixtures have 11,960 cells."""
+MIXTURES = (16, 31, 92)
+"""1,040, 2,015 and 5,980 prediction files; under two views that is 2,080, 4,030 and 11,960 cells."""
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 ON_GRID = ["--cores", "2", "--configfile", CONFIG]
 NOTHING = "Nothing to be done"

@@ -1,9 +1,14 @@
-"""Score every cell of an experiment, as the rule score_cells does: python -m benchmarks.scale.score CONFIG RESULTS."""
+"""Score every cell of an experiment, with intervals over its posts, and over posts and seeds together.
+
+As the rules score_cells, resample_cells and summarize_scores do: python -m benchmarks.scale.score CONFIG RESULTS.
+"""
 
 import sys
 from pathlib import Path
 
 from babelgrid.analysis.cells import score_cells
+from babelgrid.analysis.replicates import resample_cells
+from babelgrid.analysis.scores import summarize_scores
 from babelgrid.config.load import read_experiment
 from babelgrid.grid import build_grid
 from benchmarks.scale.predictions import baseline_file, prediction_file
@@ -12,12 +17,15 @@ if __name__ == "__main__":
     config, results = map(Path, sys.argv[1:])
     experiment = read_experiment(config)
     grid = build_grid(experiment)
+    predictions = {cell: prediction_file(results, *cell) for cell in grid.cells}
+    tables = results / "tables"
+    choices = {"views": experiment.effective_views, "score": experiment.score, "seed": experiment.seed}
     score_cells(
-        {cell: prediction_file(results, *cell) for cell in grid.cells},
+        predictions,
         {row: baseline_file(results, *row) for row in grid.rows},
-        views=experiment.effective_views,
-        score=experiment.score,
-        seed=experiment.seed,
-        cells_path=results / "tables" / "cells.csv",
-        classes_path=results / "tables" / "classes.csv",
+        **choices,
+        cells_path=tables / "cells.csv",
+        classes_path=tables / "classes.csv",
     )
+    resample_cells(predictions, {}, **choices, out=tables / "replicates.parquet")
+    summarize_scores(tables / "replicates.parquet", experiment.score.min_posts, tables / "scores.csv")

@@ -21,8 +21,9 @@ from babelgrid.config.base import Base
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.prompts.tokenizer import load_tokenizer
 from benchmarks.measure import summary, write_result
+from benchmarks.process import peak_memory, reset_peak_memory, span
+from benchmarks.questions import Questions, ask, lab_shape, lab_texts, templates, write_random_base
 from benchmarks.scoring import sides
-from benchmarks.scoring.questions import Questions, ask, lab_texts, templates, write_random_base
 
 OURS = "babelgrid"
 # On a CPU "auto" is 64 and five forward passes more, to find that out.
@@ -59,19 +60,19 @@ def _arguments() -> argparse.Namespace:
 def compare_vocabulary(folder: Path, vocabulary: int, posts_per_language: int, repeats: int) -> list[dict[str, Any]]:
     """Return one record for each template and side, on a random base of this vocabulary."""
     texts = lab_texts(folder, posts_per_language)
-    base_path = write_random_base(folder, vocabulary, texts)
+    base_path = write_random_base(folder, lab_shape(vocabulary), texts)
     model = load_base(base_path, Base(folder=str(folder / "base")), choose_device()).eval()
-    tokenizer = load_tokenizer(folder / "base")
+    rows = compare_sides(model, load_tokenizer(folder / "base"), texts, repeats)
+    return [{"vocabulary": vocabulary, **row} for row in rows]
+
+
+def compare_sides(model: Any, tokenizer: Any, texts: Sequence[str], repeats: int) -> list[dict[str, Any]]:
+    """Return one record for each template and side."""
     rows = []
     for name, template in templates().items():
         questions = ask(texts, template, tokenizer)
         contestants, tuning = line_up(model, tokenizer, questions)
-        about = {
-            "vocabulary": vocabulary,
-            "template": name,
-            "posts": len(texts),
-            "tokens": sum(map(len, questions.prompts)),
-        }
+        about = {"template": name, "posts": len(texts), "tokens": sum(map(len, questions.prompts))}
         of_generate = sides.labels_in_generate(model, tokenizer, questions)
         rows += [
             {**about, **row, "tuning_s": tuning.get(row["side"])} for row in compare(contestants, of_generate, repeats)
@@ -109,18 +110,14 @@ def _fastest(seconds: Mapping[str, float]) -> str:
 
 def measure(side: sides.Side) -> tuple[list[str], dict[str, float]]:
     """Run a side once; return its labels and what it cost in wall_s, cpu_s and peak_mb (of the whole process)."""
-    # Writing 5 sets the kernel's mark of the highest resident memory back to what is resident now (man 5 proc).
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    reset_peak_memory()
     wall, cpu = time.perf_counter(), time.process_time()
     labels = side()
-    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_mb": _peak_mb()}
-    return labels, cost
-
-
-def _peak_mb() -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(kilobytes) / 2**10
+    return labels, {
+        "wall_s": time.perf_counter() - wall,
+        "cpu_s": time.process_time() - cpu,
+        "peak_mb": peak_memory(),
+    }
 
 
 def compare(
@@ -156,19 +153,15 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{row['vocabulary']:,}",
             row["template"],
             row["side"],
-            _span(row["wall_s"], 2),
-            _span(row["cpu_s"], 2),
+            span(row["wall_s"], 2),
+            span(row["cpu_s"], 2),
             f"{row['peak_mb']['max']:.0f}",
-            _span(row["wall_ratio"], 1),
-            _span(row["cpu_ratio"], 1),
+            span(row["wall_ratio"], 1),
+            span(row["cpu_ratio"], 1),
             f"{row['label_agreement']:.1%}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _span(values: Mapping[str, float], digits: int) -> str:
-    return f"{values['median']:.{digits}f} ({values['min']:.{digits}f} to {values['max']:.{digits}f})"
 
 
 if __name__ == "__main__":

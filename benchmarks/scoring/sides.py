@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from babelgrid.config.finetune import Predict
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.template import encode_prompts
-from benchmarks.scoring.questions import Questions
+from benchmarks.questions import Questions
 
 NEW_TOKENS = 3
 Side = Callable[[], list[str]]
@@ -63,7 +63,7 @@ def generate_each(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Que
     def run() -> list[str]:
         answers = []
         for context in questions.contexts:
-            inputs = tokenizer(context, return_tensors="pt")
+            inputs = tokenizer(context, return_tensors="pt").to(model.device)
             out = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False, use_cache=True)
             answers.append(tokenizer.decode(out[0, inputs["input_ids"].shape[1] :]))
         return [_read_label(answer, questions) for answer in answers]
@@ -94,7 +94,7 @@ def generate_batches(
 def _generate(
     model: Any, tokenizer: PreTrainedTokenizerBase, ids: Sequence[list[int]], cache: str
 ) -> tuple[torch.Tensor, int]:
-    inputs = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt")
+    inputs = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
     out = model.generate(
         **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, use_cache=True, cache_implementation=cache
     )
@@ -111,7 +111,7 @@ def labels_in_generate(model: Any, tokenizer: PreTrainedTokenizerBase, questions
     labels = []
     for context in questions.contexts:
         out = model.generate(
-            **tokenizer(context, return_tensors="pt"),
+            **tokenizer(context, return_tensors="pt").to(model.device),
             max_new_tokens=1,
             do_sample=False,
             use_cache=True,

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python -m benchmarks.training.run
 
 Writes benchmarks/results/training.json and prints a Markdown table. Time is that of a block of optimizer steps inside
-one process, after two steps of warming up; loading and importing are benchmarks/startup.py's concern.
+one process, after one step of warming up; loading and importing are benchmarks/startup.py's concern.
 """
 
 import argparse
@@ -11,27 +11,33 @@ import logging
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 import transformers
 from transformers import TrainerCallback
 
-from babelgrid.config.finetune import Finetune, Lora
+from babelgrid.config.finetune import Finetune, Lora, Predict
 from babelgrid.config.load import read_experiment
 from babelgrid.config.prompt import Prompt
 from babelgrid.files import read_json
+from babelgrid.model.attention import ATTENTION
 from babelgrid.model.examples import Example, train_examples
+from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.tokenizer import load_tokenizer
 from benchmarks.measure import summary, write_result
 from benchmarks.process import peak_memory, reset_peak_memory, span
-from benchmarks.scoring.questions import lab_texts, templates, write_random_base
+from benchmarks.questions import lab_shape, lab_texts, templates, write_random_base
 from benchmarks.training.sides import SIDES
 
 OURS = "babelgrid"
-WARM_UP = 2
+WARM_UP = 1
+QUALITY_BATCH = 4
+"""Posts in a step where losses are compared: small, as TRL takes half a minute for 16 posts at 128,256 tokens."""
 NOT_RUN = {
     "LLaMA-Factory": "not run: llamafactory 0.9.5 asks for other versions of the pinned packages (pip finds no "
     "solution beside envs/constraints.txt), so the two cannot run in one process",
@@ -47,7 +53,9 @@ class Clock(TrainerCallback):
         self.times: list[tuple[float, float]] = []
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Note wall time and CPU time."""
+        """Note wall time and CPU time, when the device has done what it was given."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.times.append((time.perf_counter(), time.process_time()))
 
 
@@ -73,7 +81,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--vocabularies", type=int, nargs="+", default=[1024, 8192, 128_256])
-    parser.add_argument("--steps", type=int, default=6, help="steps that are timed in each repeat")
+    parser.add_argument("--steps", type=int, default=3, help="steps that are timed in each repeat")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quality-steps", type=int, default=50, help="steps over which losses are compared")
     return parser.parse_args()
@@ -84,11 +92,14 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Return one record for each side: its costs, and how far it agrees with ours."""
     texts = lab_texts(folder, posts_per_language=32)
-    base_path = write_random_base(folder, vocabulary, texts)
-    examples = label_examples(base_path, texts, template)
-    timed = Finetune(epochs=1, batch_size=16, learning_rate=1e-3)
+    base_path = write_random_base(folder, lab_shape(vocabulary), texts)
+    examples = study_examples(base_path, texts, template, "label")
+    timed = Finetune(epochs=1, batch_size=16)
     few = examples[: timed.batch_size * (WARM_UP + steps)]
-    rounds = [{name: _cost(side(base_path, few, timed), steps) for name, side in SIDES.items()} for _ in range(repeats)]
+    rounds = [
+        {name: cost_of_a_step(side(base_path, few, timed), steps) for name, side in SIDES.items()}
+        for _ in range(repeats)
+    ]
     agreement = quality(base_path, examples, quality_steps)
     return [
         {
@@ -104,16 +115,18 @@ def compare(
     ]
 
 
-def label_examples(base_path: Path, texts: Sequence[str], template: str) -> list[Example]:
-    """Return training examples with the loss on the study's answer token; labels in turn, since the base is random."""
+def study_examples(
+    base_path: Path, texts: Sequence[str], template: str, loss: Literal["label", "all"]
+) -> list[Example]:
+    """Return training examples under the study's labels, which come in turn, since the base is random."""
     labels = read_experiment(Path("config/paper.yaml")).labels
     names = [list(labels)[number % len(labels)] for number in range(len(texts))]
     posts = pd.DataFrame({"language": "en", "text": texts, "label": names})
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
-    return train_examples(posts, Prompt(template=templates()[template]), labels, "label", tokenizer)
+    return train_examples(posts, Prompt(template=templates()[template]), labels, loss, tokenizer)
 
 
-def _cost(trainer: Any, steps: int) -> dict[str, float]:
+def cost_of_a_step(trainer: Any, steps: int) -> dict[str, float]:
     """Return wall_s and cpu_s of one step, and peak_mb of the process."""
     clock = Clock()
     trainer.add_callback(clock)
@@ -125,20 +138,18 @@ def _cost(trainer: Any, steps: int) -> dict[str, float]:
 
 def quality(base_path: Path, examples: Sequence[Example], steps: int) -> dict[str, dict[str, float]]:
     """Compare tuned TRL with ours, without dropout: gradient of the first step, losses and labels after all."""
-    settings = Finetune(epochs=1, batch_size=16, learning_rate=1e-3, lora=Lora(dropout=0.0))
-    many = (list(examples) * (settings.batch_size * steps // len(examples) + 1))[: settings.batch_size * steps]
+    settings = Finetune(epochs=1, batch_size=QUALITY_BATCH, lora=Lora(dropout=0.0))
+    many = list(islice(cycle(examples), settings.batch_size * steps))
     pair = (OURS, "TRL tuned")
     gradients = [_first_gradient(SIDES[name](base_path, many[: settings.batch_size], settings)) for name in pair]
     trainers = [SIDES[name](base_path, many, settings) for name in pair]
     losses = [_losses(trainer) for trainer in trainers]
-    differences = [abs(ours - theirs) / theirs for ours, theirs in zip(*losses, strict=True)]
-    weights = [_adapter_weights(trainer.model) for trainer in trainers]
-    cosine = torch.nn.functional.cosine_similarity
+    labels = [_labels(trainer.model, examples) for trainer in trainers]
     return {
         "TRL tuned": {
-            "gradient_cosine": float(cosine(*gradients, dim=0)),
-            "largest_loss_difference": max(differences),
-            "adapter_cosine": float(cosine(*weights, dim=0)),
+            "gradient_cosine": float(torch.nn.functional.cosine_similarity(*gradients, dim=0)),
+            "largest_loss_difference": max(abs(ours - theirs) / theirs for ours, theirs in zip(*losses, strict=True)),
+            "label_agreement": float((labels[0] == labels[1]).mean()),
             "steps": steps,
         }
     }
@@ -148,7 +159,8 @@ def _first_gradient(trainer: Any) -> torch.Tensor:
     [batch] = trainer.get_train_dataloader()
     trainer.current_gradient_accumulation_steps = 1  # which `train` would set
     trainer.training_step(trainer.model, batch)
-    return torch.cat([weight.grad.flatten() for weight in trainer.model.parameters() if weight.requires_grad])
+    gradients = [weight.grad.flatten() for weight in trainer.model.parameters() if weight.requires_grad]
+    return torch.cat(gradients).double()
 
 
 def _losses(trainer: Any) -> list[float]:
@@ -156,16 +168,21 @@ def _losses(trainer: Any) -> list[float]:
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-def _adapter_weights(model: Any) -> torch.Tensor:
-    return torch.cat([weight.detach().flatten() for weight in model.parameters() if weight.requires_grad])
+def _labels(model: Any, examples: Sequence[Example]) -> np.ndarray:
+    """Return the answer token [posts] that a trained model prefers, of those that any example was trained on."""
+    answers = sorted({example.ids[example.first_target] for example in examples})
+    model.set_attn_implementation(ATTENTION)
+    prompts = [example.ids[: example.first_target] for example in examples]
+    paths = {str(token): (token,) for token in answers}
+    return label_log_probabilities(model.eval(), prompts, paths, Predict().tokens_per_batch).argmax(1)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the records as a Markdown table."""
     lines = [
         "| vocabulary | template | side | CPU s a step | wall s a step | peak MB | x ours, CPU | x ours, wall | "
-        "gradient cosine | largest loss difference |",
-        "|---:|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        "gradient cosine | largest loss difference | same labels |",
+        "|---:|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
         cells = [
@@ -179,6 +196,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             span(row["wall_ratio"], 1),
             f"{row['gradient_cosine']:.6f}" if "gradient_cosine" in row else "",
             f"{row['largest_loss_difference']:.1e}" if "largest_loss_difference" in row else "",
+            f"{row['label_agreement']:.1%}" if "label_agreement" in row else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -19,14 +19,15 @@ from babelgrid.model.trainer import build_trainer, training_arguments
 from babelgrid.prompts.tokenizer import load_tokenizer
 
 SEED = 0
+Weights = Literal["auto", "nf4", "dequantized"]
 Side = Callable[[Path, Sequence[Example], Finetune], Any]
 """Make the trainer of some examples on the base that a base.json names."""
 
 
-def babelgrid(base_path: Path, examples: Sequence[Example], settings: Finetune) -> Any:
+def babelgrid(base_path: Path, examples: Sequence[Example], settings: Finetune, weights: Weights = "auto") -> Any:
     """Our side, as `finetune` builds it."""
     device = choose_device()
-    model = _adapted(load_base(base_path, Base(folder="named in base.json"), device), settings)
+    model = _adapted(load_base(base_path, Base(folder="named in base.json", weights=weights), device), settings)
     arguments = training_arguments(settings, device, SEED, base_path.parent / "ours")
     return build_trainer(model, list(examples), arguments)
 
@@ -98,6 +99,7 @@ def _sft_trainer(
         disable_tqdm=True,
         seed=SEED,
     )
+    adapter = {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.requires_grad}
     trainer = SFTTrainer(
         model=model,
         args=arguments,
@@ -105,6 +107,9 @@ def _sft_trainer(
         processing_class=load_tokenizer(read_json(base_path)["folder"]),
     )
     trainer.remove_callback(PrinterCallback)
+    # TRL rounds the adapter of a 4-bit base to bfloat16; here both sides learn the same weights in the same precision.
+    for name, weight in adapter.items():
+        trainer.model.get_parameter(name).data = weight
     return trainer
 
 

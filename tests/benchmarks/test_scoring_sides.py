@@ -8,8 +8,8 @@ pytest.importorskip("lm_eval", reason="lm_eval is not installed: make .venv/benc
 from babelgrid.config.base import Base
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.prompts.tokenizer import load_tokenizer
+from benchmarks.questions import ask, lab_shape, lab_texts, templates, write_random_base
 from benchmarks.scoring import sides
-from benchmarks.scoring.questions import ask, lab_texts, templates, write_random_base
 from benchmarks.scoring.run import compare
 
 
@@ -17,7 +17,7 @@ from benchmarks.scoring.run import compare
 def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scoring")
     texts = lab_texts(folder, posts_per_language=2)
-    base_path = write_random_base(folder, 1024, texts)
+    base_path = write_random_base(folder, lab_shape(1024), texts)
     model = load_base(base_path, Base(folder=str(folder / "base")), choose_device()).eval()
     return model, load_tokenizer(folder / "base"), texts
 

@@ -27,6 +27,10 @@ MISTAKES = {
         {"posts": None, "base": None, "predictions": {"import": {"files": ["a.csv"]}}},
         ["seeds", "write seeds: [0]"],
     ),
+    "parts without their column": (
+        {"posts": None, "base": None, "predictions": {"import": {"files": ["a.csv"], "parts": ["test"]}}},
+        ["predictions.import", "columns.part"],
+    ),
     "a label without probability": (
         {
             "seeds": [0],

@@ -6,14 +6,24 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from babelgrid.analysis.curves import collect_curves
 from babelgrid.errors import UserError
 from babelgrid.figures.bias import draw_exposure_bias
+from babelgrid.figures.confusion import draw_confusion
+from babelgrid.figures.curves import draw_curves
 from babelgrid.figures.gain import draw_gain
-from babelgrid.figures.matrix import draw_transfer_matrix
+from babelgrid.figures.matrix import (
+    draw_clustered_matrix,
+    draw_gain_matrix,
+    draw_gap_matrix,
+    draw_transfer_matrix,
+)
+from babelgrid.figures.picture import GridTables, Picture
+from babelgrid.figures.style import ONE_COLUMN
 
 LANGUAGES = ["en", "es", "hu", "de", "fr", "it", "tr"]
 SHARES = {"en": 89.7, "es": 0.13, "hu": 0.03, "de": 0.17, "fr": 0.16, "it": 0.11}
-MIXTURES = {"none": [], "en": ["en"], "en+es": ["en", "es"], "all": LANGUAGES, "en+hu@25": ["en", "hu"]}
+MIXTURES = {"none": [], "en": ["en"], "hu": ["hu"], "en+es": ["en", "es"], "all": LANGUAGES, "en+hu@25": ["en", "hu"]}
 NOTE = "A constructed world."
 
 
@@ -45,17 +55,29 @@ def _write_tables(folder):
                 cells.append({**key, "n": 50, **scores, **rivals})
     pd.DataFrame(cells).to_csv(folder / "cells.csv", index=False)
     pd.DataFrame(exposure).to_csv(folder / "exposure.csv", index=False)
-    return folder / "cells.csv", folder / "exposure.csv"
+    means = (
+        pd.DataFrame(cells).groupby(["view", "mixture", "test_language"], sort=False)["macro_f1"].mean().reset_index()
+    )
+    scores = means.assign(low=means["macro_f1"] - 0.07, high=means["macro_f1"] + 0.07)
+    scores.assign(ranked=scores["test_language"] != "tr").to_csv(folder / "scores.csv", index=False)
+    return GridTables(folder / "cells.csv", folder / "scores.csv", folder / "exposure.csv")
 
 
 def _draw(draw, tables, stem, **changes):
-    settings = {"view": "topic", "metric": "macro_f1", "note": NOTE, "out_stem": stem}
-    if draw is not draw_gain:
-        settings["table"] = "llama2"
-    draw(*tables, **{**settings, **changes})
+    draw(
+        tables,
+        Picture(**{"view": "topic", "metric": "macro_f1", "table": "llama2", "note": NOTE} | changes, out_stem=stem),
+    )
 
 
-DRAWN = {"matrix": draw_transfer_matrix, "bias": draw_exposure_bias, "gain": draw_gain}
+DRAWN = {
+    "matrix": draw_transfer_matrix,
+    "gap": draw_gap_matrix,
+    "gain_matrix": draw_gain_matrix,
+    "clusters": draw_clustered_matrix,
+    "bias": draw_exposure_bias,
+    "gain": draw_gain,
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +108,17 @@ def test_text_stays_text(name, drawn):
     assert b"/Subtype /Type3" not in (drawn / f"{name}.pdf").read_bytes()
 
 
+def _edges(path):
+    pixels = np.asarray(Image.open(path).convert("L"))
+    return np.concatenate([pixels[:4].ravel(), pixels[-4:].ravel(), pixels[:, :4].ravel(), pixels[:, -4:].ravel()])
+
+
 @figures
-def test_nothing_is_cut_off_at_the_edges(name, drawn):
-    pixels = np.asarray(Image.open(drawn / f"{name}.png").convert("L"))
-    edges = np.concatenate([pixels[:4].ravel(), pixels[-4:].ravel(), pixels[:, :4].ravel(), pixels[:, -4:].ravel()])
-    assert (edges == 255).all()
+def test_nothing_is_cut_off_at_the_edges_in_one_column_nor_in_two(name, drawn, tables, tmp_path):
+    assert (_edges(drawn / f"{name}.png") == 255).all()
+    _draw(DRAWN[name], tables, tmp_path / name, width=ONE_COLUMN)
+    assert Image.open(tmp_path / f"{name}.png").width == round(300 * ONE_COLUMN)
+    assert (_edges(tmp_path / f"{name}.png") == 255).all()
 
 
 @figures
@@ -109,16 +137,17 @@ def test_the_matrix_orders_languages_by_exposure_with_the_unknown_last(drawn):
 def test_the_matrix_marks_what_is_no_better_than_the_better_baseline(drawn):
     data = pd.read_csv(drawn / "matrix.csv")
     assert (data["beats_baseline"] == (data["score"] > data["baseline"])).all()
-    assert (drawn / "matrix.svg").read_text().count("font-style: italic") == (~data["beats_baseline"]).sum() > 0
+    weak = data["ranked"] & ~data["beats_baseline"]
+    assert (drawn / "matrix.svg").read_text().count("font-style: italic") == weak.sum() > 0
 
 
 def test_the_matrix_shows_an_empty_cell_as_a_dash(tables, tmp_path):
-    cells = pd.read_csv(tables[0])
+    cells = pd.read_csv(tables.cells)
     empty = (cells["test_language"] == "tr") & (cells["mixture"] == "en")
     scores = ["macro_f1", "macro_f1_low", "macro_f1_high", "majority_macro_f1", "ngram_macro_f1"]
     cells.loc[empty, scores] = np.nan
     cells.loc[empty, "n"] = 0
-    cells.to_csv(tables[0], index=False)
+    cells.to_csv(tables.cells, index=False)
     _draw(draw_transfer_matrix, tables, tmp_path / "matrix")
     assert ">\N{EN DASH}</text>" in (tmp_path / "matrix.svg").read_text()
     _draw(draw_exposure_bias, tables, tmp_path / "bias")
@@ -132,9 +161,9 @@ def test_the_bias_plot_counts_only_languages_of_known_exposure(drawn):
 
 @pytest.mark.parametrize("known", [[], ["en"], ["en", "es", "hu", "de"]])
 def test_the_bias_plot_draws_no_line_over_few_languages(tables, tmp_path, known):
-    exposure = pd.read_csv(tables[1], keep_default_na=False, na_values=[""])
+    exposure = pd.read_csv(tables.exposure, keep_default_na=False, na_values=[""])
     exposure.loc[~exposure["language"].isin(known), "share_llama2"] = np.nan
-    exposure.to_csv(tables[1], index=False)
+    exposure.to_csv(tables.exposure, index=False)
     _draw(draw_exposure_bias, tables, tmp_path / "bias")
     svg = (tmp_path / "bias.svg").read_text()
     assert f"n = {len(known)}" in svg
@@ -142,9 +171,9 @@ def test_the_bias_plot_draws_no_line_over_few_languages(tables, tmp_path, known)
 
 
 def test_a_known_exposure_of_zero_stands_apart_from_an_unknown_one(tables, tmp_path):
-    exposure = pd.read_csv(tables[1], keep_default_na=False, na_values=[""])
+    exposure = pd.read_csv(tables.exposure, keep_default_na=False, na_values=[""])
     exposure.loc[exposure["language"] == "hu", "share_llama2"] = 0
-    exposure.to_csv(tables[1], index=False)
+    exposure.to_csv(tables.exposure, index=False)
     _draw(draw_exposure_bias, tables, tmp_path / "bias")
     words = re.findall(r"<text[^>]*>([^<]+)</text>", (tmp_path / "bias.svg").read_text())
     assert {"unknown", "zero"} <= set(words)
@@ -162,7 +191,72 @@ def test_the_gain_is_the_difference_to_the_untuned_base(drawn):
 
 
 def test_a_gain_without_the_untuned_base_is_an_error(tables, tmp_path):
-    cells = pd.read_csv(tables[0], keep_default_na=False, na_values=[""])
-    cells[cells["mixture"] != "none"].to_csv(tables[0], index=False)
+    cells = pd.read_csv(tables.cells, keep_default_na=False, na_values=[""])
+    cells[cells["mixture"] != "none"].to_csv(tables.cells, index=False)
     with pytest.raises(UserError, match=r"mixtures\.none: true"):
         _draw(draw_gain, tables, tmp_path / "gain")
+
+
+def test_a_cell_below_the_minimum_is_grey(drawn):
+    data = pd.read_csv(drawn / "matrix.csv")
+    assert set(data.loc[~data["ranked"], "test_language"]) == {"tr"}
+    # One more than the cells: the key at the foot.
+    assert (drawn / "matrix.svg").read_text().count("fill: #e8e8e8") == (~data["ranked"]).sum() + 1
+
+
+def test_the_gap_is_the_difference_to_the_in_language_adapter_where_there_is_one(drawn):
+    data = pd.read_csv(drawn / "gap.csv", keep_default_na=False, na_values=[""]).set_index(["mixture", "test_language"])
+    assert data.loc[("hu", "hu"), "value"] == 0
+    expected = data.loc[("en+es", "hu"), "score"] - data.loc[("hu", "hu"), "score"]
+    assert data.loc[("en+es", "hu"), "value"] == pytest.approx(expected, abs=1e-5)
+    assert data.xs("de", level="test_language")["value"].isna().all()
+
+
+def test_the_gain_matrix_leaves_the_untuned_base_out(drawn):
+    assert "none" not in set(pd.read_csv(drawn / "gain_matrix.csv", keep_default_na=False)["mixture"])
+
+
+def test_the_clustered_matrix_holds_the_same_scores_in_another_order(drawn):
+    key = ["mixture", "test_language"]
+    matrix, clusters = (
+        pd.read_csv(drawn / f"{name}.csv", keep_default_na=False, na_values=[""]).set_index(key)["score"]
+        for name in ("matrix", "clusters")
+    )
+    assert list(matrix.index) != list(clusters.index)
+    assert matrix.sort_index().equals(clusters.sort_index())
+
+
+@pytest.fixture
+def confusions(tmp_path):
+    rows = [("topic", "all", "hu", gold, predicted, n) for gold, predicted, n in (("a", "a", 30), ("a", "b", 10))]
+    rows += [("topic", "all", "hu", gold, predicted, n) for gold, predicted, n in (("b", "a", 0), ("b", "b", 0))]
+    columns = ["view", "mixture", "test_language", "gold", "predicted", "n"]
+    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "confusions.parquet")
+    return tmp_path / "confusions.parquet"
+
+
+@pytest.mark.parametrize("width", [3.4, 7.0])
+def test_confusion_is_in_percent_of_the_gold_class(confusions, tmp_path, width):
+    stem = tmp_path / "confusion"
+    draw_confusion(confusions, view="topic", mixture="all", note=NOTE, width=width, out_stem=stem)
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", (tmp_path / "confusion.svg").read_text())
+    assert words.count("75") == words.count("25") == 1
+    assert words.count("\N{EN DASH}") == 2
+    assert (_edges(tmp_path / "confusion.png") == 255).all()
+    with pytest.raises(UserError, match="nothing of the mixture 'en'"):
+        draw_confusion(confusions, view="topic", mixture="en", note=NOTE, width=width, out_stem=stem)
+
+
+@pytest.mark.parametrize("mixtures", [["en", "hu"], [*LANGUAGES, "xx", "yy"]])
+def test_learning_curves_are_told_apart_or_summed_up(tables, tmp_path, mixtures):
+    for number, name in enumerate(mixtures):
+        steps = pd.DataFrame({"step": [1, 2], "epoch": [0.5, 1.0], "loss": [1.0, 0.5 + number / 10]})
+        steps.assign(learning_rate=0.1, grad_norm=1.0).to_csv(tmp_path / f"{name}.csv", index=False)
+    collect_curves({(name, 0): tmp_path / f"{name}.csv" for name in mixtures}, tmp_path / "curves.csv")
+    exposure = pd.DataFrame({"mixture": mixtures, "language": mixtures, "seen": True})
+    exposure.to_csv(tables.exposure, index=False)
+    draw_curves(tmp_path / "curves.csv", tables.exposure, note=NOTE, width=7.0, out_stem=tmp_path / "curves_drawn")
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", (tmp_path / "curves_drawn.svg").read_text())
+    assert ("median" in words) == (len(mixtures) > 8)
+    assert ("hu" in words) == (len(mixtures) <= 8)
+    assert len(pd.read_csv(tmp_path / "curves_drawn.csv")) == 2 * len(mixtures)

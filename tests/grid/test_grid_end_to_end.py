@@ -12,6 +12,8 @@ pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
 
 MIXTURES = ["none", "en", "en+hu@4"]
 LANGUAGES = ["en", "hu", "ko"]
+MATRICES = ("transfer_matrix", "clustered_matrix", "gap_matrix", "gain_matrix")
+FIGURES = (*MATRICES, "exposure_bias", "gain", "confusion")
 
 
 def test_every_cell_has_its_predictions_with_provenance(checkout):
@@ -63,11 +65,20 @@ def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
     names = {path.name for path in (checkout.folder / "results/tiny" / "figures").iterdir()}
     expected = {
         f"{figure}_{view}.{kind}"
-        for figure in ("transfer_matrix", "exposure_bias", "gain")
+        for figure in FIGURES
         for view in ("topic", "stance")
         for kind in ("pdf", "svg", "png", "csv")
     }
-    assert names == expected
+    assert names == expected | {f"learning_curves.{kind}" for kind in ("pdf", "svg", "png", "csv")}
+
+
+def test_the_page_and_the_printed_matrix_are_there(checkout):
+    results = checkout.folder / "results/tiny"
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "3 mixtures of languages were tested on 3 languages" in page
+    assert "Rows" in page
+    assert (results / "tables/transfer_matrix_topic.tex").read_text(encoding="utf-8").count(r"\\") >= 4
+    assert (results / "tables/transfer_matrix_stance.md").read_text(encoding="utf-8").count("| en+hu@4") == 1
 
 
 def test_no_post_is_in_a_log_or_a_report(checkout):
@@ -125,6 +136,6 @@ def test_the_report_holds_every_figure_with_its_caption(checkout, tmp_path):
     result = checkout.snakemake("--report", str(tmp_path / "report.html"))
     assert result.returncode == 0, result.stderr[-3000:]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for name in ("transfer_matrix_topic.svg", "exposure_bias_stance.svg", "gain_topic.svg"):
+    for name in (*(f"{figure}_topic.svg" for figure in FIGURES), "learning_curves.svg"):
         assert name in page
     assert "constructed world" in page

@@ -6,8 +6,11 @@ import pytest
 
 pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
 
-FIGURES = {"draw_transfer_matrix": 2, "draw_exposure_bias": 2, "draw_gain": 2}
-TABLES = {"score_cells": 1, "build_transfer_matrix": 1}
+MATRICES = {f"draw_{name}_matrix": 2 for name in ("transfer", "clustered", "gap", "gain")}
+FIGURES = {**MATRICES, "draw_exposure_bias": 2, "draw_gain": 2, "draw_confusion": 2}
+REPORT = {"write_report": 1, "write_printed_matrix": 2}
+OTHERS = ("resample_cells", "summarize_scores", "compare_cells", "tabulate_confusions")
+TABLES = {"score_cells": 1, "build_transfer_matrix": 1} | dict.fromkeys(OTHERS, 1)
 
 
 @pytest.fixture
@@ -49,14 +52,14 @@ def test_a_git_round_trip_reruns_nothing(checkout, edited):
     assert checkout.planned() == {}
 
 
-def test_a_plotting_edit_redraws_that_figure_only(checkout, edited):
+def test_a_plotting_edit_redraws_those_figures_only(checkout, edited):
     edited("src/babelgrid/figures/matrix.py")
-    assert checkout.planned() == {"draw_transfer_matrix": 2}
+    assert checkout.planned() == MATRICES
 
 
-def test_an_edit_of_the_style_redraws_all_figures_and_nothing_else(checkout, edited):
+def test_an_edit_of_the_style_redraws_all_figures_and_the_report_alone(checkout, edited):
     edited("src/babelgrid/figures/style.py")
-    assert checkout.planned() == FIGURES
+    assert checkout.planned() == {**FIGURES, "draw_curves": 1, **REPORT}
 
 
 def test_an_edit_of_the_scores_trains_nothing(checkout, edited):

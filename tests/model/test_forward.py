@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 from peft import get_peft_model
+from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Lora
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.files import read_json
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, write_json
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import lora_config
@@ -69,7 +71,7 @@ def gradient(model, loss):
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
 
 
-@pytest.mark.parametrize("architecture", ["llama", "qwen2", "mistral"])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3", "mistral"])
 @pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("loss", ["label", "all"])
 def test_loss_and_lora_gradient_equal_the_padded_computation(random_base, architecture, template, loss):
@@ -195,3 +197,56 @@ def test_scores_do_not_depend_on_how_posts_are_batched(random_base):
     large = score_posts(model, tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=10_000)
     columns = [f"logp_{label}" for label in LABELS]
     np.testing.assert_allclose(small[columns], large[columns], atol=1e-5)
+
+
+def test_in_bfloat16_the_loss_is_that_of_float32_to_one_percent(random_base):
+    base_path = random_base()
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    batch = collate(train_examples(POSTS, Prompt(), LABELS, "all", tokenizer))
+    exact = summed_loss(adapted(base_path), batch)
+    half = adapted(base_path).to(torch.bfloat16)
+    for name, weight in half.named_parameters():
+        if "lora" in name:
+            weight.data = weight.data.float()
+    loss = summed_loss(half, batch)
+    assert loss.item() == pytest.approx(exact.item(), rel=1e-2)
+    assert loss.item() != exact.item()
+    loss.backward()
+    assert all(weight.grad.dtype == torch.float32 for weight in half.parameters() if weight.requires_grad)
+
+
+def test_a_base_that_looks_back_over_less_than_a_prompt_is_refused(random_base):
+    model = adapted(random_base("mistral"))
+    for module in model.modules():
+        if hasattr(module, "sliding_window"):
+            module.sliding_window = 4
+    model.config.sliding_window = 4
+    tokenizer = load_tokenizer(read_json(random_base())["folder"])
+    batch = collate(train_examples(POSTS, Prompt(), LABELS, "label", tokenizer))
+    with pytest.raises(UserError, match=r"reaches 4 tokens back.*Lower prompt\.max_post_tokens"):
+        summed_loss(model, batch)
+
+
+def test_a_base_that_computes_otherwise_is_refused(tmp_path):
+    config = Gemma2Config(
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        vocab_size=512,
+    )
+    Gemma2ForCausalLM(config).save_pretrained(tmp_path / "base")
+    write_json(tmp_path / "base.json", {"name": "gemma2", "folder": str(tmp_path / "base")})
+    with pytest.raises(UserError, match="Gemma2ForCausalLM computes its logits in a way that babelgrid does not know"):
+        load_base(tmp_path / "base.json", Base(folder="x"), CPU)
+
+
+def test_an_adapter_merged_into_float32_weights_scores_as_it_does_beside_them(random_base):
+    model = adapted(random_base()).eval()
+    tokenizer = load_tokenizer(read_json(random_base())["folder"])
+    beside = score_posts(model, tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=64)
+    merged = score_posts(model.merge_and_unload(), tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=64)
+    columns = [f"logp_{label}" for label in LABELS]
+    np.testing.assert_allclose(merged[columns], beside[columns], atol=1e-4)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import babelgrid.offline  # noqa: F401  (first: it switches the Hub off)
+import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.prompt import Prompt
 from babelgrid.job import job
 from babelgrid.prompts.count import count_post_tokens

@@ -43,7 +43,8 @@ class SampledScores:
 
     def of(self, mixture: str, language: str) -> Floats:
         """Return a cell's observed score and replicates; NaN where it was not scored."""
-        return self._values.get((mixture, language), self._unknown)
+        values: Floats = self._values.get((mixture, language), self._unknown)
+        return values
 
     def mean(self, cells: Sequence[tuple[str, str]]) -> Floats:
         """Return the mean over cells, observed and replicated; NaN over none."""

@@ -47,7 +47,7 @@ def measure_intervention(
     here = read_sampled_scores(replicates_path, min_posts)
     against = read_sampled_scores(against_replicates, min_posts)
     tokens, tokens_against = (_pretraining_tokens(path) for path in (exposure_path, against_exposure))
-    ratio = np.log10(tokens / tokens_against).replace([np.inf, -np.inf], np.nan)
+    ratio = (tokens / tokens_against).map(np.log10).replace([np.inf, -np.inf], np.nan)
     cells: list[Row] = []
     slopes: list[Row] = []
     for view in [view for view in here if view in against]:

@@ -103,8 +103,8 @@ def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_], weights: Floats) -
 
 
 def _sorted(table: pd.DataFrame, views: Sequence[str], mixtures: Sequence[str]) -> pd.DataFrame:
-    order = {"view": list(views).index, "mixture": list(mixtures).index}
-    return table.sort_values(["view", "mixture"], key=lambda column: column.map(order[column.name]), kind="stable")
+    places = [table["mixture"].map(list(mixtures).index), table["view"].map(list(views).index)]
+    return table.iloc[np.lexsort(places)]
 
 
 def _rows_of(panel: Panel, rows: Sequence[bool]) -> Panel:

@@ -124,7 +124,7 @@ def regression_rows(frame: pd.DataFrame) -> Iterator[Row]:
         fit = fit_clustered(frame, design)
         left_out = {language: _coefficients(*_without(frame, design, language)) for language in languages}
         for term in [name for name in design.columns if not name.startswith(("mixture[", "intercept"))]:
-            row = {"model": model, "term": term, **described, "estimate": fit.estimates.get(term)}
+            row: Row = {"model": model, "term": term, **described, "estimate": fit.estimates.get(term)}
             row |= {"low": fit.low.get(term), "high": fit.high.get(term), "p": fit.p.get(term)}
             yield row | stability(row["estimate"], {name: own.get(term) for name, own in left_out.items()})
 
@@ -190,7 +190,7 @@ def spearman_rows(scores: SampledScores, known: pd.Series, seed: int) -> Iterato
         replicates = rank_correlations(exposure[drawn], np.take_along_axis(sampled[1:], drawn, axis=1))
         [observed] = rank_correlations(exposure[None], sampled[:1])
         posts = sum(scores.posts[mixture, language] for language in languages)
-        row = {"model": "spearman", "term": mixture, "languages": len(languages), "posts": posts}
+        row: Row = {"model": "spearman", "term": mixture, "languages": len(languages), "posts": posts}
         told = replicates[~np.isnan(replicates)]
         row |= estimate(np.concatenate([[observed], told]), "estimate") if len(told) else {"estimate": observed}
         keep = ~np.eye(len(languages), dtype=bool)

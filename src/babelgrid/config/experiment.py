@@ -13,6 +13,7 @@ from babelgrid.config.mixtures import Mixtures
 from babelgrid.config.posts import Posts
 from babelgrid.config.predictions import Predictions
 from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.report import Figures, Report
 from babelgrid.errors import nearest
 
 
@@ -64,6 +65,10 @@ class Experiment(Settings):
     """The experiment on another base that the target `intervention` sets this one against."""
     plan: Plan | None = None
     """The budget that the targets `plan` and `check_plan` are about."""
+    figures: Figures = Figures()
+    """How figures are drawn."""
+    report: Report = Report()
+    """What the report shows."""
 
     @field_validator("experiment")
     @classmethod

@@ -1,8 +1,8 @@
 """Settings of predictions that were made elsewhere."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from babelgrid.config.fields import Settings, Text
 
@@ -43,6 +43,12 @@ class Import(Settings):
     """Values of the predicted label that stand for no answer."""
     on_failure: Literal["wrong", "leave_out"] = "wrong"
     """A post without an answer counts as wrong, or is left out of the scores of that mixture."""
+
+    @model_validator(mode="after")
+    def _name_the_column_of_the_parts(self) -> Self:
+        if self.parts is not None and self.columns.part is None:
+            raise ValueError("parts are values of a column; name it in columns.part")
+        return self
 
 
 class Predictions(Settings):

@@ -2,7 +2,6 @@
 
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
-from babelgrid.analysis.metrics import Floats, Metric
+from babelgrid.analysis.metrics import Floats
 from babelgrid.analysis.shares import describe_quantity
-from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.transfer import scored_cells_of_view
 from babelgrid.analysis.trend import Band, fit_band, spearman
+from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
-from babelgrid.figures.order import group_mixtures
+from babelgrid.figures.picture import GridTables, Picture, collect_cells
 from babelgrid.figures.style import (
     FAINT,
     METRIC_NAMES,
@@ -35,7 +32,7 @@ from babelgrid.figures.style import (
 _RHO = "\N{GREEK SMALL LETTER RHO}"
 _DASH = "\N{EN DASH}"
 _PANEL_HEIGHT = 1.55
-_LEFT, _RIGHT, _TOP, _GAP_X, _GAP_Y = 0.42, 0.08, 0.62, 0.12, 0.24
+_LEFT, _RIGHT, _GAP_X, _GAP_Y = 0.42, 0.08, 0.12, 0.24
 _DOT = 2.2
 """Smallest distance between neighbouring dots, in points."""
 
@@ -54,26 +51,17 @@ class Scale:
     """One print point, in units of the axis."""
 
 
-def draw_exposure_bias(
-    cells_path: str | Path,
-    exposure_path: str | Path,
-    *,
-    view: str,
-    metric: Metric,
-    table: str,
-    note: str,
-    out_stem: str | Path,
-) -> None:
+def draw_exposure_bias(tables: GridTables, picture: Picture) -> None:
     """Draw each test language's mean score over seeds against its pre-training exposure, and save it (`save_figure`).
 
     One panel a mixture, with Spearman's correlation over the languages of known exposure and their number; a linear
     fit on log exposure with its 95% band over languages, from five languages on. Languages of unknown exposure stand
-    in a strip at the left and enter neither. note: a sentence for the foot of the figure, or an empty string.
+    in a strip at the left and enter neither.
     """
-    data = _collect(cells_path, exposure_path, view, metric, table)
+    data = _collect(tables, picture)
     mixtures = data["mixture"].drop_duplicates().tolist()
     with house_style():
-        figure, panels, columns = _lay_out(len(mixtures), f"{_explain(data)} {note}".strip())
+        figure, panels, columns = _lay_out(len(mixtures), f"{_explain(data)} {picture.note}".strip(), picture.width)
         scale = _scale(data, panels[0])
         low, high = data[["low", "baseline"]].min().min(), data[["high", "baseline"]].max().max()
         margin = 0.06 * (high - low)
@@ -82,19 +70,17 @@ def draw_exposure_bias(
             _draw_axes(axes, scale)
             axes.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(mixtures))
             _draw_panel(axes, data[data["mixture"] == mixture].reset_index(drop=True), scale)
-        _draw_words(figure, METRIC_NAMES[metric], view, table)
-        save_figure(figure, data, out_stem)
+        _draw_words(figure, picture)
+        save_figure(figure, data, picture.out_stem)
 
 
-def _collect(cells_path: str | Path, exposure_path: str | Path, view: str, metric: Metric, table: str) -> pd.DataFrame:
-    cells = scored_cells_of_view(cells_path, view, metric)
-    exposure = read_table(exposure_path)
-    seen = seen_cells(exposure)
-    groups = group_mixtures(cells["mixture"].drop_duplicates().tolist(), seen)
-    order = [name for members in groups.values() for name in members]
-    cells = cells.sort_values("mixture", key=lambda column: column.map(order.index), kind="stable", ignore_index=True)
-    cells.insert(2, "exposure", cells["test_language"].map(exposure_of_languages(exposure, table)))
-    cells.insert(3, "seen", [pair in seen for pair in zip(cells["mixture"], cells["test_language"], strict=True)])
+def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
+    data = collect_cells(tables, picture)
+    cells = data.dropna(subset="score").reset_index(drop=True)
+    if cells.empty:
+        raise UserError(
+            f"{tables.cells}: no test post has a label of the view {picture.view!r}; take the view out of views"
+        )
     known = cells[cells["exposure"] > 0]
     rho = {
         mixture: spearman(points["exposure"].to_numpy(), points["score"].to_numpy())
@@ -105,30 +91,29 @@ def _collect(cells_path: str | Path, exposure_path: str | Path, view: str, metri
 
 def _explain(data: pd.DataFrame) -> str:
     return (
-        f"{count_seeds(data)}; bars: 95% intervals over a cell's posts. {_RHO}: Spearman's correlation over the n "
+        f"{count_seeds(data)}; bars: 95% intervals over posts and seeds. {_RHO}: Spearman's correlation over the n "
         f"languages of known exposure; band: 95%, resampling those languages. Languages of nearly equal exposure stand "
         f"side by side."
     )
 
 
-def _lay_out(panels: int, foot: str) -> tuple[Figure, list[Axes], int]:
+def _lay_out(panels: int, foot: str, whole: float) -> tuple[Figure, list[Axes], int]:
     """Make a figure of the right height with its foot; return it, its panels, and how many stand in a row."""
-    columns = min(panels, 3 if panels <= 12 else 4)
+    columns = min(panels, 1 if whole < TWO_COLUMNS else 3 if panels <= 12 else 4)
     rows = -(-panels // columns)
-    lines = wrap(foot, TWO_COLUMNS - 0.16, 6)
-    bottom = 0.36 + 0.12 * len(lines)
-    height = _TOP + rows * (_PANEL_HEIGHT + _GAP_Y) + bottom
-    width = (TWO_COLUMNS - _LEFT - _RIGHT - (columns - 1) * _GAP_X) / columns
-    figure = Figure(figsize=(TWO_COLUMNS, height))
+    lines = wrap(foot, whole - 0.16, 6)
+    top, bottom = (0.62 if whole >= TWO_COLUMNS else 0.9), 0.36 + 0.12 * len(lines)
+    height = top + rows * (_PANEL_HEIGHT + _GAP_Y) + bottom
+    width = (whole - _LEFT - _RIGHT - (columns - 1) * _GAP_X) / columns
+    figure = Figure(figsize=(whole, height))
     axes = []
     for number in range(panels):
         row, column = divmod(number, columns)
         left = _LEFT + column * (width + _GAP_X)
-        top = _TOP + row * (_PANEL_HEIGHT + _GAP_Y)
-        box = (left, height - top - _PANEL_HEIGHT, width, _PANEL_HEIGHT)
-        axes.append(figure.add_axes((box[0] / TWO_COLUMNS, box[1] / height, box[2] / TWO_COLUMNS, box[3] / height)))
+        y = height - top - row * (_PANEL_HEIGHT + _GAP_Y) - _PANEL_HEIGHT
+        axes.append(figure.add_axes((left / whole, y / height, width / whole, _PANEL_HEIGHT / height)))
     for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / TWO_COLUMNS, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+        figure.text(0.08 / whole, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
     return figure, axes, columns
 
 
@@ -222,10 +207,12 @@ def _draw_labels(axes: Axes, points: pd.DataFrame, x: Floats, band: Band | None)
     label_points(axes, np.column_stack([x, score]), points["test_language"].tolist(), colours, obstacles)
 
 
-def _draw_words(figure: Figure, metric_name: str, view: str, table: str) -> None:
-    height = figure.get_figheight()
-    title = f"{metric_name} against pre-training exposure: {view}"
-    figure.text(0.08 / TWO_COLUMNS, 1 - 0.2 / height, title, size=8.5, weight="bold")
+def _draw_words(figure: Figure, picture: Picture) -> None:
+    width, height = figure.get_size_inches()
+    is_narrow = width < TWO_COLUMNS
+    metric = METRIC_NAMES[picture.metric]
+    title = f"{metric} against pre-training exposure: {picture.view}"
+    figure.text(0.08 / width, 1 - 0.2 / height, title, size=7 if is_narrow else 8.5, weight="bold")
     handles = [
         Line2D([], [], marker="o", color=SEEN_COLOUR, linestyle="", markersize=3.4),
         Line2D([], [], marker="D", color=UNSEEN_COLOUR, mfc="white", linestyle="", markersize=2.9, markeredgewidth=0.7),
@@ -233,9 +220,17 @@ def _draw_words(figure: Figure, metric_name: str, view: str, table: str) -> None
         Patch(color="#000000", alpha=0.09),
     ]
     words = ["language in the mixture", "language not in it", "better baseline there", "linear fit and its band"]
-    anchor = (0.02 / TWO_COLUMNS, 1 - 0.24 / height)
-    figure.legend(handles, words, loc="upper left", bbox_to_anchor=anchor, ncols=4, borderaxespad=0, handletextpad=0.4)
+    figure.legend(
+        handles,
+        words,
+        loc="upper left",
+        bbox_to_anchor=(0.02 / width, 1 - 0.24 / height),
+        ncols=2 if is_narrow else 4,
+        borderaxespad=0,
+        handletextpad=0.4,
+    )
     panels = [axes.get_position() for axes in figure.axes]
     lowest, highest = min(panel.y0 for panel in panels), max(panel.y1 for panel in panels)
-    figure.text(0.5, lowest - 0.34 / height, f"{describe_quantity(table)} (log scale)", ha="center", size=7)
-    figure.text(0.09 / TWO_COLUMNS, (lowest + highest) / 2, metric_name, rotation=90, va="center", size=7)
+    quantity = f"{describe_quantity(picture.table)} (log scale)"
+    figure.text(0.5, lowest - 0.34 / height, quantity, ha="center", size=6 if is_narrow else 7)
+    figure.text(0.09 / width, (lowest + highest) / 2, metric, rotation=90, va="center", size=7)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import langcodes
 import pandas as pd
+from scipy.cluster.hierarchy import leaves_list, linkage
 
 
 def language_name(code: str) -> str:
@@ -34,6 +35,17 @@ def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[
     for mixture in mixtures:
         groups[_kind(mixture, {language for name, language in seen if name == mixture})].append(mixture)
     return {title: members for title, members in groups.items() if members}
+
+
+def cluster(matrix: pd.DataFrame) -> list[int]:
+    """Order rows so that like ones stand together: average linkage with optimal leaf order (Bar-Joseph et al. 2001).
+
+    Distances are Euclidean; a missing value is taken as its column's mean. Returns positions.
+    """
+    filled = matrix.fillna(matrix.mean()).fillna(0.0).to_numpy()
+    if len(filled) < 3:
+        return list(range(len(filled)))
+    return [int(leaf) for leaf in leaves_list(linkage(filled, "average", optimal_ordering=len(filled) <= 500))]
 
 
 def _kind(mixture: str, languages: set[str]) -> str:

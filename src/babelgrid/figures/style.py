@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from babelgrid.analysis.metrics import Metric
 from babelgrid.files import whole_file, write_csv
 
-TWO_COLUMNS = 7.0
-"""Width of a figure over two columns, in inches."""
+ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
+"""Widths of a figure over one column of text and over two, in inches."""
 SEEN_COLOUR = "#0072B2"
 UNSEEN_COLOUR = "#D55E00"
 FAINT = "#767676"
@@ -58,6 +58,12 @@ def decimal(value: float, digits: int = 2) -> str:
     text = f"{abs(value):.{digits}f}".removeprefix("0")
     is_negative = value < 0 and float(f"{value:.{digits}f}") != 0
     return f"\N{MINUS SIGN}{text}" if is_negative else text
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a difference as `decimal` does, with a plus sign above zero."""
+    text = decimal(value, digits)
+    return f"+{text}" if float(f"{value:.{digits}f}") > 0 else text
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:

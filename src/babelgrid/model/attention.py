@@ -48,30 +48,58 @@ def packed_attention(
             f"{shared + packed['width']} long. Lower prompt.max_post_tokens, or take another base"
         )
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling, "enable_gqa": key.shape[1] != query.shape[1]}
-    prefix_query, prefix_key, prefix_value = (tensor[:, :, :shared] for tensor in (query, key, value))
-    own_query, own_key, own_value = (_as_rows(tensor[0, :, shared:], packed) for tensor in (query, key, value))
-    keys, values = (
-        torch.cat([whole.expand(packed["rows"], -1, -1, -1), own], dim=2)
-        for whole, own in ((prefix_key, own_key), (prefix_value, own_value))
-    )
+    rows = _as_rows(query[:, :, shared:], packed["places"], packed["rows"], packed["width"])
     mask = _may_see(packed["width"], shared, query.device)
-    of_rows = scaled_dot_product_attention(own_query, keys, values, attn_mask=mask, is_causal=mask is None, **options)
+    of_rows = scaled_dot_product_attention(
+        rows, _with_prefix(key, packed), _with_prefix(value, packed), attn_mask=mask, is_causal=mask is None, **options
+    )
     of_own = of_rows.transpose(1, 2).flatten(0, 1).index_select(0, packed["places"])
     if not shared:
         return of_own[None], None
+    prefix_query, prefix_key, prefix_value = (tensor[:, :, :shared] for tensor in (query, key, value))
     of_prefix = scaled_dot_product_attention(prefix_query, prefix_key, prefix_value, is_causal=True, **options)
     return torch.cat([of_prefix[0].transpose(0, 1), of_own])[None], None
 
 
-def _as_rows(own: torch.Tensor, packed: Batch) -> torch.Tensor:
-    """Lay own tokens [heads, T - P, width] out as rows [B, heads, W, width], with zeros after the shorter ones.
+def attention_of_predictions(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packed: Batch, *, dropout: float, scaling: float
+) -> torch.Tensor:
+    """Return the attention's output [N, heads, width of a head] for the queries of a batch's N predictions alone.
+
+    query: [1, heads, N, width]. key, value: [1, heads of keys, T, width], of all tokens.
+    """
+    places, width = packed["index_places"], packed["index_width"]
+    keys = _with_prefix(key, packed)
+    positions = query.new_zeros(packed["rows"] * width, dtype=torch.long)
+    positions.index_copy_(0, places, packed["positions"].index_select(0, packed["index"]))
+    mask = torch.arange(keys.shape[2], device=query.device) <= positions.view(packed["rows"], 1, width, 1)
+    of_rows = scaled_dot_product_attention(
+        _as_rows(query, places, packed["rows"], width),
+        keys,
+        _with_prefix(value, packed),
+        attn_mask=mask,
+        dropout_p=dropout,
+        scale=scaling,
+        enable_gqa=key.shape[1] != query.shape[1],
+    )
+    return of_rows.transpose(1, 2).flatten(0, 1).index_select(0, places)
+
+
+def _with_prefix(tokens: torch.Tensor, packed: Batch) -> torch.Tensor:
+    """Lay keys or values of all tokens [1, heads, T, width of a head] out as rows [B, heads, P + W, the same]."""
+    shared = tokens.shape[2] - len(packed["places"])
+    own = _as_rows(tokens[:, :, shared:], packed["places"], packed["rows"], packed["width"])
+    return torch.cat([tokens[:, :, :shared].expand(packed["rows"], -1, -1, -1), own], dim=2)
+
+
+def _as_rows(tokens: torch.Tensor, places: torch.Tensor, rows: int, width: int) -> torch.Tensor:
+    """Lay tokens [1, heads, N, width of a head] out as rows [B, heads, W, width of a head], with zeros between them.
 
     The zeros need no mask: they come after all real tokens of their row, where a causal model cannot see them from.
     """
-    heads, _, width = own.shape
-    rows = own.new_zeros(packed["rows"] * packed["width"], heads, width)
-    filled = rows.index_copy(0, packed["places"], own.transpose(0, 1))
-    return filled.view(packed["rows"], packed["width"], heads, width).transpose(1, 2)
+    line = tokens[0].transpose(0, 1)
+    filled = line.new_zeros(rows * width, *line.shape[1:]).index_copy_(0, places, line)
+    return filled.view(rows, width, *line.shape[1:]).transpose(1, 2)
 
 
 def _may_see(width: int, shared: int, device: torch.device) -> torch.Tensor | None:

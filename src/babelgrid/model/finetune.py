@@ -78,7 +78,9 @@ def _train(
     def build(plan: Finetune, some: list[Example]) -> AdapterTrainer:
         return build_trainer(model, some, training_arguments(plan, device, seed, state))
 
-    trainer = build(fit_memory(settings, examples, build), examples)
+    # Of a CPU's memory nobody can say beforehand whether it will do; the kernel ends what takes too much.
+    plan = fit_memory(settings, examples, build) if device.name == "cuda" else settings
+    trainer = build(plan, examples)
     trainer.train(resume_from_checkpoint=_last_checkpoint(state))
     return trainer
 

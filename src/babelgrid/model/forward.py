@@ -3,7 +3,9 @@
 from typing import Any
 
 import torch
+from transformers.models.llama.modeling_llama import rotate_half
 
+from babelgrid.model.attention import attention_of_predictions
 from babelgrid.model.packing import Batch
 
 
@@ -16,8 +18,8 @@ def decoder_and_head(model: Any) -> tuple[Any, torch.nn.Module]:
 def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
     """Return the logits [N, vocabulary] of a batch's N predictions.
 
-    The model's attention must be `attention.packed_attention`. Tokens that nothing is predicted from end at the last
-    layer's attention: the rest of that layer, and the vocabulary, are met at the predictions' places alone.
+    The model's attention must be `attention.packed_attention`. Of tokens that nothing is predicted from, the last layer
+    makes keys and values and no more: all else in it, and the vocabulary, is met at the predictions' places alone.
     """
     decoder, head = decoder_and_head(model)
     dtype = decoder.embed_tokens.weight.dtype
@@ -29,10 +31,40 @@ def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
         *layers, last = decoder.layers
         for layer in layers:
             hidden = layer(hidden, **context)
-        attended, _ = last.self_attn(last.input_layernorm(hidden), **context)
-        hidden = (hidden + attended)[0].index_select(0, batch["index"])
-        hidden = hidden + last.mlp(last.post_attention_layernorm(hidden))
-        return head(decoder.norm(hidden))  # type: ignore[no-any-return]
+        return head(decoder.norm(_predict_from(last, hidden, angles, batch)))  # type: ignore[no-any-return]
+
+
+def _predict_from(
+    layer: Any, hidden: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor], batch: Batch
+) -> torch.Tensor:
+    """Return the output [N, width] of a Llama's layer for hidden states [1, T, width], at the N predictions' places."""
+    attention, index = layer.self_attn, batch["index"]
+    normed = layer.input_layernorm(hidden)
+    key = _rotate(_heads(attention, "k", normed), *angles)
+    asking, *its_angles = (tensor.index_select(1, index) for tensor in (normed, *angles))
+    query = _rotate(_heads(attention, "q", asking), *its_angles)
+    attended = attention_of_predictions(
+        query,
+        key,
+        _heads(attention, "v", normed),
+        batch,
+        dropout=attention.attention_dropout if attention.training else 0.0,
+        scaling=attention.scaling,
+    )
+    hidden = hidden[0].index_select(0, index) + attention.o_proj(attended.flatten(1))
+    return hidden + layer.mlp(layer.post_attention_layernorm(hidden))  # type: ignore[no-any-return]
+
+
+def _heads(attention: Any, name: str, tokens: torch.Tensor) -> torch.Tensor:
+    """Return queries, keys or values [1, heads, T, width of a head]; some models norm them."""
+    projected = getattr(attention, f"{name}_proj")(tokens).unflatten(-1, (-1, attention.head_dim))
+    norm = getattr(attention, f"{name}_norm", torch.nn.Identity())
+    return norm(projected).transpose(1, 2)  # type: ignore[no-any-return]
+
+
+def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Turn queries or keys [1, heads, T, width of a head] by the angles of their positions (RoPE, arXiv 2104.09864)."""
+    return heads * cos[:, None] + rotate_half(heads) * sin[:, None]  # type: ignore[no-untyped-call,no-any-return]
 
 
 def summed_loss(model: Any, batch: Batch) -> torch.Tensor:

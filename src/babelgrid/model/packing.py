@@ -1,5 +1,7 @@
 """A batch without padding: the tokens that all its examples begin with once, then each example's own, end to end."""
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import TypedDict, cast
@@ -27,6 +29,11 @@ class Batch(TypedDict):
     """Own tokens W of the longest example."""
     index: torch.Tensor
     """The token from whose hidden state each prediction is made [N]."""
+    index_places: torch.Tensor
+    """Where these tokens stand when they are laid out as rows of equal width [N], numbers below B * index_width; those
+    of the prefix stand in the first row."""
+    index_width: int
+    """Predictions of the example with the most."""
     targets: torch.Tensor
     """The token to predict [N]."""
     weights: torch.Tensor
@@ -39,7 +46,9 @@ def collate(examples: Sequence[Example]) -> Batch:
     shared = _common_prefix_length(read)
     own = [ids[shared:] for ids in read]
     width = max(map(len, own))
-    index, targets, weights = zip(*_predictions(examples, shared), strict=True)
+    starts = list(accumulate(map(len, own), initial=shared))
+    index, targets, weights = zip(*_predictions(examples, shared, starts), strict=True)
+    index_places, index_width = _lay_out(index, starts)
     return {
         "tokens": torch.tensor([*read[0][:shared], *(token for ids in own for token in ids)]),
         "positions": torch.tensor([*range(shared), *(shared + i for ids in own for i in range(len(ids)))]),
@@ -47,6 +56,8 @@ def collate(examples: Sequence[Example]) -> Batch:
         "rows": len(own),
         "width": width,
         "index": torch.tensor(index),
+        "index_places": torch.tensor(index_places),
+        "index_width": index_width,
         "targets": torch.tensor(targets),
         "weights": torch.tensor(weights, dtype=torch.float32),
     }
@@ -68,15 +79,29 @@ def _common_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
     return longest
 
 
-def _predictions(examples: Sequence[Example], shared: int) -> list[tuple[int, int, int]]:
-    """List (token whose hidden state predicts, token to predict, examples it stands for)."""
+def _predictions(examples: Sequence[Example], shared: int, starts: Sequence[int]) -> list[tuple[int, int, int]]:
+    """List (token whose hidden state predicts, token to predict, examples it stands for).
+
+    starts: where each example's own tokens begin in the line.
+    """
     # Inside the prefix all examples predict the same token from the same state: count it once, for all of them.
     first = min(example.first_target for example in examples)
     common = [(position - 1, examples[0].ids[position], len(examples)) for position in range(first, shared)]
-    starts = accumulate((len(example.ids) - 1 - shared for example in examples), initial=shared)
     own = [
         (shared - 1 if position == shared else start + position - 1 - shared, example.ids[position], 1)
         for start, example in zip(starts, examples, strict=False)
         for position in range(max(example.first_target, shared), len(example.ids))
     ]
     return common + own
+
+
+def _lay_out(index: Sequence[int], starts: Sequence[int]) -> tuple[list[int], int]:
+    """Return the places of `Batch.index_places`, and the width of their rows."""
+    rows = [max(bisect_right(starts, token) - 1, 0) for token in index]
+    width = max(Counter(rows).values())
+    taken = Counter[int]()
+    places = []
+    for row in rows:
+        places.append(row * width + taken[row])
+        taken[row] += 1
+    return places, width

@@ -62,6 +62,8 @@ def training_arguments(settings: Finetune, device: Device, seed: int, state: Pat
         save_steps=settings.checkpoint_steps or 500,
         save_total_limit=1,
         logging_steps=1,
+        # It would ask the device about every loss; and a loss that is no number must be seen.
+        logging_nan_inf_filter=False,
         report_to=list(settings.report_to) or "none",
         remove_unused_columns=False,
         dataloader_pin_memory=not on_cpu,

@@ -16,10 +16,11 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.files import write_json
 from babelgrid.lab.posts import write_lab_posts
 from babelgrid.lab.tokens import WORDS
+from babelgrid.model.base import choose_device
 from babelgrid.prompts.answers import TokenPath, label_paths
 from babelgrid.prompts.template import Frame, encode_prompts, frame_of
 
-STUDY = Path(__file__).parents[2] / "config" / "paper.yaml"
+STUDY = Path(__file__).parents[1] / "config" / "paper.yaml"
 SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>")
 # More merges than this the lab's posts do not fill; a larger vocabulary has rows that no text reaches.
 LARGEST_TOKENIZER = 8192
@@ -66,11 +67,10 @@ def ask(texts: Sequence[str], template: str, tokenizer: PreTrainedTokenizerBase)
     return Questions(texts, frame, labels, prompts, label_paths(prompt, labels, "en", tokenizer))
 
 
-def write_random_base(folder: Path, vocabulary: int, texts: Sequence[str]) -> Path:
-    """Write a random Llama of the lab base's shape but this vocabulary, and a tokenizer; return its base.json."""
+def lab_shape(vocabulary: int) -> LlamaConfig:
+    """Return the shape of the lab's base with a vocabulary of this size."""
     lab = LabBase()
-    torch.manual_seed(0)
-    config = LlamaConfig(
+    return LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=lab.hidden_size,
         intermediate_size=64 * round(lab.hidden_size * 8 / 3 / 64),
@@ -85,9 +85,17 @@ def write_random_base(folder: Path, vocabulary: int, texts: Sequence[str]) -> Pa
         # Wide enough that the answer depends on the post, as a trained model's does.
         initializer_range=0.2,
     )
-    LlamaForCausalLM(config).save_pretrained(folder / "base")
-    _train_tokenizer(min(vocabulary, LARGEST_TOKENIZER), texts).save_pretrained(folder / "base")
-    write_json(folder / "base.json", {"name": f"random, {vocabulary} tokens", "folder": str(folder / "base")})
+
+
+def write_random_base(folder: Path, shape: LlamaConfig, texts: Sequence[str]) -> Path:
+    """Write a random Llama of a shape, made on the GPU where there is one, and a tokenizer; return its base.json."""
+    torch.manual_seed(0)
+    device = choose_device()
+    with torch.device(device.name):
+        model = LlamaForCausalLM(shape).to(device.dtype)
+    model.save_pretrained(folder / "base")
+    _train_tokenizer(min(shape.vocab_size, LARGEST_TOKENIZER), texts).save_pretrained(folder / "base")
+    write_json(folder / "base.json", {"name": f"random, {shape.vocab_size} tokens", "folder": str(folder / "base")})
     return folder / "base.json"
 
 

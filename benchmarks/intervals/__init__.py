@@ -1,0 +1,1 @@
+"""How often the intervals and tests of the tables are right, on simulated cells whose truth is known."""

@@ -1,0 +1,95 @@
+"""Calibration by language: error and Brier score of one mixture's probabilities, before and after scaling."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from babelgrid.analysis.tables import read_table
+from babelgrid.figures.order import language_name
+from babelgrid.figures.style import (
+    FAINT,
+    SEEN_COLOUR,
+    TWO_COLUMNS,
+    UNSEEN_COLOUR,
+    decimal,
+    house_style,
+    save_figure,
+    wrap,
+)
+
+_MEASURES = {"ece": "expected calibration error", "brier": "Brier score"}
+_ROW = 0.17
+
+
+def draw_calibration(
+    calibration_path: str | Path, *, view: str, mixture: str, note: str, width: float, out_stem: str | Path
+) -> None:
+    """Draw expected calibration error and Brier score of one mixture in every test language, and save them.
+
+    calibration_path: calibration.csv. Open: as the model said it; filled: after temperature scaling. Languages go from
+    the best to the worst calibrated. Where the answers came without probabilities, the figure says so.
+    """
+    table = read_table(calibration_path)
+    data = table[(table["view"] == view) & (table["mixture"] == mixture)].sort_values("ece", ignore_index=True)
+    title = f"Calibration by language, trained on {mixture}: {view}"
+    with house_style():
+        figure = _draw(data, title, note, width) if len(data) else _say_there_is_none(title, note, width)
+        save_figure(figure, data, out_stem)
+
+
+def _say_there_is_none(title: str, note: str, width: float) -> Figure:
+    figure = Figure(figsize=(width, 0.6))
+    figure.text(0.08 / width, 0.65, title, size=7, weight="bold")
+    for number, line in enumerate(wrap(f"There are no probabilities to look at. {note}".strip(), width - 0.16, 6)):
+        figure.text(0.08 / width, 0.42 - 0.2 * number, line, size=6, color=FAINT)
+    return figure
+
+
+def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
+    names = [f"{language_name(code)} ({code})" for code in data["test_language"]]
+    left = 0.14 + 0.05 * max(map(len, names))
+    scaled_on = data["scaled_on"].iloc[0]
+    foot = (
+        f"Of the class that is answered; 0 is best. Scaled: by a temperature fitted on {scaled_on}. Means over seeds; "
+        f"with few posts the error of a calibrated model is above 0 too. {note}"
+    )
+    lines = wrap(foot.strip(), width - 0.16, 6)
+    tall = _ROW * len(data)
+    height = 0.62 + tall + 0.42 + 0.12 * len(lines)
+    figure = Figure(figsize=(width, height))
+    figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
+    panel = (width - left - 0.1 - 0.2) / 2
+    for number, (measure, words) in enumerate(_MEASURES.items()):
+        x = left + number * (panel + 0.2)
+        axes = figure.add_axes((x / width, 1 - (0.62 + tall) / height, panel / width, tall / height))
+        _draw_panel(axes, data, measure, words)
+        axes.set_yticks(range(len(names)), names if number == 0 else [""] * len(names))
+    for number, line in enumerate(reversed(lines)):
+        figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+    handles = [
+        Line2D([], [], marker="o", color=UNSEEN_COLOUR, mfc="white", linestyle="", markersize=3.6, markeredgewidth=0.8),
+        Line2D([], [], marker="o", color=SEEN_COLOUR, linestyle="", markersize=3.6),
+    ]
+    anchor = (0.02 / width, 1 - 0.25 / height)
+    looks = ["as the model said it", "after temperature scaling"]
+    figure.legend(handles, looks, loc="upper left", bbox_to_anchor=anchor, ncols=2, borderaxespad=0, handletextpad=0.4)
+    return figure
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame, measure: str, words: str) -> None:
+    before, after = data[measure].to_numpy(float), data[f"{measure}_scaled"].to_numpy(float)
+    y = np.arange(len(data))
+    axes.hlines(y, before, after, color="#bbbbbb", linewidth=1, zorder=1)
+    axes.plot(before, y, "o", color=UNSEEN_COLOUR, mfc="white", markersize=3.6, markeredgewidth=0.8)
+    axes.plot(after, y, "o", color=SEEN_COLOUR, markersize=3.6)
+    axes.set_ylim(len(data) - 0.4, -0.6)
+    axes.set_xlim(0, 1.08 * max(np.nanmax(before), np.nanmax(after), 0.05))
+    axes.locator_params(axis="x", nbins=4)
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(words)
+    axes.xaxis.set_major_formatter(lambda value, _: decimal(value) if value else "0")

@@ -1,0 +1,136 @@
+"""The dose-response plot: the score in a language against the number of its posts in the mixture."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.tables import read_table
+from babelgrid.errors import UserError
+from babelgrid.figures.order import language_name
+from babelgrid.figures.style import (
+    FAINT,
+    METRIC_NAMES,
+    SEEN_COLOUR,
+    TWO_COLUMNS,
+    decimal,
+    house_style,
+    save_figure,
+    wrap,
+)
+
+_PANEL_HEIGHT = 1.2
+_ROW = _PANEL_HEIGHT + 0.38
+
+
+def draw_doses(
+    doses_path: str | Path,
+    fits_path: str | Path,
+    *,
+    view: str,
+    metric: Metric,
+    note: str,
+    width: float,
+    out_stem: str | Path,
+) -> None:
+    """Draw the score in the added language against its dose, a panel for each base mixture and added language.
+
+    doses_path, fits_path: doses.csv and dose_fits.csv. Points with their intervals, the fitted saturating curve, and,
+    dashed, 95% of the score of the adapter trained on that language alone. A panel's title ends with the dose at which
+    the curve reaches that, and its interval. The axis is linear from 0 to the smallest dose and logarithmic above.
+    Raises `UserError` where the view has no doses.
+    """
+    doses, fits = (read_table(path) for path in (doses_path, fits_path))
+    data = doses[doses["view"] == view].dropna(subset="score").merge(fits, on=["view", "base", "language"], how="left")
+    if data.empty:
+        raise UserError(f"{doses_path}: there are no doses of the view {view!r} to draw; add mixtures.doses")
+    with house_style():
+        figure, panels = _lay_out(
+            data, f"{METRIC_NAMES[metric]} by dose of a language: {view}", METRIC_NAMES[metric], note, width
+        )
+        for axes, (_, points) in zip(panels, data.groupby(["base", "language"], sort=False), strict=True):
+            _draw_panel(axes, points)
+        save_figure(figure, data, out_stem)
+
+
+def _lay_out(data: pd.DataFrame, title: str, metric: str, note: str, width: float) -> tuple[Figure, list[Axes]]:
+    """Make a figure with a panel for each base and language, at most two or four in a row, on the same axes."""
+    panels = len(data[["base", "language"]].drop_duplicates())
+    columns = min(panels, 4 if width >= TWO_COLUMNS else 2)
+    foot = (
+        f"Bars: 95% intervals over posts and seeds. Line: fitted saturating curve. Dashed: 95% of the score of the "
+        f"adapter trained on that language alone; in a title, the dose at which the curve reaches it, with its 95% "
+        f"interval. {note}"
+    )
+    lines = wrap(foot.strip(), width - 0.16, 6)
+    height = 0.54 + -(-panels // columns) * _ROW + 0.32 + 0.12 * len(lines)
+    left, gap = 0.42, 0.14
+    panel = (width - left - 0.1 - (columns - 1) * gap) / columns
+    figure = Figure(figsize=(width, height))
+    axes: list[Axes] = []
+    for number in range(panels):
+        row, column = divmod(number, columns)
+        x, y = left + column * (panel + gap), height - 0.6 - row * _ROW - _PANEL_HEIGHT
+        shared = axes[0] if axes else None
+        box = (x / width, y / height, panel / width, _PANEL_HEIGHT / height)
+        axes.append(figure.add_axes(box, sharex=shared, sharey=shared))
+        axes[-1].tick_params(labelleft=column == 0, labelbottom=number + columns >= panels)
+    figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
+    for number, line in enumerate(reversed(lines)):
+        figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+    lowest, highest = min(one.get_position().y0 for one in axes), max(one.get_position().y1 for one in axes)
+    figure.text(0.09 / width, (lowest + highest) / 2, metric, rotation=90, va="center", size=7)
+    figure.text(0.5, lowest - 0.32 / height, "posts of the added language in the mixture", ha="center", size=7)
+    _scale(axes[0], data)
+    return figure, axes
+
+
+def _scale(axes: Axes, data: pd.DataFrame) -> None:
+    doses = sorted(data["dose"].unique())
+    smallest = next((dose for dose in doses if dose > 0), 1.0)
+    axes.set_xscale("symlog", linthresh=smallest, linscale=0.6)
+    shown = doses if len(doses) <= 6 else [doses[0], *doses[1 :: max(1, len(doses) // 5)]]
+    axes.set_xticks(shown, [f"{dose:.0f}" for dose in shown], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(-0.25 * smallest, doses[-1] * 1.25)
+    low, high = data[["low", "score", "target"]].min().min(), data[["high", "score", "target"]].max().max()
+    margin = 0.06 * (high - low)
+    axes.set_ylim(low - margin, high + margin)
+    axes.yaxis.set_major_formatter(lambda value, _: decimal(value, 1))
+
+
+def _draw_panel(axes: Axes, points: pd.DataFrame) -> None:
+    first = points.iloc[0]
+    axes.set_title(
+        f"{first['base']} + {language_name(first['language'])} ({first['language']})\n{_size(first)}", size=6
+    )
+    axes.grid(axis="y")
+    axes.axhline(first["target"], color="#555555", linewidth=0.8, linestyle="--", zorder=1)
+    dose = points["dose"].to_numpy(float)
+    if pd.notna(first["scale"]):
+        x = np.concatenate(
+            [
+                np.linspace(0, max(1.0, dose[dose > 0].min()), 20),
+                np.geomspace(max(1.0, dose[dose > 0].min()), dose.max(), 40),
+            ]
+        )
+        axes.plot(x, first["floor"] - first["rise"] * np.expm1(-x / first["scale"]), color="#777777", linewidth=0.8)
+    axes.vlines(dose, points["low"], points["high"], color=SEEN_COLOUR, linewidth=0.7, alpha=0.5)
+    axes.plot(dose, points["score"], "o", color=SEEN_COLOUR, markersize=3.2, markeredgewidth=0.7)
+
+
+def _size(fit: pd.Series) -> str:
+    """Say at which dose the curve reaches the target, in posts, with the interval."""
+    if pd.isna(fit["target"]):
+        return "no adapter of its own"
+    if pd.isna(fit["size"]):
+        return "too few doses for a curve"
+    size, low, high = (_posts(float(fit[name])) for name in ("size", "size_low", "size_high"))
+    return f"95% at {size} [{low}, {high}]"
+
+
+def _posts(size: float) -> str:
+    return "never" if np.isinf(size) else f"{size:.0f}"

@@ -1,0 +1,200 @@
+"""The answer, in five sentences made from the numbers."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
+from babelgrid.analysis.metrics import Floats, Metric
+from babelgrid.analysis.replicates import replicates_of
+from babelgrid.analysis.scores import percentile_interval
+from babelgrid.analysis.shares import describe_quantity
+from babelgrid.analysis.transfer import average_over_seeds
+from babelgrid.analysis.trend import FEWEST_LANGUAGES, spearman
+from babelgrid.figures.order import language_name
+from babelgrid.figures.style import METRIC_NAMES, decimal
+
+_RESAMPLES = 1000
+
+
+def answer(
+    cells: pd.DataFrame,
+    exposure: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    replicates: pd.DataFrame | None,
+    *,
+    metric: Metric,
+    table: str,
+    seed: int,
+) -> dict[str, list[str]]:
+    """Return view -> five sentences: what was tested, donors, transfer, the best mixture, exposure.
+
+    A sentence that the grid cannot fill says so. scores: scores.csv; a cell that is not ranked there is not compared
+    with others. replicates: as `replicates.read_replicates` returns them; without them
+    means stand without their intervals over posts and seeds. seed: of the interval over languages.
+    """
+    means = average_over_seeds(cells, metric).dropna(subset="score")
+    seen = seen_cells(exposure)
+    shares = exposure_of_languages(exposure, table)
+    means = means.assign(seen=_is_seen(means, seen), ranked=_is_ranked(means, scores))
+    return {
+        str(view): _sentences(own, seen, _of_view(replicates, str(view)), shares, metric, table, seed)
+        for view, own in means.groupby("view", sort=False)
+    }
+
+
+def _sentences(
+    cells: pd.DataFrame,
+    seen: set[tuple[str, str]],
+    replicates: pd.DataFrame | None,
+    shares: pd.Series,
+    metric: Metric,
+    table: str,
+    seed: int,
+) -> list[str]:
+    ranked = cells[cells["ranked"]]
+    name = METRIC_NAMES[metric]
+    return [
+        _say_what_was_tested(cells),
+        _say_who_gives(ranked, seen, name, replicates),
+        _say_what_transfers(ranked, seen),
+        _say_what_is_best(ranked, name, replicates),
+        _say_what_exposure_does(ranked, shares, describe_quantity(table), np.random.default_rng(seed)),
+    ]
+
+
+def _is_ranked(cells: pd.DataFrame, scores: pd.DataFrame | None) -> list[bool]:
+    if scores is None:
+        return [True] * len(cells)
+    key = ["view", "mixture", "test_language"]
+    ranked = set(scores.loc[scores["ranked"].astype(bool), key].itertuples(index=False, name=None))
+    return [cell in ranked for cell in cells[key].itertuples(index=False, name=None)]
+
+
+def _is_seen(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> list[bool]:
+    return [pair in seen for pair in zip(cells["mixture"], cells["test_language"], strict=True)]
+
+
+def _say_what_was_tested(cells: pd.DataFrame) -> str:
+    mixtures, languages = cells["mixture"].nunique(), cells["test_language"].nunique()
+    seeds = int(cells["seeds"].max())
+    low, high = int(cells["n"].min()), int(cells["n"].max())
+    posts = f"{low}" if low == high else f"{low} to {high}"
+    return (
+        f"{_count(mixtures, 'mixture')} of languages {'was' if mixtures == 1 else 'were'} tested on "
+        f"{_count(languages, 'language')} with {posts} posts each, over {_count(seeds, 'seed')}."
+    )
+
+
+def _say_who_gives(
+    cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str, replicates: pd.DataFrame | None
+) -> str:
+    """Compare mixtures of one language by their mean over the languages that none of them was trained on, or by all."""
+    held = pd.Series([name for name, _ in seen]).value_counts() if seen else pd.Series(dtype=int)
+    single = cells[cells["mixture"].map(held).eq(1) & ~cells["mixture"].str.contains("@")]
+    elsewhere = single[~single["seen"]]
+    if elsewhere["mixture"].nunique() < 2:
+        return "Which language gives most to the others cannot be told: fewer than two were trained on alone."
+    common = elsewhere.groupby("test_language")["mixture"].nunique() == elsewhere["mixture"].nunique()
+    shared = elsewhere[elsewhere["test_language"].isin(common.index[common])]
+    compared, where = (shared, "that none of them was trained on") if len(shared) else (elsewhere, "not trained on")
+    donors = compared.groupby("mixture")["score"].mean().sort_values(ascending=False, kind="stable")
+    targets = compared["test_language"].nunique()
+    first, last = (_interval_of_mean(compared[compared["mixture"] == donors.index[end]], replicates) for end in (0, -1))
+    return (
+        f"Of {len(donors)} languages trained on alone, {_named(donors.index[0])} gives most to the others (mean "
+        f"{metric} {decimal(donors.iloc[0])}{first} over {_count(targets, 'language')} {where}) and "
+        f"{_named(donors.index[-1])} least ({decimal(donors.iloc[-1])}{last})."
+    )
+
+
+def _say_what_transfers(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
+    trained = cells[cells["mixture"].isin({name for name, _ in seen})].dropna(subset="baseline")
+    parts = []
+    for inside, words in ((False, "languages that the mixture does not hold"), (True, "languages that it holds")):
+        group = trained[trained["seen"] == inside]
+        if len(group):
+            parts.append(f"{int((group['score'] > group['baseline']).sum())} of {len(group)} cells in {words}")
+    if not parts:
+        return "Whether anything transfers cannot be told: no trained mixture has a baseline beside it."
+    return f"Fine-tuned models score above the better baseline in {' and in '.join(parts)}."
+
+
+def _say_what_is_best(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame | None) -> str:
+    if cells.empty:
+        return "There is no best mixture: no cell has enough posts to be ranked."
+    whole = cells.groupby("mixture")["test_language"].nunique() == cells["test_language"].nunique()
+    complete = cells[cells["mixture"].isin(whole.index[whole])]
+    if complete.empty:
+        return "There is no best mixture: none has a score in every language."
+    mixtures = complete.groupby("mixture")["score"]
+    mean, worst = mixtures.mean(), mixtures.min()
+    best, safest = str(mean.idxmax()), str(worst.idxmax())
+    weakest = complete[complete["mixture"] == best].sort_values("score", kind="stable").iloc[0]
+    own = complete[complete["mixture"] == best]
+    interval = _interval_of_mean(own, replicates)
+    also = "which is also the best worst score" if best == safest else f"the best worst score is that of {safest}"
+    return (
+        f"The highest mean {metric} over {_count(len(own), 'language')} is that of {best}, "
+        f"{decimal(mean[best])}{interval}; its weakest language is "
+        f"{_named(weakest['test_language'])} with {decimal(weakest['score'])}, {also}"
+        f"{'' if best == safest else f', {decimal(worst[safest])}'}."
+    )
+
+
+def _of_view(replicates: pd.DataFrame | None, view: str) -> pd.DataFrame | None:
+    """Return the replicates of one view, indexed by mixture and test language."""
+    if replicates is None or view not in replicates.index.get_level_values("view"):
+        return None
+    return replicates_of(replicates).loc[[view]].droplevel("view")
+
+
+def _interval_of_mean(cells: pd.DataFrame, replicates: pd.DataFrame | None) -> str:
+    """Return ` [low, high]`: the 95% percentile interval, over posts and seeds, of the mean of some cells' scores."""
+    if replicates is None:
+        return ""
+    place = pd.MultiIndex.from_frame(cells[["mixture", "test_language"]])
+    low, high = percentile_interval(replicates.reindex(place).to_numpy(float).mean(axis=0))
+    return f" [{decimal(float(low))}, {decimal(float(high))}]"
+
+
+def _say_what_exposure_does(
+    cells: pd.DataFrame, shares: pd.Series, quantity: str, generator: np.random.Generator
+) -> str:
+    if cells.empty:
+        return "What pre-training exposure does cannot be told: no cell has enough posts to be ranked."
+    mixture = str(cells.groupby("mixture")["score"].mean().idxmax())
+    points = cells[cells["mixture"] == mixture].assign(share=cells["test_language"].map(shares))
+    known = points[points["share"] > 0]
+    rho = spearman(known["share"].to_numpy(), known["score"].to_numpy())
+    if len(known) < FEWEST_LANGUAGES or np.isnan(rho):
+        return f"What pre-training exposure does cannot be told: it is known for {_count(len(known), 'language')} only."
+    low, high = spearman_interval(known["share"].to_numpy(), known["score"].to_numpy(), generator)
+    sure = "goes up with" if low > 0 else "goes down with" if high < 0 else "may or may not depend on"
+    return (
+        f"In the mixture {mixture} the score {sure} the {quantity.removesuffix(', %')}: Spearman's correlation is "
+        f"{decimal(rho)} (95% interval {decimal(low)} to {decimal(high)}) over {len(known)} languages of known "
+        f"exposure."
+    )
+
+
+def spearman_interval(exposure: Floats, score: Floats, generator: np.random.Generator) -> tuple[float, float]:
+    """Return the 95% percentile interval of Spearman's correlation over resampled languages (Efron 1979).
+
+    Resamples in which one of the two does not vary have no correlation and are left out.
+    """
+    drawn = generator.integers(len(score), size=(_RESAMPLES, len(score)))
+    ranks = [rankdata(values[drawn], axis=1) for values in (exposure, score)]
+    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
+    spread = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
+    products = (centred[0] * centred[1]).sum(axis=1)
+    low, high = np.quantile(products[spread > 0] / spread[spread > 0], [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _named(code: str) -> str:
+    return f"{language_name(code)} ({code})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,169 @@
+"""Write the page."""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import vl_convert
+
+from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.replicates import read_replicates
+from babelgrid.analysis.tables import read_table
+from babelgrid.config.analysis import View
+from babelgrid.config.report import Report
+from babelgrid.files import provenance, read_json, read_parquet, write_text
+from babelgrid.report.answer import answer
+from babelgrid.report.charts import CHARTS, VEGA_LITE
+from babelgrid.report.payload import build_payload
+from babelgrid.report.sections import cost, data_sheet, hashes_table, provenance_table, table_of
+
+FURTHER = {
+    "donors": "Who gives and who receives",
+    "contrasts": "Asymmetry, second languages, and what leaving a language out costs",
+    "dose_fits": "Doses: fitted curves, and the posts that reach 95% of the in-language score",
+    "regression": "Exposure and correctness: regression over posts",
+    "intervention": "Intervention: the same grid on two bases",
+    "plan": "Which languages to label next",
+    "label_bias": "Which classes are said too often",
+    "calibration": "Calibration before and after temperature scaling",
+    "transfer": "Every cell with its gap and gain",
+    "comparisons": "Paired comparisons",
+    "classes": "Precision, recall and F1 of every class",
+}
+"""Tables that the page shows where they are, and the titles that it gives them."""
+_MOST_ROWS = 400
+"""A longer table is named and not shown."""
+
+Tables = Mapping[str, Path]
+
+
+def write_report(
+    tables: Tables,
+    *,
+    posts: Mapping[str, Path],
+    posts_report: Path | None,
+    base: Path | None,
+    benchmarks: Path,
+    experiment: str,
+    config: Mapping[str, Any],
+    views: Mapping[str, View],
+    metric: Metric,
+    share_table: str,
+    settings: Report,
+    note: str,
+    seed: int,
+    out: Path,
+) -> None:
+    """Write the report as one HTML page that needs no other file and asks for none.
+
+    tables: name -> file; cells and exposure are needed; scores, confusions, claims and warnings are shown where they
+    are. posts: test language -> Parquet of its posts, read only where texts are to be shown.
+    posts_report: posts/report.json; base: base.json; benchmarks: the folder in which Snakemake measured jobs. Each may
+    be missing, as for predictions made elsewhere. config: the experiment, to be shown as it is.
+    note: a sentence on what is constructed in the data, or an empty string.
+    """
+    cells, exposure = read_table(tables["cells"]), read_table(tables["exposure"])
+    scores = _read("scores", tables)
+    replicates = read_replicates(tables["replicates"]) if "replicates" in tables else None
+    payload = build_payload(
+        cells,
+        exposure,
+        views=views,
+        metric=metric,
+        table=share_table,
+        scores=scores,
+        confusions=read_parquet(tables["confusions"]) if "confusions" in tables else None,
+    )
+    if settings.show_texts:
+        payload["texts"] = read_texts(posts, payload["posts"])
+    inputs = [*tables.values(), *(path for path in (posts_report, base) if path)]
+    record = provenance({}, inputs)
+    content = {
+        "experiment": experiment,
+        "note": note,
+        "answer": answer(cells, exposure, scores, replicates, metric=metric, table=share_table, seed=seed),
+        "has_intervals": replicates is not None,
+        "payload": payload,
+        "charts": CHARTS,
+        "claims": _results("claims", "The original study's claims, on this experiment", tables),
+        "warnings": _results("warnings", "What to keep in mind", tables),
+        "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],
+        "data_sheet": data_sheet(read_json(posts_report)) if posts_report else [],
+        "cost": cost(benchmarks),
+        "provenance": [provenance_table(read_json(base) if base else {}, record), hashes_table(record)],
+        "config": config,
+    }
+    write_text(out, render(content))
+
+
+def render(content: Mapping[str, Any]) -> str:
+    """Fill the template. All that comes from data is escaped by Jinja2, or packed so that no markup is left in it."""
+    folder = resources.files("babelgrid.report")
+    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+    scripts = [vega, (folder / "report.js").read_text(encoding="utf-8")]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("babelgrid.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Scripts and styles are the page's own and go in as they are; the policy lets no other script run.
+    return environment.get_template("report.html.j2").render(
+        content,
+        scripts=scripts,
+        packed=_pack(content["payload"]),
+        script_hashes=[_hash(script) for script in scripts],
+        style=(folder / "report.css").read_text(encoding="utf-8"),
+    )
+
+
+def read_texts(posts: Mapping[str, Path], ids: Mapping[str, Sequence[str]]) -> dict[str, list[str | None]]:
+    """Return the text of each post in `ids` (language -> ids), in its order; None where the post is not at hand."""
+    texts: dict[str, list[str | None]] = {}
+    for language, wanted in ids.items():
+        known: dict[str, str] = {}
+        if language in posts:
+            frame = read_parquet(posts[language], columns=["id", "text"])
+            known = dict(zip(frame["id"], frame["text"], strict=True))
+        texts[language] = [known.get(post) for post in wanted]
+    return texts
+
+
+def _pack(payload: Any) -> str:
+    """Return JSON as gzip in base64; the page's script unpacks it."""
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _hash(script: str) -> str:
+    """Return what a Content-Security-Policy calls an inline script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _read(name: str, tables: Tables) -> pd.DataFrame | None:
+    return read_table(tables[name]) if name in tables else None
+
+
+def _further(name: str, title: str, path: Path) -> dict[str, Any]:
+    """Return the title of a table, and the table itself unless it is too long or empty."""
+    frame = read_table(path)
+    shown = 0 < len(frame) <= _MOST_ROWS
+    return {
+        "title": title,
+        "file": f"tables/{path.name}",
+        "rows": len(frame),
+        "table": table_of(frame, title) if shown else None,
+    }
+
+
+def _results(name: str, caption: str, tables: Tables) -> Any:
+    frame = _read(name, tables)
+    return None if frame is None else table_of(frame, caption)

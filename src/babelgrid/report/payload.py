@@ -1,0 +1,203 @@
+"""What the page's script works on: every cell's numbers, and the orders in which the matrix can stand."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+from babelgrid.analysis.confusions import NO_CLASS
+from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
+from babelgrid.analysis.metrics import METRICS, Metric
+from babelgrid.analysis.shares import describe_quantity
+from babelgrid.analysis.transfer import average_over_seeds
+from babelgrid.config.analysis import View
+from babelgrid.figures.order import cluster, group_mixtures, language_name
+from babelgrid.figures.style import METRIC_NAMES
+from babelgrid.report.families import families_of
+
+Json = dict[str, Any]
+
+_STEPS = 64
+"""Colours of a scale that the page holds."""
+
+
+def build_payload(
+    cells: pd.DataFrame,
+    exposure: pd.DataFrame,
+    *,
+    views: Mapping[str, View],
+    metric: Metric,
+    table: str,
+    scores: pd.DataFrame | None,
+    confusions: pd.DataFrame | None,
+) -> Json:
+    """Return the grid as plain builtins for JSON; a cell's numbers are thousandths, null where there is none.
+
+    cells, exposure: the tables of those names. metric: the one that is shown first, whose intervals are those of
+    scores.csv where that table exists. table: the share table that languages are ordered by.
+    confusions: as `analysis.confusions` makes it.
+    Arrays of cells run over mixtures first, over languages within a mixture.
+    """
+    mixtures = _order_mixtures(cells, seen_cells(exposure))
+    languages = cells["test_language"].drop_duplicates().tolist()
+    shares = exposure_of_languages(exposure, table)
+    families = families_of(languages)
+    grid = pd.MultiIndex.from_product([list(mixtures), languages], names=["mixture", "test_language"])
+    means = {name: average_over_seeds(cells, name) for name in METRICS}
+    orders = _order_languages(languages, shares, families)
+    posts = _number_examples(confusions, languages)
+    return {
+        "metric": metric,
+        "metrics": METRIC_NAMES,
+        "exposure": describe_quantity(table),
+        "languages": [
+            {"code": code, "name": language_name(code), "family": families[code], "exposure": _number(shares.get(code))}
+            for code in languages
+        ],
+        "mixtures": _describe_mixtures(mixtures, exposure, languages),
+        "views": [
+            _view_payload(view, classes, means, grid, scores=scores, metric=metric)
+            | _confusion_payload(view, classes, grid, confusions, posts)
+            for view, classes in views.items()
+        ],
+        "posts": {code: list(numbers) for code, numbers in posts.items()},
+        "orders": {name: _positions(order, languages) for name, order in orders.items()},
+        "rows": {name: _order_rows(mixtures, order) for name, order in orders.items()},
+        "colours": {name: _colours(scale) for name, scale in {"score": "cividis", "difference": "RdBu"}.items()},
+    }
+
+
+def _order_mixtures(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> dict[str, str]:
+    """Return mixture -> the title of its group, in the order of figures."""
+    groups = group_mixtures(cells["mixture"].drop_duplicates().tolist(), seen)
+    return {name: group for group, names in groups.items() for name in names}
+
+
+def _describe_mixtures(mixtures: Mapping[str, str], exposure: pd.DataFrame, languages: Sequence[str]) -> list[Json]:
+    """Say of each mixture its group, the test languages that it holds (by number), and its posts."""
+    posts = exposure.groupby("mixture")["finetune_posts"].sum(min_count=1)
+    number = {code: position for position, code in enumerate(languages)}
+    held: dict[str, list[int]] = {name: [] for name in mixtures}
+    for name, language in sorted(seen_cells(exposure)):
+        if name in held and language in number:
+            held[name].append(number[language])
+    return [
+        {"name": name, "group": group, "seen": sorted(held[name]), "posts": _number(posts.get(name))}
+        for name, group in mixtures.items()
+    ]
+
+
+def _view_payload(
+    view: str,
+    classes: View,
+    means: Mapping[Metric, pd.DataFrame],
+    grid: pd.MultiIndex,
+    *,
+    scores: pd.DataFrame | None,
+    metric: Metric,
+) -> Json:
+    by_metric = {
+        name: frame[frame["view"] == view].set_index(["mixture", "test_language"]).reindex(grid)
+        for name, frame in means.items()
+    }
+    ranked = pd.Series(True, index=grid)
+    if scores is not None:
+        joint = scores[scores["view"] == view].set_index(["mixture", "test_language"]).reindex(grid)
+        by_metric[metric] = by_metric[metric].assign(low=joint["low"], high=joint["high"])
+        ranked = joint["ranked"].fillna(False).astype(bool)
+    shown = by_metric[metric]
+    matrix = shown["score"].unstack("test_language", sort=False)
+    return {
+        "name": view,
+        "classes": list(classes),
+        "n": [_number(value) for value in shown["n"]],
+        "seeds": [_number(value) for value in shown["seeds"]],
+        "unranked": np.flatnonzero(~ranked.to_numpy()).tolist(),
+        "metrics": {
+            name: {column: _thousandths(frame[column]) for column in ("score", "low", "high", "baseline")}
+            for name, frame in by_metric.items()
+        },
+        "clusters": {"languages": cluster(matrix.T), "rows": cluster(matrix)},
+    }
+
+
+def _number_examples(confusions: pd.DataFrame | None, languages: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Number the example posts of each language, so that the page holds each id once: language -> id -> number."""
+    numbers: dict[str, dict[str, int]] = {code: {} for code in languages}
+    if confusions is not None:
+        for code, examples in zip(confusions["test_language"], confusions["examples"], strict=True):
+            for post in examples:
+                numbers[code].setdefault(post, len(numbers[code]))
+    return numbers
+
+
+def _confusion_payload(
+    view: str,
+    classes: View,
+    grid: pd.MultiIndex,
+    confusions: pd.DataFrame | None,
+    posts: Mapping[str, Mapping[str, int]],
+) -> Json:
+    """Return counts by cell, gold class and predicted class or none, flat; and the numbers of example posts beside."""
+    if confusions is None:
+        return {"confusion": None, "examples": None}
+    kinds = [(gold, predicted) for gold in classes for predicted in [*classes, NO_CLASS]]
+    place = {(*cell, *kind): row for row, (cell, kind) in enumerate(product(grid, kinds))}
+    counts = [0] * len(place)
+    examples: list[list[int] | int] = [0] * len(place)
+    own = confusions[confusions["view"] == view]
+    for *key, n, found in own[[*grid.names, "gold", "predicted", "n", "examples"]].itertuples(index=False):
+        counts[place[tuple(key)]] = n
+        examples[place[tuple(key)]] = [posts[key[1]][post] for post in found] or 0
+    return {"confusion": counts, "examples": examples}
+
+
+def _order_languages(languages: Sequence[str], shares: pd.Series, families: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the orders of languages that do not depend on scores; unknown exposure goes last."""
+
+    def rank(code: str) -> float:
+        return -float(shares[code]) if pd.notna(shares.get(code)) else np.inf
+
+    by_exposure = sorted(languages, key=rank)
+    return {
+        "exposure": by_exposure,
+        "family": sorted(by_exposure, key=lambda code: families[code]),
+        "name": sorted(languages, key=language_name),
+    }
+
+
+def _order_rows(mixtures: Mapping[str, str], languages: Sequence[str]) -> list[int]:
+    """Order mixtures by group, and within it by the languages and the dose in their names."""
+    groups = list(dict.fromkeys(mixtures.values()))
+    rank = {"all": -1} | {code: position for position, code in enumerate(languages)}
+
+    def key(position: int) -> tuple[Any, ...]:
+        name, group = names[position]
+        parts = re.split("[+@]", name.removeprefix("all-"))
+        return groups.index(group), [int(part) if part.isdigit() else rank.get(part, len(rank)) for part in parts]
+
+    names = list(mixtures.items())
+    return sorted(range(len(names)), key=key)
+
+
+def _positions(order: Sequence[str], languages: Sequence[str]) -> list[int]:
+    return [languages.index(code) for code in order]
+
+
+def _colours(scale: str) -> list[str]:
+    return [to_hex(colour) for colour in colormaps[scale](np.linspace(0, 1, _STEPS))]
+
+
+def _thousandths(values: pd.Series) -> list[int | None]:
+    return [None if np.isnan(value) else round(1000 * value) for value in values.to_numpy(float)]
+
+
+def _number(value: Any) -> float | int | None:
+    if value is None or pd.isna(value):
+        return None
+    return int(value) if float(value).is_integer() else round(float(value), 6)

@@ -1,0 +1,146 @@
+"""The parts of the page that are tables: claims, warnings, the data sheet, cost and provenance."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from babelgrid.figures.order import language_name
+from babelgrid.figures.style import decimal
+
+Row = list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it: everything in it is text, escaped when it is shown."""
+
+    caption: str
+    head: Row
+    rows: list[Row]
+    numeric: list[bool]
+    """Whether a column is set to the right."""
+
+
+def table_of(frame: pd.DataFrame, caption: str) -> Table:
+    """Show a table of results: numbers rounded to three digits, missing values as a dash."""
+    numeric = [bool(pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "b") for dtype in frame.dtypes]
+    columns = [[_show(value) for value in frame[name]] for name in frame.columns]
+    return Table(caption, [name.replace("_", " ") for name in frame.columns], _across(columns), numeric)
+
+
+def data_sheet(report: Mapping[str, Any]) -> list[Table]:
+    """Show what became of the user's rows (posts/report.json): no text of a post is in it."""
+    rows, leaks = report["rows"], report["leaks"]
+    counts = [
+        ("rows read", rows["read"]),
+        ("posts kept", rows["kept"]),
+        ("rows dropped", rows["dropped"]),
+        *((f"dropped: {reason}", number) for reason, number in report["dropped"].items()),
+        ("leaks removed from train or dev", leaks["rows"]),
+        ("exact copies with another label than the post that stayed", report["copies_with_another_label"]),
+    ]
+    return [
+        _table("Rows", ["what", "number"], ((name, f"{number:,}") for name, number in counts)),
+        _balance(report["balance"]),
+        *([_tokens(report["tokens"])] if report["tokens"] else []),
+    ]
+
+
+def _balance(balance: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Table:
+    labels = list(next(iter(next(iter(balance.values())).values()))) if balance else []
+    rows = (
+        [f"{language_name(language)} ({language})", part, *map(str, counts.values()), str(sum(counts.values()))]
+        for language, parts in balance.items()
+        for part, counts in parts.items()
+        if sum(counts.values())
+    )
+    return _table("Posts by language, part and label", ["language", "part", *labels, "all"], rows, words=2)
+
+
+def _tokens(tokens: Mapping[str, Mapping[str, Any]]) -> Table:
+    names = {
+        "mean": "mean tokens",
+        "median": "median",
+        "max": "longest",
+        "per_word": "tokens per word",
+        "per_character": "tokens per character",
+        "truncated": "truncated posts",
+    }
+    rows = (
+        [f"{language_name(language)} ({language})", *(_show(found.get(key)) for key in names)]
+        for language, found in tokens.items()
+    )
+    caption = "Tokens of a post's text, on the base's own tokenizer"
+    return _table(caption, ["language", *names.values()], rows)
+
+
+def cost(benchmarks: Path) -> Table | None:
+    """Add up what Snakemake measured of the jobs that are benchmarked; None where it has measured none."""
+    rows = []
+    for rule in sorted(path for path in benchmarks.glob("*") if path.is_dir() or path.suffix == ".tsv"):
+        files = [rule] if rule.is_file() else sorted(rule.rglob("*.tsv"))
+        if not files:
+            continue
+        measured = pd.concat([pd.read_csv(file, sep="\t", na_values=["-"]) for file in files])
+        seconds, memory = measured["s"], measured["max_rss"].max()
+        rows.append(
+            [
+                rule.stem,
+                str(len(files)),
+                _duration(seconds.sum()),
+                _duration(seconds.max()),
+                "\N{EN DASH}" if pd.isna(memory) else f"{memory / 1024:.2f} GiB",
+            ]
+        )
+    if not rows:
+        return None
+    head = ["step", "jobs", "time, all jobs", "longest job", "most memory of a job"]
+    return _table("Time and memory, as measured by Snakemake", head, rows)
+
+
+def provenance_table(base: Mapping[str, Any], record: Mapping[str, Any]) -> Table:
+    """Show base, git commit and versions."""
+    entries = [("base", base.get("name", "\N{EN DASH}"))]
+    entries += [("revision of the base", base["revision"])] if base.get("revision") else []
+    entries += [
+        (f"SHA-256 of {name}", digest)
+        for name, digest in base.get("sha256", {}).items()
+        if name.endswith(".safetensors")
+    ]
+    entries += [("git commit of babelgrid", record["git_commit"] or "unknown")]
+    entries += [(name, version) for name, version in record["versions"].items()]
+    return _table("What made these results", ["what", "which"], entries, words=2)
+
+
+def hashes_table(record: Mapping[str, Any]) -> Table:
+    """Show the files that the page was made from."""
+    return _table("Files that this page was made from", ["file", "SHA-256"], record["inputs"].items(), words=2)
+
+
+def _table(caption: str, head: Row, rows: Iterable[Sequence[Any]], words: int = 1) -> Table:
+    """Make a table whose first columns, as many as `words`, hold words and whose others hold numbers."""
+    texts = [[str(value) for value in row] for row in rows]
+    return Table(caption, head, texts, [number >= words for number in range(len(head))])
+
+
+def _across(columns: list[Row]) -> list[Row]:
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _show(value: Any) -> str:
+    if pd.isna(value):
+        return "\N{EN DASH}"
+    if isinstance(value, float) and not value.is_integer():
+        return decimal(value, 3) if 0.001 <= abs(value) < 10 else f"{value:.3g}"
+    return f"{int(value):,}" if isinstance(value, float | int) and not isinstance(value, bool) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -1,0 +1,139 @@
+"""What the page says, without a browser."""
+
+import base64
+import gzip
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from babelgrid.figures.order import cluster
+from babelgrid.report.answer import answer, spearman_interval
+from babelgrid.report.families import families_of
+from synthetic import LANGUAGES, MANY
+
+
+def test_twelve_thousand_cells_fit_in_five_megabytes(make_report, tmp_path):
+    doses = [f"en+{language}@{dose}" for language in LANGUAGES[1:] for dose in range(1, 76)]
+    path = make_report(tmp_path, [*LANGUAGES, "none", *doses, *(f"es+{code}" for code in LANGUAGES[2:])], seeds=1)
+    payload = _payload(path)
+    assert len(payload["mixtures"]) * len(payload["languages"]) >= 12_000
+    assert path.stat().st_size < 5_000_000
+
+
+def _payload(path):
+    text = path.read_text(encoding="utf-8")
+    packed = re.search(r'<script type="application/gzip" id="data">(.*?)</script>', text)[1]
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def test_the_same_tables_give_the_same_page(make_report, report, tmp_path):
+    def without_paths(path):
+        return path.read_text(encoding="utf-8").replace(str(path.parent), "")
+
+    assert without_paths(make_report(tmp_path)) == without_paths(report)
+
+
+def test_intervals_and_ranks_come_from_the_joint_bootstrap_where_it_was_made(make_report, tmp_path):
+    keys = [(view, mixture, code) for view in ("topic", "stance") for mixture in ("en", "all") for code in LANGUAGES]
+    scores = pd.DataFrame(keys, columns=["view", "mixture", "test_language"])
+    scores = scores.assign(low=0.111, high=0.999, ranked=scores["test_language"] != "ko")
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    payload = _payload(make_report(tmp_path, ["en", "all"], extra={"scores": tmp_path / "scores.csv"}))
+    view = payload["views"][0]
+    assert set(view["metrics"]["macro_f1"]["low"]) == {111}
+    assert set(view["metrics"]["accuracy"]["low"]) != {111}
+    assert [payload["languages"][cell % len(LANGUAGES)]["code"] for cell in view["unranked"]] == ["ko", "ko"]
+
+
+def test_no_text_of_a_post_is_asked_for(report):
+    assert len(_payload(report)["mixtures"]) == len(MANY)
+    assert "text" not in json.dumps(_payload(report))
+
+
+def _grid(scores, held):
+    """Return cells.csv and exposure.csv of scores by mixture (a list in the order of the languages a, b, …)."""
+    cells, exposure = [], []
+    for mixture, row in scores.items():
+        for code, score in zip(LANGUAGES, row, strict=False):
+            key = {"mixture": mixture, "seed": 0, "test_language": code, "view": "topic", "n": 100}
+            bounds = {"macro_f1_low": score - 0.1, "macro_f1_high": score + 0.1}
+            cells.append({**key, "macro_f1": score, **bounds, "majority_macro_f1": 0.3, "ngram_macro_f1": 0.5})
+            place = LANGUAGES.index(code)
+            seen = code in held[mixture]
+            exposure.append({"mixture": mixture, "language": code, "seen": seen, "share_llama2": 20.0 - place})
+    return pd.DataFrame(cells), pd.DataFrame(exposure)
+
+
+def test_the_answer_is_made_from_the_numbers():
+    scores = {
+        "en": [0.9, 0.6, 0.4, 0.4, 0.4, 0.4],
+        "es": [0.6, 0.9, 0.8, 0.8, 0.6, 0.6],
+        "all": [0.95, 0.9, 0.85, 0.8, 0.75, 0.7],
+    }
+    held = {"en": ["en"], "es": ["es"], "all": LANGUAGES[:6]}
+    sentences = answer(*_grid(scores, held), None, None, metric="macro_f1", table="llama2", seed=0)["topic"]
+    assert sentences[0] == "3 mixtures of languages were tested on 6 languages with 100 posts each, over 1 seed."
+    assert "Spanish (es) gives most to the others (mean Macro-F1 .70 over 4 languages" in sentences[1]
+    assert "English (en) least (.40)" in sentences[1]
+    assert "6 of 10 cells in languages that the mixture does not hold and in 8 of 8 cells" in sentences[2]
+    assert "that of all, .83; its weakest language is German (de) with .70" in sentences[3]
+    assert "In the mixture all the score goes up with" in sentences[4]
+    assert "is 1.00" in sentences[4]
+
+
+def test_a_mean_stands_with_its_interval_over_posts_and_seeds():
+    scores, held = {"en": [0.9, 0.6, 0.4], "es": [0.6, 0.9, 0.8]}, {"en": ["en"], "es": ["es"]}
+    index = [("topic", mixture, code) for mixture in scores for code in LANGUAGES[:3]]
+    drawn = pd.DataFrame(
+        {"seeds": 1, "n": 100, "score": 0.5, "r0": 0.5, "r1": 0.5, "r2": 0.7}, pd.MultiIndex.from_tuples(index)
+    )
+    drawn.index.names = ["view", "mixture", "test_language"]
+    sentences = answer(*_grid(scores, held), None, drawn, metric="macro_f1", table="llama2", seed=0)["topic"]
+    assert "that of es, .77 [.50, .69]" in sentences[3]
+    assert "(mean Macro-F1 .80 [.50, .69] over 1 language" in sentences[1]
+
+
+def test_a_cell_of_too_few_posts_is_not_compared_with_others():
+    grid = _grid({"en": [0.9, 0.6], "es": [0.6, 0.95]}, {"en": ["en"], "es": ["es"]})
+    ranked = pd.DataFrame([("topic", "en", "en", True), ("topic", "en", "es", True)])
+    ranked.columns = ["view", "mixture", "test_language", "ranked"]
+    sentences = answer(*grid, ranked, None, metric="macro_f1", table="llama2", seed=0)["topic"]
+    assert "that of en, .75" in sentences[3]
+    nothing = answer(*grid, ranked.assign(ranked=False), None, metric="macro_f1", table="llama2", seed=0)["topic"]
+    assert "no cell has enough posts" in nothing[3]
+    assert "no cell has enough posts" in nothing[4]
+
+
+def test_the_answer_says_what_a_small_grid_cannot_tell():
+    sentences = answer(
+        *_grid({"en": [0.9, 0.5]}, {"en": ["en"]}), None, None, metric="macro_f1", table="llama2", seed=0
+    )["topic"]
+    assert len(sentences) == 5
+    assert "cannot be told" in sentences[1]
+    assert "known for 2 languages only" in sentences[4]
+
+
+def test_an_interval_of_a_correlation_holds_zero_where_there_is_none():
+    generator = np.random.default_rng(3)
+    low, high = spearman_interval(generator.normal(size=13), generator.normal(size=13), generator)
+    assert low < 0 < high
+    assert spearman_interval(np.arange(13.0), np.arange(13.0), generator)[0] == pytest.approx(1)
+
+
+def test_like_rows_stand_together_after_clustering():
+    rows = pd.DataFrame([[0, 0.1], [9, 9], [0.1, 0], [9.2, np.nan], [0, 0]])
+    order = cluster(rows)
+    assert sorted(order) == [0, 1, 2, 3, 4]
+    assert abs(order.index(1) - order.index(3)) == 1
+
+
+def test_a_language_has_a_family_or_is_said_to_have_none_listed():
+    assert families_of(["hu", "no", "zh-Hant", "xx"]) == {
+        "hu": "Uralic, Ugric",
+        "no": "Indo-European, Germanic",
+        "zh-Hant": "Sino-Tibetan",
+        "xx": "not listed",
+    }

@@ -1,0 +1,101 @@
+# One page from the tables: seconds, and no model is touched.
+PAGE = f"{RESULTS}/report.html"
+REPORT = [PAGE] + expand(
+    f"{RESULTS}/tables/transfer_matrix_{{view}}.{{format}}",
+    view=EXPERIMENT.effective_views,
+    format=["tex", "md"],
+)
+
+
+rule tabulate_confusions:
+    input:
+        predictions=PREDICTIONS,
+    output:
+        ensure(f"{RESULTS}/tables/confusions.parquet", non_empty=True),
+    log:
+        f"{RESULTS}/logs/tabulate_confusions.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("tabulate_confusions"),
+        cells=list(map(list, GRID.cells)),
+        views=EXPERIMENT.effective_views,
+        examples=EXPERIMENT.report.examples,
+    script:
+        "../scripts/tabulate_confusions.py"
+
+
+rule collect_curves:
+    input:
+        [
+            f"{RESULTS}/adapters/{mixture}/seed{seed}/training.csv"
+            for mixture, seed in GRID.adapters
+        ],
+    output:
+        ensure(f"{RESULTS}/tables/learning_curves.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/collect_curves.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("collect_curves"),
+        adapters=list(map(list, GRID.adapters)),
+    script:
+        "../scripts/collect_curves.py"
+
+
+rule write_report:
+    input:
+        page=sorted(
+            os.path.relpath(path)
+            for path in Path(workflow.basedir, "src/babelgrid/report").glob("*.*")
+            if path.suffix != ".py"
+        ),
+        tables=TABLES,
+        confusions=f"{RESULTS}/tables/confusions.parquet",
+        # Texts are read only where the config asks for them.
+        posts=TEST_POSTS * EXPERIMENT.report.show_texts,
+        posts_report=POSTS_REPORT,
+        base=[] if IMPORT else f"{RESULTS}/base.json",
+    output:
+        ensure(PAGE, non_empty=True),
+    log:
+        f"{RESULTS}/logs/write_report.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("write_report"),
+        benchmarks=f"{RESULTS}/benchmarks",
+        config=EXPERIMENT.model_dump(mode="json", by_alias=True),
+        facts={
+            "experiment": EXPERIMENT.experiment,
+            "views": EXPERIMENT.effective_views,
+            "metric": EXPERIMENT.score.metric,
+            "table": EXPERIMENT.exposure.tables[0],
+            "note": NOTE,
+            "seed": EXPERIMENT.seed,
+            **settings("report"),
+        },
+    script:
+        "../scripts/write_report.py"
+
+
+rule write_printed_matrix:
+    input:
+        cells=f"{RESULTS}/tables/cells.csv",
+        scores=f"{RESULTS}/tables/scores.csv",
+        exposure=f"{RESULTS}/tables/exposure.csv",
+        comparisons=f"{RESULTS}/tables/comparisons.csv",
+    output:
+        latex=f"{RESULTS}/tables/transfer_matrix_{{view}}.tex",
+        markdown=f"{RESULTS}/tables/transfer_matrix_{{view}}.md",
+    log:
+        f"{RESULTS}/logs/write_printed_matrix/{{view}}.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("write_printed_matrix"),
+        metric=EXPERIMENT.score.metric,
+        table=EXPERIMENT.exposure.tables[0],
+    script:
+        "../scripts/write_printed_matrix.py"

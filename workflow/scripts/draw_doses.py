@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from babelgrid.figures.doses import draw_doses
+from babelgrid.job import job
+
+with job(snakemake.log[0]):
+    draw_doses(
+        snakemake.input.doses,
+        snakemake.input.fits,
+        view=snakemake.wildcards.view,
+        out_stem=Path(snakemake.output.svg).with_suffix(""),
+        **snakemake.params.look,
+    )

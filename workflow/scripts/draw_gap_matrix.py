@@ -1,0 +1,15 @@
+from pathlib import Path
+
+from babelgrid.figures.matrix import draw_gap_matrix
+from babelgrid.figures.picture import GridTables, Picture
+from babelgrid.job import job
+
+with job(snakemake.log[0]):
+    draw_gap_matrix(
+        GridTables(snakemake.input.cells, snakemake.input.scores, snakemake.input.exposure),
+        Picture(
+            snakemake.wildcards.view,
+            out_stem=Path(snakemake.output.svg).with_suffix(""),
+            **snakemake.params.look,
+        ),
+    )

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+from babelgrid.config.report import Report
+from babelgrid.job import job
+from babelgrid.report.page import write_report
+
+with job(snakemake.log[0]):
+    facts = snakemake.params.facts
+    write_report(
+        {Path(path).stem: Path(path) for path in [*snakemake.input.tables, snakemake.input.confusions]},
+        posts={Path(path).stem: Path(path) for path in snakemake.input.posts},
+        posts_report=next(map(Path, snakemake.input.posts_report), None),
+        base=Path(snakemake.input.base) if snakemake.input.base else None,
+        benchmarks=Path(snakemake.params.benchmarks),
+        experiment=facts["experiment"],
+        config=snakemake.params.config,
+        views=facts["views"],
+        metric=facts["metric"],
+        share_table=facts["table"],
+        settings=Report(**facts["report"]),
+        note=facts["note"],
+        seed=facts["seed"],
+        out=Path(snakemake.output[0]),
+    )
