@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
 MIXTURES = ["none", "en", "en+hu@4"]
 LANGUAGES = ["en", "hu", "ko"]
 MATRICES = ("transfer_matrix", "clustered_matrix", "gap_matrix", "gain_matrix")
-FIGURES = (*MATRICES, "exposure_bias", "gain", "confusion")
+FIGURES = (*MATRICES, "exposure_bias", "gain", "confusion", "doses", "calibration")
 
 
 def test_every_cell_has_its_predictions_with_provenance(checkout):

@@ -7,7 +7,9 @@ import pytest
 pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
 
 MATRICES = {f"draw_{name}_matrix": 2 for name in ("transfer", "clustered", "gap", "gain")}
-FIGURES = {**MATRICES, "draw_exposure_bias": 2, "draw_gain": 2, "draw_confusion": 2}
+FIGURES = {**MATRICES} | dict.fromkeys(
+    ["draw_exposure_bias", "draw_gain", "draw_confusion", "draw_doses", "draw_calibration"], 2
+)
 REPORT = {"write_report": 1, "write_printed_matrix": 2}
 OTHERS = ("resample_cells", "summarize_scores", "compare_cells", "tabulate_confusions")
 TABLES = {"score_cells": 1, "build_transfer_matrix": 1} | dict.fromkeys(OTHERS, 1)
