@@ -91,3 +91,11 @@ def test_answers_without_probabilities_have_no_calibration(tables, tmp_path):
     stem = tmp_path / "calibration"
     draw_calibration(tables["calibration"], view="topic", mixture="none", note=NOTE, width=7.0, out_stem=stem)
     assert any("no probabilities" in word for word in _words(stem))
+
+
+def test_a_target_that_no_dose_reaches_is_said_in_words(tables, tmp_path):
+    fits = pd.read_csv(tables["dose_fits"])
+    fits.assign(size=np.inf).to_csv(tmp_path / "fits.csv", index=False)
+    look = {"metric": "macro_f1", "note": NOTE, "width": 7.0, "out_stem": tmp_path / "doses"}
+    draw_doses(tables["doses"], tmp_path / "fits.csv", view="topic", **look)
+    assert "95% never reached [8, never]" in _words(tmp_path / "doses")

@@ -129,7 +129,8 @@ def _size(fit: pd.Series) -> str:
     if pd.isna(fit["size"]):
         return "too few doses for a curve"
     size, low, high = (_posts(float(fit[name])) for name in ("size", "size_low", "size_high"))
-    return f"95% at {size} [{low}, {high}]"
+    reached = "95% never reached" if np.isinf(float(fit["size"])) else f"95% at {size}"
+    return f"{reached} [{low}, {high}]"
 
 
 def _posts(size: float) -> str:
