@@ -5,6 +5,11 @@ if EXPERIMENT.intervention:
         input:
             f"{RESULTS}/tables/intervention.csv",
             f"{RESULTS}/tables/intervention_slopes.csv",
+            expand(
+                f"{RESULTS}/figures/intervention_{{view}}.{{format}}",
+                view=EXPERIMENT.effective_views,
+                format=FORMATS,
+            ),
         localrule: True
 
     rule measure_intervention:
@@ -30,6 +35,28 @@ if EXPERIMENT.intervention:
             seed=EXPERIMENT.seed,
         script:
             "../scripts/measure_intervention.py"
+
+    rule draw_intervention:
+        input:
+            style=STYLE_FILE,
+            cells=f"{RESULTS}/tables/intervention.csv",
+            slopes=f"{RESULTS}/tables/intervention_slopes.csv",
+        output:
+            **figure_files("intervention"),
+        log:
+            f"{RESULTS}/logs/draw_intervention/{{view}}.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("draw_intervention"),
+            look={
+                "metric": EXPERIMENT.score.metric,
+                "against": EXPERIMENT.intervention.against,
+                "note": NOTE,
+                "width": WIDTH,
+            },
+        script:
+            "../scripts/draw_intervention.py"
 
 
 if EXPERIMENT.plan:

@@ -99,3 +99,7 @@ rule write_printed_matrix:
         table=EXPERIMENT.exposure.tables[0],
     script:
         "../scripts/write_printed_matrix.py"
+
+
+# Last, what comes after a finished grid, with figures of its own.
+include: "planner.smk"

@@ -150,6 +150,3 @@ rule list_warnings:
         code=code("list_warnings"),
     script:
         "../scripts/list_warnings.py"
-
-
-include: "planner.smk"

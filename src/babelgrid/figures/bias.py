@@ -15,6 +15,7 @@ from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.trend import Band, fit_band, spearman
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
+from babelgrid.figures.panels import lay_out_panels
 from babelgrid.figures.picture import GridTables, Picture, collect_cells
 from babelgrid.figures.style import (
     FAINT,
@@ -26,13 +27,10 @@ from babelgrid.figures.style import (
     decimal,
     house_style,
     save_figure,
-    wrap,
 )
 
 _RHO = "\N{GREEK SMALL LETTER RHO}"
 _DASH = "\N{EN DASH}"
-_PANEL_HEIGHT = 1.55
-_LEFT, _RIGHT, _GAP_X, _GAP_Y = 0.42, 0.08, 0.12, 0.24
 _DOT = 2.2
 """Smallest distance between neighbouring dots, in points."""
 
@@ -61,7 +59,9 @@ def draw_exposure_bias(tables: GridTables, picture: Picture) -> None:
     data = _collect(tables, picture)
     mixtures = data["mixture"].drop_duplicates().tolist()
     with house_style():
-        figure, panels, columns = _lay_out(len(mixtures), f"{_explain(data)} {picture.note}".strip(), picture.width)
+        figure, panels, columns = lay_out_panels(
+            len(mixtures), f"{_explain(data)} {picture.note}".strip(), picture.width
+        )
         scale = _scale(data, panels[0])
         low, high = data[["low", "baseline"]].min().min(), data[["high", "baseline"]].max().max()
         margin = 0.06 * (high - low)
@@ -95,26 +95,6 @@ def _explain(data: pd.DataFrame) -> str:
         f"languages of known exposure; band: 95%, resampling those languages. Languages of nearly equal exposure stand "
         f"side by side."
     )
-
-
-def _lay_out(panels: int, foot: str, whole: float) -> tuple[Figure, list[Axes], int]:
-    """Make a figure of the right height with its foot; return it, its panels, and how many stand in a row."""
-    columns = min(panels, 1 if whole < TWO_COLUMNS else 3 if panels <= 12 else 4)
-    rows = -(-panels // columns)
-    lines = wrap(foot, whole - 0.16, 6)
-    top, bottom = (0.62 if whole >= TWO_COLUMNS else 0.9), 0.36 + 0.12 * len(lines)
-    height = top + rows * (_PANEL_HEIGHT + _GAP_Y) + bottom
-    width = (whole - _LEFT - _RIGHT - (columns - 1) * _GAP_X) / columns
-    figure = Figure(figsize=(whole, height))
-    axes = []
-    for number in range(panels):
-        row, column = divmod(number, columns)
-        left = _LEFT + column * (width + _GAP_X)
-        y = height - top - row * (_PANEL_HEIGHT + _GAP_Y) - _PANEL_HEIGHT
-        axes.append(figure.add_axes((left / whole, y / height, width / whole, _PANEL_HEIGHT / height)))
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / whole, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
-    return figure, axes, columns
 
 
 def _scale(data: pd.DataFrame, panel: Axes) -> Scale:

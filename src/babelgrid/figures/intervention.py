@@ -1,0 +1,103 @@
+"""The intervention plot: what another exposure of the base does to the score, by language, one panel a mixture."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.tables import read_table
+from babelgrid.errors import UserError
+from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
+from babelgrid.figures.panels import lay_out_panels
+from babelgrid.figures.style import (
+    FAINT,
+    METRIC_NAMES,
+    SEEN_COLOUR,
+    TWO_COLUMNS,
+    house_style,
+    save_figure,
+    signed,
+)
+
+_DOT = 2.4
+"""Smallest distance between neighbouring dots, in points."""
+_COLUMNS = ["mixture", "test_language", "log10_ratio", "difference", "low", "high"]
+
+
+def draw_intervention(
+    cells_path: str | Path,
+    slopes_path: str | Path,
+    *,
+    view: str,
+    metric: Metric,
+    against: str,
+    note: str,
+    width: float,
+    out_stem: str | Path,
+) -> None:
+    """Draw each language's difference in score between two bases against the ratio of its exposure, and save it.
+
+    cells_path, slopes_path: intervention.csv and intervention_slopes.csv. against: the other experiment's name. A
+    panel's title has the slope with its 95% interval and the number of languages. Languages of unknown exposure are
+    left out. Raises `UserError` where the view has no cell.
+    """
+    cells = read_table(cells_path).query("view == @view").dropna(subset=["difference", "log10_ratio"])
+    if cells.empty:
+        raise UserError(f"{cells_path}: no cell of the view {view!r} was scored on both bases")
+    slopes = read_table(slopes_path).query("view == @view").set_index("mixture")
+    data = cells[_COLUMNS].reset_index(drop=True)
+    mixtures = data["mixture"].drop_duplicates().tolist()
+    foot = (
+        f"Each dot is a test language: its score here minus that of the same cell on the base of {against}, same "
+        f"posts, same seeds; bars: 95% intervals over posts and seeds. Slope: for ten times the exposure, 95% interval "
+        f"resampling languages too; n: languages. {note}"
+    )
+    with house_style():
+        figure, panels, columns = lay_out_panels(len(mixtures), foot.strip(), width)
+        for number, (axes, mixture) in enumerate(zip(panels, mixtures, strict=True)):
+            _frame(axes, data)
+            axes.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(mixtures))
+            _draw_panel(axes, data[data["mixture"] == mixture], _words(slopes, mixture))
+        height = float(figure.get_figheight())
+        title = f"What exposure does to {METRIC_NAMES[metric]}: {view}"
+        figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
+        lowest = min(axes.get_position().y0 for axes in panels)
+        across = "log10 of the language's pre-training tokens here and on the other base"
+        figure.text(0.5, lowest - 0.34 / height, across, ha="center", size=6)
+        figure.text(0.09 / width, 0.5, "difference in score", rotation=90, va="center", size=7)
+        save_figure(figure, data, out_stem)
+
+
+def _words(slopes: pd.DataFrame, mixture: str) -> str:
+    told = slopes[slopes.index == mixture].dropna(subset="slope")
+    if told.empty:
+        return "too few languages"
+    slope, low, high, languages = told[["slope", "low", "high", "languages"]].to_numpy(float)[0]
+    return f"{signed(slope)} [{signed(low)}, {signed(high)}], n = {languages:.0f}"
+
+
+def _frame(axes: Axes, data: pd.DataFrame) -> None:
+    ratio, low, high = data["log10_ratio"], data["low"].min(), data["high"].max()
+    across, up = 0.12 * max(float(ratio.max() - ratio.min()), 0.1), 0.06 * max(float(high - low), 0.01)
+    axes.set(xlim=(ratio.min() - across, ratio.max() + across), ylim=(low - up, high + up))
+    axes.axhline(0, color="#999999", linewidth=0.7, zorder=1)
+    axes.axvline(0, color="#cccccc", linewidth=0.7, zorder=1)
+    axes.grid(axis="y")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: signed(value, 1))
+
+
+def _draw_panel(axes: Axes, points: pd.DataFrame, words: str) -> None:
+    axes.set_title(str(points["mixture"].iloc[0]), weight="bold", size=7)
+    axes.set_title(words, loc="right", size=6, color=FAINT)
+    left, right = axes.get_xlim()
+    point = (right - left) / (axes.get_window_extent().width * 72 / axes.figure.dpi)
+    x = spread_apart(points["log10_ratio"].to_numpy(float), _DOT * point)
+    y, low, high = (points[name].to_numpy(float) for name in ("difference", "low", "high"))
+    axes.vlines(x, low, high, color=SEEN_COLOUR, linewidth=0.6, alpha=0.45, zorder=2)
+    axes.plot(x, y, "o", color=SEEN_COLOUR, markersize=3.4, markeredgewidth=0.7, zorder=3)
+    bars = boxes_between(points_of(axes, x, low), points_of(axes, x, high), margin=(0.4, 0))
+    obstacles = np.vstack([boxes_between(points_of(axes, x, y), margin=(2.4, 2.4)), bars])
+    label_points(axes, np.column_stack([x, y]), points["test_language"].tolist(), ["#222222"] * len(points), obstacles)
