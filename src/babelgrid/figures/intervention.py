@@ -85,8 +85,8 @@ def _frame(axes: Axes, data: pd.DataFrame) -> None:
     axes.axhline(0, color="#999999", linewidth=0.7, zorder=1)
     axes.axvline(0, color="#cccccc", linewidth=0.7, zorder=1)
     axes.grid(axis="y")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: signed(value, 1))
+    axes.xaxis.set_major_formatter(lambda value, _: signed(value))
+    axes.yaxis.set_major_formatter(lambda value, _: signed(value, 1))
 
 
 def _draw_panel(axes: Axes, points: pd.DataFrame, words: str) -> None:
