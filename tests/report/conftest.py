@@ -6,7 +6,7 @@ import pytest
 
 from babelgrid.config.report import Report
 from babelgrid.report.page import write_report
-from synthetic import MANY, VIEWS, write_tables
+from synthetic import LANGUAGES, MANY, VIEWS, write_tables
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -42,6 +42,14 @@ def make_report():
 def report(make_report, tmp_path_factory):
     """The report of 92 mixtures and 13 languages."""
     return make_report(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def large_report(make_report, tmp_path_factory):
+    """The report of 12,000 cells."""
+    doses = [f"en+{language}@{dose}" for language in LANGUAGES[1:] for dose in range(1, 76)]
+    mixtures = [*LANGUAGES, "none", *doses, *(f"es+{code}" for code in LANGUAGES[2:])]
+    return make_report(tmp_path_factory.mktemp("large"), mixtures, seeds=1)
 
 
 @pytest.fixture(scope="session")

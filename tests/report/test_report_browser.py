@@ -58,6 +58,27 @@ def test_the_matrix_shows_every_cell_under_the_chosen_view_and_metric(page, mean
     assert page.is_hidden('#answer [data-view="topic"]')
 
 
+def test_twelve_thousand_cells_open_in_two_seconds_and_are_all_there(open_page, large_report):
+    def seconds_until_opened(page):
+        return page.evaluate("performance.getEntriesByName('opened')[0].startTime") / 1000
+
+    pages = [open_page(large_report) for _ in range(3)]
+    assert min(map(seconds_until_opened, pages)) < 2
+    pages[0].wait_for_function("document.querySelectorAll('td[data-mixture]').length >= 12000")
+
+
+def test_rows_that_are_not_drawn_yet_are_drawn_for_paper(open_page, large_report):
+    page = open_page(large_report)
+    drawn = """() => {
+        document.querySelector('input[value="stance"]').click();
+        const before = document.querySelectorAll("td[data-mixture]").length;
+        window.dispatchEvent(new Event("beforeprint"));
+        return [before, document.querySelectorAll("td[data-mixture]").length];
+    }"""
+    before, after = page.evaluate(drawn)
+    assert before < 12_000 <= after
+
+
 @pytest.mark.parametrize(("show", "reference"), [("gap", "hu"), ("gain", "none")])
 def test_gap_and_gain_are_differences_to_the_own_adapter_and_to_the_untuned_base(page, means, show, reference):
     page.check(f'input[value="{show}"]')

@@ -9,6 +9,8 @@
   const table = document.getElementById("matrix-table");
   const tip = document.getElementById("tip");
   const state = { view: data.views[0].name, metric: data.metric, show: "score", order: "exposure", sort: null };
+  const ROWS_AT_ONCE = 100;
+  const undrawn = { rows: [], timer: null };
   const width = data.languages.length;
   const at = (mixture, language) => mixture * width + language;
   const view = () => data.views.find((candidate) => candidate.name === state.view);
@@ -117,8 +119,13 @@
     const ranked = (row) => languages.filter((one) => !isUnranked(at(row, one)));
     const values = groups.flatMap((group) => group.rows.flatMap((row) => ranked(row).map((one) => value(row, one))));
     const scale = scaleOf(values);
-    const bodies = groups.map((group) => drawGroup(group, languages, scale));
+    const bodies = groups.map((group) => drawGroup(group));
+    undrawn.rows = groups.flatMap((group, place) => group.rows.map((mixture) => () => {
+      bodies[place].append(drawRow(mixture, languages, scale));
+    }));
     table.replaceChildren(drawHead(languages), ...bodies);
+    drawRows(ROWS_AT_ONCE);
+    drawRest();
     const first = table.querySelector("td[data-mixture]");
     if (first) first.tabIndex = 0;
     drawScale(scale);
@@ -152,20 +159,32 @@
     return head;
   }
 
-  function drawGroup(group, languages, scale) {
+  function drawRows(count) {
+    undrawn.rows.splice(0, count).forEach((draw) => draw());
+  }
+
+  // A screenful stands at once; the others follow in turns, so that thousands of rows do not keep a reader waiting.
+  function drawRest() {
+    clearTimeout(undrawn.timer);
+    if (undrawn.rows.length === 0) return;
+    undrawn.timer = setTimeout(() => { drawRows(3 * ROWS_AT_ONCE); drawRest(); });
+  }
+
+  function drawGroup(group) {
     const body = make("tbody");
     if (group.title !== null) {
       const row = make("tr");
-      row.append(make("th", group.title, { scope: "rowgroup", colspan: languages.length + 1 }));
-      body.append(row);
-    }
-    for (const mixture of group.rows) {
-      const row = make("tr");
-      row.append(make("th", data.mixtures[mixture].name, { scope: "row" }));
-      for (const language of languages) row.append(drawCell(mixture, language, scale));
+      row.append(make("th", group.title, { scope: "rowgroup", colspan: data.languages.length + 1 }));
       body.append(row);
     }
     return body;
+  }
+
+  function drawRow(mixture, languages, scale) {
+    const row = make("tr");
+    row.append(make("th", data.mixtures[mixture].name, { scope: "row" }));
+    for (const language of languages) row.append(drawCell(mixture, language, scale));
+    return row;
   }
 
   function drawCell(mixture, language, scale) {
@@ -453,6 +472,11 @@
   if (!data.languages.some(({ code }) => mixtureNumber.has(code))) document.querySelector('input[value="gap"]').disabled = true;
   listenToMatrix();
   offerMixtures();
+  window.addEventListener("beforeprint", () => drawRows(Infinity));
   drawMatrix();
-  drawCharts().then(() => { document.documentElement.dataset.ready = "true"; });
+  // The matrix is on the screen, and answers, before the charts are made.
+  await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+  performance.mark("opened");
+  await drawCharts();
+  document.documentElement.dataset.ready = "true";
 })();
