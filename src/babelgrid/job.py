@@ -1,26 +1,36 @@
 """What surrounds the one function that a job calls: its log, its threads, and the words for a user's mistake."""
 
+import fcntl
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from babelgrid.errors import UserError
+
+FINISHED = "finished"
+"""The last word of the log of a job that did all it had to."""
 
 
 @contextmanager
 def job(log_path: str | Path) -> Iterator[None]:
-    """Send logging and the libraries' chatter to the log; on a `UserError` end with one message and exit code 1."""
+    """Send logging and the libraries' chatter to the log; on a `UserError` end with one message and exit code 1.
+
+    The log is locked while the job lives, so that `status` can tell a running job from a killed one.
+    """
     log_path = Path(log_path)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = os.dup(2)
     with log_path.open("w", encoding="utf-8") as stream:
+        _lock(stream)
         os.dup2(stream.fileno(), 2)
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
         try:
             yield
+            logging.info(FINISHED)
         except UserError as error:
             logging.error("%s", error)  # noqa: TRY400 (a user's mistake needs no traceback)
             os.write(terminal, f"\nbabelgrid: {error}\n\n".encode())
@@ -28,6 +38,24 @@ def job(log_path: str | Path) -> Iterator[None]:
         finally:
             sys.stderr.flush()
             os.dup2(terminal, 2)
+
+
+def is_running(log_path: str | Path) -> bool:
+    """Say whether the job that writes this log is alive, on this machine or on one that shares its locks."""
+    with Path(log_path).open(encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def _lock(stream: IO[str]) -> None:
+    # A file system without locks is no reason not to work.
+    with suppress(OSError):
+        fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def limit_threads(threads: int) -> None:

@@ -21,6 +21,7 @@ rule finetune:
     threads: MODEL_THREADS
     resources:
         gpu=int(USES_GPU),
+        jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
     params:
         code=code("finetune"),
         settings=training_settings,
@@ -61,6 +62,7 @@ rule predict:
     threads: MODEL_THREADS
     resources:
         gpu=int(USES_GPU),
+        jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
     params:
         code=code("predict"),
         settings=settings("base", "prompt", "labels", "predict"),

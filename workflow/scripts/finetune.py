@@ -4,11 +4,12 @@ import babelgrid.libraries  # noqa: F401  (first: the libraries read what it set
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune
 from babelgrid.config.prompt import Label, Prompt
+from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     mixture = Mixture.from_settings(snakemake.params.mixture)

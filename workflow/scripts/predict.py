@@ -4,10 +4,11 @@ import babelgrid.libraries  # noqa: F401  (first: the libraries read what it set
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
+from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.model.predict import predict
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     posts = {Path(path).stem: Path(path) for path in snakemake.input.posts}

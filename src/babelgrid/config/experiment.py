@@ -9,6 +9,7 @@ from babelgrid.config.analysis import Exposure, Intervention, Plan, Score, View
 from babelgrid.config.base import Base
 from babelgrid.config.fields import Language, Settings, Text
 from babelgrid.config.finetune import Finetune, Predict
+from babelgrid.config.machine import Machine
 from babelgrid.config.mixtures import Mixtures
 from babelgrid.config.posts import Posts
 from babelgrid.config.predictions import Predictions
@@ -69,6 +70,8 @@ class Experiment(Settings):
     """How figures are drawn."""
     report: Report = Report()
     """What the report shows."""
+    machine: Machine = Machine()
+    """What jobs run on."""
 
     @field_validator("experiment")
     @classmethod

@@ -1,0 +1,16 @@
+"""Settings of the machine: none of them changes a result."""
+
+from pydantic import Field
+
+from babelgrid.config.fields import Settings
+
+
+class Machine(Settings):
+    """What jobs run on. Nothing is made again when this changes."""
+
+    gpus: int = Field(default=1, ge=1)
+    """GPUs that `estimate` reckons with; how many jobs of them run at once is Snakemake's `--resources gpu=N`."""
+    jobs_per_gpu: int = Field(default=1, ge=1)
+    """Jobs that may share a GPU; give `--resources gpu=N` as many times more."""
+    dollars_per_hour: float | None = Field(default=None, ge=0)
+    """Price of an hour of one GPU (or of the machine, where there is none), for `estimate`; null leaves it out."""

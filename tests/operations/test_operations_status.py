@@ -1,0 +1,84 @@
+"""What status says of a grid, made of files."""
+
+import re
+
+import pytest
+
+from babelgrid.job import job
+from babelgrid.operations.status import describe_status, read_rows
+
+LANGUAGES = ["en", "hu"]
+ROWS = [("none", 0), ("en", 0), ("en", 1)]
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A grid of which one adapter is scored, one has failed, and the untuned base is scored on one language."""
+    _write(tmp_path / "adapters/en/seed0/adapter_model.safetensors")
+    for cell in ("none/seed0/en", "en/seed0/en", "en/seed0/hu"):
+        _write(tmp_path / f"predictions/{cell}.parquet")
+    _write(tmp_path / "logs/predict/none/seed0.log", "2026-11-25 08:00:00,000 hu: 3 posts\n")
+    _write(tmp_path / "logs/finetune/en/seed1.log", "2026-11-25 08:00:00,000 the base cannot be loaded\n")
+    for seconds, job_name in ((20, "finetune/en/seed0"), (4, "predict/en/seed0")):
+        _write(tmp_path / f"benchmarks/{job_name}.tsv", f"s\th:m:s\n{seconds}.0\t0:00:20\n")
+    return tmp_path
+
+
+def _write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _describe(results, per_cell=False):
+    rows = read_rows(ROWS, ["none"], LANGUAGES, results, per_cell)
+    return describe_status(rows, LANGUAGES, results / "benchmarks")
+
+
+def _marks(words):
+    return {line.rsplit("  ", 2)[0].strip(): line.split()[-2:] for line in words.splitlines()[1:4]}
+
+
+def test_each_cell_is_done_failed_or_missing_by_its_files(results):
+    words = _describe(results)
+    assert _marks(words) == {"none seed0": ["#", "!"], "en seed0": ["#", "#"], "en seed1": ["!", "!"]}
+    assert "cells: 3 done (#), 0 running (>), 3 failed (!), 0 missing (.)" in words
+    assert f"finetune en/seed1: {results}/logs/finetune/en/seed1.log" in words
+    assert "left: 1 finetune jobs of 20 s each, 2 predict jobs of 4 s each" in words
+
+
+def test_a_job_at_work_is_running_with_its_last_words_and_killed_once_it_is_gone(results):
+    log = results / "logs/finetune/en/seed1.log"
+    with job(log):
+        _write_line(log, "2026-11-25 08:00:00,000 step 3 of 9, loss 0.5, 12 s left")
+        words = _describe(results)
+    assert _marks(words)["en seed1"] == [">", ">"]
+    assert "finetune en/seed1: step 3 of 9, loss 0.5, 12 s left" in words
+    _write(log, "2026-11-25 08:00:00,000 step 3 of 9")
+    assert _marks(_describe(results))["en seed1"] == ["!", "!"]
+
+
+def _write_line(path, text):
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(text + "\n")
+
+
+def test_files_deleted_after_a_good_end_are_missing(results):
+    _write(
+        results / "logs/finetune/en/seed1.log",
+        "2026-11-25 08:00:00,000 step 9 of 9\n2026-11-25 08:00:00,000 finished\n",
+    )
+    assert _marks(_describe(results))["en seed1"] == [".", "."]
+
+
+def test_cells_with_jobs_of_their_own_fail_alone(results):
+    for name in ("en", "hu"):
+        _write(results / f"logs/predict/none/seed0/{name}.log", "2026-11-25 08:00:00,000 no memory\n")
+    words = _describe(results, per_cell=True)
+    assert _marks(words)["none seed0"] == ["#", "!"]
+    assert re.search(r"predict none/seed0/hu: .*logs/predict/none/seed0/hu.log", words)
+
+
+def test_before_the_first_job_nobody_claims_to_know_the_time(tmp_path):
+    words = _describe(tmp_path)
+    assert "6 missing" in words
+    assert "nobody knows how long" in words

@@ -1,0 +1,119 @@
+"""Slots on pretend GPUs, with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from babelgrid.gpus import hold_gpu, visible_gpus
+
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from babelgrid.gpus import hold_gpu
+with hold_gpu(int(sys.argv[2])) as gpu:
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
+    started = time.monotonic()
+    time.sleep(float(sys.argv[3]))
+    Path(sys.argv[1], f"{os.getpid()}").write_text(f"{gpu} {started} {time.monotonic()}")
+"""
+LISTING = """\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaa)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbb)
+  MIG 1g.5gb     Device  0: (UUID: MIG-b0)
+  MIG 1g.5gb     Device  1: (UUID: MIG-b1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_gpus_but_pretended_ones(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.fixture
+def driver(tmp_path):
+    """A pretend driver of two GPUs, one of them in two parts."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{LISTING}'\n")
+    program.chmod(0o755)
+
+
+def _start(folder, jobs_per_gpu, seconds):
+    return subprocess.Popen([sys.executable, "-c", HOLD, str(folder), str(jobs_per_gpu), str(seconds)])
+
+
+def _held(folder):
+    for path in folder.iterdir():
+        gpu, start, end = path.read_text().split()
+        yield gpu, float(start), float(end)
+
+
+def test_without_a_gpu_nothing_is_waited_for():
+    assert visible_gpus() == []
+    with hold_gpu(1) as gpu:
+        assert gpu is None
+        assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+@pytest.mark.usefixtures("driver")
+@pytest.mark.parametrize(
+    ("restriction", "visible"),
+    [
+        (None, ["GPU-aaa", "MIG-b0", "MIG-b1"]),
+        ("1", ["GPU-bbb"]),
+        ("1,0", ["GPU-bbb", "GPU-aaa"]),
+        ("MIG-b1", ["MIG-b1"]),
+        ("0,-1,1", ["GPU-aaa"]),
+        ("", []),
+        ("7", ["7"]),
+    ],
+)
+def test_a_restriction_is_kept_and_a_gpu_in_parts_is_its_parts(monkeypatch, restriction, visible):
+    if restriction is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", restriction)
+    assert visible_gpus() == visible
+
+
+@pytest.mark.parametrize("jobs_per_gpu", [1, 2])
+def test_eight_racing_jobs_never_crowd_a_gpu(monkeypatch, tmp_path, jobs_per_gpu):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b,MIG-c")
+    folder = tmp_path / "held"
+    folder.mkdir()
+    jobs = [_start(folder, jobs_per_gpu, 0.3) for _ in range(8)]
+    assert [job.wait(60) for job in jobs] == [0] * 8
+    held = list(_held(folder))
+    assert len(held) == 8
+    for gpu, start, _ in held:
+        together = [1 for other, begin, end in held if other == gpu and begin <= start < end]
+        assert len(together) <= jobs_per_gpu
+    assert {gpu for gpu, _, _ in held} == {"GPU-a", "GPU-b", "MIG-c"}
+
+
+def test_a_killed_job_leaves_its_gpu_to_the_next(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
+    folder = tmp_path / "held"
+    folder.mkdir()
+    killed = _start(folder, 1, 600)
+    slot = tmp_path / f"babelgrid-gpus-{os.getuid()}" / "GPU-a.0"
+    while not slot.exists():
+        time.sleep(0.05)
+    waiting = _start(folder, 1, 0)
+    time.sleep(0.5)
+    assert waiting.poll() is None
+    killed.send_signal(signal.SIGKILL)
+    killed.wait(60)
+    assert waiting.wait(60) == 0
+    assert [gpu for gpu, _, _ in _held(folder)] == ["GPU-a"]
+
+
+def test_the_restriction_is_back_when_the_job_is_done(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    with hold_gpu(1) as gpu:
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu == "GPU-a"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-b"

@@ -1,0 +1,9 @@
+from pathlib import Path
+
+from babelgrid.job import job
+from babelgrid.operations.status import describe_status, read_rows
+
+with job(snakemake.log[0]):
+    grid = snakemake.params.grid
+    rows = read_rows(grid["rows"], grid["untrained"], grid["languages"], Path(grid["results"]), grid["per_cell"])
+    print(describe_status(rows, grid["languages"], Path(grid["results"], "benchmarks")), flush=True)
