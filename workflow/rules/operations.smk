@@ -20,3 +20,58 @@ rule status:
         },
     script:
         "../scripts/status.py"
+
+
+if not IMPORT:
+
+    rule probe_speed:
+        input:
+            posts=f"{RESULTS}/posts/all.parquet",
+            base=f"{RESULTS}/base.json",
+        output:
+            f"{RESULTS}/speed.json",
+        log:
+            f"{RESULTS}/logs/probe_speed.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        threads: MODEL_THREADS
+        resources:
+            gpu=int(USES_GPU),
+            jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
+        params:
+            code=code("probe_speed"),
+            settings=settings("base", "prompt", "labels", "finetune", "predict"),
+            gpu=EXPERIMENT.machine.gpu if USES_GPU else None,
+        script:
+            "../scripts/probe_speed.py"
+
+    rule estimate:
+        input:
+            posts=f"{RESULTS}/posts/all.parquet",
+            tokens=f"{RESULTS}/posts/tokens.parquet",
+            base=f"{RESULTS}/base.json",
+            speed=f"{RESULTS}/speed.json",
+        log:
+            f"{RESULTS}/logs/estimate.log",
+        localrule: True
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            config=dict(config),
+            snakefile=str(workflow.main_snakefile),
+            benchmarks=f"{RESULTS}/benchmarks",
+            grid=lambda wildcards: {
+                "rows": [[mixture_settings(name), seed] for name, seed in GRID.rows],
+                "budget": EXPERIMENT.mixtures.posts,
+                "epochs": EXPERIMENT.finetune.epochs,
+                "test_languages": list(GRID.test_languages),
+                "per_cell": EXPERIMENT.predict.per_cell,
+            },
+            workers={
+                "gpus": EXPERIMENT.machine.gpus if USES_GPU else None,
+                "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,
+                "cores": workflow.cores or 1,
+                "dollars_per_hour": EXPERIMENT.machine.dollars_per_hour,
+            },
+        script:
+            "../scripts/estimate.py"

@@ -1,5 +1,7 @@
 """Settings of the machine: none of them changes a result."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from babelgrid.config.fields import Settings
@@ -10,6 +12,8 @@ class Machine(Settings):
 
     gpus: int = Field(default=1, ge=1)
     """GPUs that `estimate` reckons with; how many jobs of them run at once is Snakemake's `--resources gpu=N`."""
+    gpu: Literal["T4", "V100", "L4", "L40S", "A100", "H100", "H200"] = "A100"
+    """The GPU that jobs will have, for `estimate`: on a machine without one it goes by the data sheet."""
     jobs_per_gpu: int = Field(default=1, ge=1)
     """Jobs that may share a GPU; give `--resources gpu=N` as many times more."""
     dollars_per_hour: float | None = Field(default=None, ge=0)

@@ -144,10 +144,11 @@ def _time_left(jobs: Sequence[Job], states: Mapping[str, State], benchmarks: Pat
     return f"left: {', '.join(words)}: {total / at_once / 60:.0f} minutes with {at_once} at once, as now"
 
 
-def measured_seconds(folder: Path) -> list[float]:
-    """Return the wall-clock seconds that Snakemake measured of the jobs of a rule."""
+def measured_seconds(*places: Path) -> list[float]:
+    """Return the wall-clock seconds that Snakemake measured of jobs: its files of them, or folders of such files."""
+    files = [path for place in places for path in (sorted(place.rglob("*.tsv")) if place.is_dir() else [place])]
     found = []
-    for path in sorted(folder.rglob("*.tsv")):
+    for path in filter(Path.is_file, files):
         with path.open(encoding="utf-8") as stream:
             found += [float(line["s"]) for line in csv.DictReader(stream, delimiter="\t")]
     return found

@@ -1,0 +1,237 @@
+"""What a grid will take before its first GPU hour: jobs, hours, wall time, disk and dollars, from token counts."""
+
+import heapq
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, read_parquet
+from babelgrid.mixture import Mixture
+from babelgrid.operations.shipped import read_shipped
+from babelgrid.operations.status import measured_seconds
+from babelgrid.posts.sample import count_posts
+
+GRID_RULES = ("finetune", "predict")
+FEWEST_JOBS_TO_CALIBRATE = 3
+BYTES_PER_PREDICTION = 120
+"""Of a post in predictions/*.parquet: id, two labels and a number for each label, compressed (measured on the lab)."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What `probe_speed` found."""
+
+    device: str
+    source: str
+    start_seconds: float
+    trained: float
+    """Tokens trained per second."""
+    scored: float
+    """Tokens scored per second."""
+    adapter_bytes: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A (mixture, seed), in seconds: of training, unless it is the untuned base, and of each of its scoring jobs."""
+
+    name: str
+    """As in the names of its files: `en/seed0`."""
+    finetune: float | None
+    predict: Mapping[str, float]
+    """Name of the job -> seconds: of the row, or of each of its cells."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all its jobs, one after the other."""
+        return (self.finetune or 0) + sum(self.predict.values())
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many jobs run at once, and what an hour of the machine (of one GPU, where there are GPUs) costs."""
+
+    gpus: int | None
+    """None: jobs of the grid take turns on the cores."""
+    jobs_per_gpu: int
+    cores: int
+    dollars_per_hour: float | None
+
+    @property
+    def at_once(self) -> int:
+        """Jobs of the grid that run at once."""
+        return self.cores if self.gpus is None else self.gpus * self.jobs_per_gpu
+
+
+def print_estimate(
+    posts_path: Path,
+    tokens_path: Path,
+    base_path: Path,
+    speed: Speed,
+    benchmarks: Path,
+    *,
+    rows: Sequence[tuple[Mixture, int]],
+    budget: int | None,
+    epochs: float,
+    test_languages: Sequence[str],
+    per_cell: bool,
+    jobs: Mapping[str, int],
+    workers: Workers,
+) -> None:
+    """Print what the whole grid takes by the probe, and what it will take judged by the jobs that are done.
+
+    posts_path, tokens_path: all posts, and their tokens. benchmarks: the folder in which Snakemake measured jobs.
+    jobs: rule -> jobs of the whole grid.
+    """
+    posts = read_parquet(posts_path, ["id", "language", "split"])
+    tokens = read_parquet(tokens_path, ["id", "language", "prompt_tokens"])
+    counted = posts.merge(tokens, on=["id", "language"], validate="one_to_one")
+    estimated = estimate_rows(
+        counted, speed, rows=rows, budget=budget, epochs=epochs, test_languages=test_languages, per_cell=per_cell
+    )
+    table = tabulate(estimated, jobs, benchmarks)
+    test_posts = int(((counted["split"] == "test") & counted["language"].isin(test_languages)).sum())
+    print(describe_estimate(estimated, table, speed, workers, base_path, test_posts), flush=True)
+
+
+def estimate_rows(
+    counted: pd.DataFrame,
+    speed: Speed,
+    *,
+    rows: Sequence[tuple[Mixture, int]],
+    budget: int | None,
+    epochs: float,
+    test_languages: Sequence[str],
+    per_cell: bool,
+) -> list[Row]:
+    """Return the seconds of every row's jobs; counted: posts with language, split and prompt_tokens.
+
+    Train posts of a language are taken to be of its mean length.
+    """
+    train = counted[counted["split"] == "train"].groupby("language")["prompt_tokens"].agg(["size", "mean"])
+    test = counted[counted["split"] == "test"].groupby("language")["prompt_tokens"].sum()
+    available = {str(language): int(size) for language, size in train["size"].items()}
+    scoring = {language: float(test.get(language, 0)) / speed.scored for language in test_languages}
+    found = []
+    for mixture, seed in rows:
+        name = f"{mixture.name}/seed{seed}"
+        taken = count_posts(mixture, available, budget) if mixture.is_trained else {}
+        tokens = epochs * sum(count * float(train["mean"][language]) for language, count in taken.items())
+        finetune = speed.start_seconds + tokens / speed.trained if taken else None
+        jobs = {f"{name}/{cell}": own for cell, own in scoring.items()} if per_cell else {name: sum(scoring.values())}
+        found.append(Row(name, finetune, {job: speed.start_seconds + own for job, own in jobs.items()}))
+    return found
+
+
+def count_jobs(command: Sequence[str]) -> dict[str, int]:
+    """Return how many jobs of each rule Snakemake plans, from the table that a dry run prints."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    printed = result.stdout + result.stderr
+    if result.returncode or "Job stats:" not in printed:
+        raise UserError(f"estimate: Snakemake cannot plan the grid ({printed.strip()[-500:]})")
+    table = printed.rsplit("Job stats:", 1)[1]
+    jobs = {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)\s*$", table, flags=re.MULTILINE)}
+    jobs.pop("total", None)
+    return jobs
+
+
+def tabulate(rows: Sequence[Row], jobs: Mapping[str, int], benchmarks: Path) -> pd.DataFrame:
+    """Return for each rule: jobs, seconds estimated in all, done, seconds those were estimated at and took, calibrated.
+
+    calibrated: the estimate times what finished jobs took over what they were estimated at, where three or more are
+    done. Rules beside the grid's are taken from seconds.csv, which was measured on the lab.
+    """
+    shipped = read_shipped("seconds.csv", key="rule", value="seconds")
+    by_job: dict[str, dict[str, float]] = {
+        "finetune": {row.name: row.finetune for row in rows if row.finetune is not None},
+        "predict": {name: seconds for row in rows for name, seconds in row.predict.items()},
+    }
+    lines: list[dict[str, Any]] = []
+    for rule, own in by_job.items():
+        took = {name: seconds[0] for name in own if (seconds := measured_seconds(benchmarks / rule / f"{name}.tsv"))}
+        lines.append(_line_of(rule, len(own), sum(own.values()), sum(own[name] for name in took), list(took.values())))
+    for rule in jobs:
+        if rule in shipped:  # the others are the grid's, or targets, which only name files
+            each = shipped[rule]
+            measured = measured_seconds(benchmarks / f"{rule}.tsv")
+            lines.append(_line_of(rule, jobs[rule], jobs[rule] * each, len(measured) * each, measured))
+    return pd.DataFrame(lines)
+
+
+def _line_of(rule: str, jobs: int, estimated: float, estimated_of_done: float, took: Sequence[float]) -> dict[str, Any]:
+    is_known = len(took) >= max(1, min(FEWEST_JOBS_TO_CALIBRATE, jobs))
+    calibrated = estimated * sum(took) / estimated_of_done if is_known else estimated
+    line = {"rule": rule, "jobs": jobs, "estimated": estimated, "calibrated": calibrated}
+    return line | {"done": len(took), "estimated_of_done": estimated_of_done, "measured": sum(took)}
+
+
+def wall_seconds(rows: Sequence[Row], table: pd.DataFrame, workers: Workers) -> float:
+    """Return the time from start to end: the rows, longest first, on the workers; all other rules on the cores.
+
+    Calibration stretches all rows alike. What one job takes to start after another is not counted.
+    """
+    grid = table[table["rule"].isin(GRID_RULES)]
+    stretch = float(grid["calibrated"].sum() / grid["estimated"].sum())
+    lengths = sorted((stretch * row.seconds for row in rows), reverse=True)
+    ends = [0.0] * workers.at_once
+    for length in lengths:
+        heapq.heapreplace(ends, ends[0] + length)
+    others = float(table.loc[~table["rule"].isin(GRID_RULES), "calibrated"].sum())
+    return max(ends) + others / workers.cores
+
+
+def describe_estimate(
+    rows: Sequence[Row], table: pd.DataFrame, speed: Speed, workers: Workers, base: Path, test_posts: int
+) -> str:
+    """Return the screen that `snakemake estimate` prints."""
+    grid = table[table["rule"].isin(GRID_RULES)]
+    others = table[~table["rule"].isin(GRID_RULES)]
+    where = f"{workers.gpus} GPU(s)" if workers.gpus else f"{workers.cores} core(s), without a GPU"
+    hours = float(grid["calibrated"].sum()) / 3600 / (workers.jobs_per_gpu if workers.gpus else 1)
+    lines = [
+        f"on {speed.device} ({speed.source}): {speed.start_seconds:.0f} s to start a job, {speed.trained:,.0f} tokens "
+        f"trained and {speed.scored:,.0f} scored per second",
+        "",
+        f"{'rule':<18}{'jobs':>7}{'estimated':>12}{'done':>9}{'estimated':>12}{'took':>10}{'all, then':>12}",
+        *(_line(rule, table[table["rule"] == rule]) for rule in GRID_RULES),
+        _line("everything else", others),
+        "",
+        f"{'GPU' if workers.gpus else 'machine'} hours of the grid: {hours:.2f}",
+        f"wall time on {where}, {workers.at_once} job(s) at once: {_time(wall_seconds(rows, table, workers))}",
+        f"disk: {_disk(rows, speed, base, test_posts) / 1e9:.2f} GB (base, adapters, predictions)",
+    ]
+    if workers.dollars_per_hour is not None:
+        lines.append(f"dollars at {workers.dollars_per_hour:g} an hour: {hours * workers.dollars_per_hour:.2f}")
+    return "\n".join(lines)
+
+
+def read_speed(path: Path) -> Speed:
+    """Read what `probe_speed` wrote."""
+    return Speed(**read_json(path))
+
+
+def _disk(rows: Sequence[Row], speed: Speed, base: Path, test_posts: int) -> float:
+    """Return bytes; an adapter's checkpoint (weights and two moments) is there only while it is trained."""
+    files = Path(read_json(base)["folder"]).glob("*")
+    adapters = sum(row.finetune is not None for row in rows) * speed.adapter_bytes
+    return sum(path.stat().st_size for path in files) + adapters + len(rows) * test_posts * BYTES_PER_PREDICTION
+
+
+def _line(name: str, rules: pd.DataFrame) -> str:
+    jobs, done = int(rules["jobs"].sum()), int(rules["done"].sum())
+    columns = ["estimated", "estimated_of_done", "measured", "calibrated"]
+    estimated, of_done, took, in_all = (_time(float(rules[column].sum())) for column in columns)
+    known = [of_done, took] if done else ["-", "-"]
+    return f"{name:<18}{jobs:>7}{estimated:>12}{done:>9}{known[0]:>12}{known[1]:>10}{in_all:>12}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3 * 3600 else f"{seconds / 3600:.1f} h"

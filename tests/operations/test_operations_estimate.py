@@ -1,0 +1,99 @@
+"""What a grid takes, from token counts and speeds that make the arithmetic plain."""
+
+import sys
+
+import pandas as pd
+import pytest
+
+from babelgrid.errors import UserError
+from babelgrid.files import write_json
+from babelgrid.mixture import Mixture
+from babelgrid.operations.estimate import (
+    Row,
+    Speed,
+    Workers,
+    count_jobs,
+    describe_estimate,
+    estimate_rows,
+    tabulate,
+    wall_seconds,
+)
+
+SPEED = Speed("a device", "measured", start_seconds=5, trained=10, scored=100, adapter_bytes=1_000_000)
+# 4 train posts of 10 tokens and 2 test posts of 50 tokens in each language; Hungarian has twice the tokens.
+POSTS = pd.DataFrame(
+    [
+        {"language": language, "split": split, "prompt_tokens": factor * tokens}
+        for language, factor in (("en", 1), ("hu", 2))
+        for split, tokens, count in (("train", 10, 4), ("test", 50, 2))
+        for _ in range(count)
+    ]
+)
+ROWS = [(Mixture("none"), 0), (Mixture("en", ("en",)), 0), (Mixture("en+hu@2", ("en",), "hu", 2), 0)]
+
+
+def _rows(**changes):
+    settings = {"rows": ROWS, "budget": None, "epochs": 3, "test_languages": ["en", "hu"], "per_cell": False}
+    return estimate_rows(POSTS, SPEED, **settings | changes)
+
+
+def test_a_job_takes_its_start_and_its_tokens():
+    none, english, dosed = _rows()
+    assert none.finetune is None
+    assert english.finetune == 5 + 3 * 40 / 10
+    assert dosed.finetune == 5 + 3 * (40 + 2 * 20) / 10
+    assert english.predict == {"en/seed0": 5 + (100 + 200) / 100}
+
+
+def test_a_budget_of_posts_is_what_is_trained_on():
+    assert _rows(budget=2)[1].finetune == 5 + 3 * 20 / 10
+
+
+def test_jobs_of_single_cells_each_start_anew():
+    assert _rows(per_cell=True)[0].predict == {"none/seed0/en": 6, "none/seed0/hu": 7}
+
+
+def _benchmark(folder, rule, seconds_by_job):
+    for name, seconds in seconds_by_job.items():
+        path = folder / rule / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n", encoding="utf-8")
+
+
+def test_what_finished_jobs_took_corrects_the_rest(tmp_path):
+    rows = [Row(f"m{number}/seed0", 10.0, {f"m{number}/seed0": 4.0}) for number in range(6)]
+    _benchmark(tmp_path, "finetune", {f"m{number}/seed0": 15.0 for number in range(3)})
+    _benchmark(tmp_path, "predict", {f"m{number}/seed0": 40.0 for number in range(2)})
+    table = tabulate(rows, {"finetune": 6, "check_posts": 1, "all": 1}, tmp_path).set_index("rule")
+    assert table.loc["finetune", "estimated"] == 60
+    assert table.loc["finetune", "calibrated"] == 90
+    assert table.loc["predict", "calibrated"] == 24, "two jobs are too few to judge by"
+    assert list(table.index) == ["finetune", "predict", "check_posts"]
+
+
+def test_rows_share_the_workers_and_the_rest_the_cores(tmp_path):
+    rows = [Row(f"m{number}", seconds, {}) for number, seconds in enumerate([60.0, 30.0, 30.0])]
+    table = tabulate(rows, {}, tmp_path)
+    assert wall_seconds(rows, table, Workers(2, 1, 1, None)) == 60
+    assert wall_seconds(rows, table, Workers(1, 1, 1, None)) == 120
+    assert wall_seconds(rows, table, Workers(1, 2, 1, None)) == 60
+
+
+def test_the_screen_tells_hours_disk_and_dollars(tmp_path):
+    write_json(tmp_path / "base.json", {"folder": str(tmp_path)})
+    rows = [Row("en/seed0", 7200.0, {"en/seed0": 3600.0})]
+    table = tabulate(rows, {"check_posts": 2}, tmp_path / "benchmarks")
+    words = describe_estimate(rows, table, SPEED, Workers(1, 2, 4, 1.5), tmp_path / "base.json", test_posts=1000)
+    assert "GPU hours of the grid: 1.50" in words
+    assert "dollars at 1.5 an hour: 2.25" in words
+    assert "disk: 0.00 GB" in words
+    without_price = describe_estimate(rows, table, SPEED, Workers(None, 1, 2, None), tmp_path / "base.json", 1)
+    assert "dollars" not in without_price
+    assert "machine hours of the grid: 3.00" in without_price
+
+
+def test_jobs_are_counted_in_snakemakes_own_table():
+    table = "Job stats:\njob       count\n------  -------\nfinetune      18\nall            1\ntotal         19\n"
+    assert count_jobs([sys.executable, "-c", f"print({table!r})"]) == {"finetune": 18, "all": 1}
+    with pytest.raises(UserError, match=r"cannot plan the grid .*no such config"):
+        count_jobs([sys.executable, "-c", "raise SystemExit('no such config')"])

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+from babelgrid.config.base import Base
+from babelgrid.config.finetune import Finetune, Predict
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.gpus import hold_gpu
+from babelgrid.job import job, limit_threads
+from babelgrid.operations.probe import probe_speed
+
+with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
+    limit_threads(snakemake.threads)
+    blocks = snakemake.params.settings
+    probe_speed(
+        Path(snakemake.input.posts),
+        Path(snakemake.input.base),
+        base=Base(**blocks["base"]),
+        prompt=Prompt(**blocks["prompt"]),
+        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        settings=Finetune(**blocks["finetune"]),
+        predict=Predict(**blocks["predict"]),
+        gpu=snakemake.params.gpu,
+        out=Path(snakemake.output[0]),
+    )
