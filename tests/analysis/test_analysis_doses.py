@@ -48,6 +48,7 @@ def test_the_size_has_the_interval_of_the_refitted_curves(tmp_path):
     frame = replicates(_scores(), noise=0.005, resamples=200)
     frame.to_parquet(tmp_path / "replicates.parquet")
     paths = {"doses_path": tmp_path / "doses.csv", "fits_path": tmp_path / "fits.csv"}
+    paths |= {"curves_path": tmp_path / "curves.csv"}
     measure_doses(tmp_path / "replicates.parquet", MIXTURES, min_posts=50, **paths)
     [fit] = read_table(tmp_path / "fits.csv").to_dict("records")
     assert fit["size"] == pytest.approx(PLANTED.reaches(0.95 * 0.8), rel=1e-3)
@@ -56,11 +57,17 @@ def test_the_size_has_the_interval_of_the_refitted_curves(tmp_path):
     doses = read_table(tmp_path / "doses.csv")
     assert doses["dose"].tolist() == list(SIZES)
     assert doses["fitted"].tolist() == pytest.approx(doses["score"].tolist(), abs=1e-4)
+    curve = read_table(tmp_path / "curves.csv")
+    assert curve["score"].tolist() == pytest.approx(PLANTED.at(curve["dose"].to_numpy()).tolist(), abs=1e-4)
+    assert (curve["low"] < curve["score"]).all()
+    assert (curve["score"] < curve["high"]).all()
+    assert curve["dose"].iloc[[0, -1]].tolist() == [0, 150]
 
 
 def test_a_target_above_the_curve_is_never_reached(tmp_path):
     replicates(_scores(in_language=0.99), noise=0.001).to_parquet(tmp_path / "replicates.parquet")
     paths = {"doses_path": tmp_path / "doses.csv", "fits_path": tmp_path / "fits.csv"}
+    paths |= {"curves_path": tmp_path / "curves.csv"}
     measure_doses(tmp_path / "replicates.parquet", MIXTURES, min_posts=50, **paths)
     [fit] = read_table(tmp_path / "fits.csv").to_dict("records")
     assert np.isinf([fit["size"], fit["size_low"], fit["size_high"]]).all()

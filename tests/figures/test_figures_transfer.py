@@ -59,13 +59,13 @@ def test_too_few_donors_are_said_and_not_drawn(tables, tmp_path):
 def test_doses_stand_with_their_curve_and_the_size_that_is_enough(tables, tmp_path, width):
     stem = tmp_path / "doses"
     look = {"metric": "macro_f1", "note": NOTE, "width": width, "out_stem": stem}
-    draw_doses(tables["doses"], tables["dose_fits"], view="topic", **look)
+    draw_doses(tables["doses"], tables["dose_fits"], tables["dose_curves"], view="topic", **look)
     assert "95% at 18 [8, never]" in _words(stem)
     assert _is_whole(stem, width)
     data = pd.read_csv(tmp_path / "doses.csv")
     assert data[["dose", "mixture"]].to_numpy().tolist() == [[0, "en"], [5, "en+hu@5"], [25, "en+hu@25"]]
     with pytest.raises(UserError, match=r"mixtures\.doses"):
-        draw_doses(tables["doses"], tables["dose_fits"], view="other", **look)
+        draw_doses(tables["doses"], tables["dose_fits"], tables["dose_curves"], view="other", **look)
 
 
 def test_a_series_too_short_for_a_curve_is_drawn_without_one(tables, tmp_path):
@@ -74,7 +74,8 @@ def test_a_series_too_short_for_a_curve_is_drawn_without_one(tables, tmp_path):
     fits.assign(**dict.fromkeys(empty, np.nan)).to_csv(tmp_path / "fits.csv", index=False)
     stem = tmp_path / "doses"
     look = {"metric": "macro_f1", "note": NOTE, "width": 7.0, "out_stem": stem}
-    draw_doses(tables["doses"], tmp_path / "fits.csv", view="topic", **look)
+    pd.read_csv(tables["dose_curves"]).head(0).to_csv(tmp_path / "curves.csv", index=False)
+    draw_doses(tables["doses"], tmp_path / "fits.csv", tmp_path / "curves.csv", view="topic", **look)
     assert "too few doses for a curve" in _words(stem)
 
 
@@ -97,5 +98,5 @@ def test_a_target_that_no_dose_reaches_is_said_in_words(tables, tmp_path):
     fits = pd.read_csv(tables["dose_fits"])
     fits.assign(size=np.inf).to_csv(tmp_path / "fits.csv", index=False)
     look = {"metric": "macro_f1", "note": NOTE, "width": 7.0, "out_stem": tmp_path / "doses"}
-    draw_doses(tables["doses"], tmp_path / "fits.csv", view="topic", **look)
+    draw_doses(tables["doses"], tmp_path / "fits.csv", tables["dose_curves"], view="topic", **look)
     assert "95% never reached [8, never]" in _words(tmp_path / "doses")

@@ -91,6 +91,7 @@ rule draw_doses:
         style=STYLE_FILE,
         doses=f"{RESULTS}/tables/doses.csv",
         fits=f"{RESULTS}/tables/dose_fits.csv",
+        curves=f"{RESULTS}/tables/dose_curves.csv",
     output:
         **figure_files("doses"),
     log:

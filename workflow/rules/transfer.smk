@@ -44,6 +44,7 @@ rule measure_doses:
     output:
         doses=ensure(f"{RESULTS}/tables/doses.csv", non_empty=True),
         fits=ensure(f"{RESULTS}/tables/dose_fits.csv", non_empty=True),
+        curves=ensure(f"{RESULTS}/tables/dose_curves.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/measure_doses.log",
     conda:
@@ -129,6 +130,7 @@ rule judge_claims:
     params:
         code=code("judge_claims"),
         mixtures=MIXTURE_SETTINGS,
+        share_table=Path(EXPERIMENT.exposure.tables[0]).stem,
         min_posts=EXPERIMENT.score.min_posts,
     script:
         "../scripts/judge_claims.py"

@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
     draw_doses(
         snakemake.input.doses,
         snakemake.input.fits,
+        snakemake.input.curves,
         view=snakemake.wildcards.view,
         out_stem=Path(snakemake.output.svg).with_suffix(""),
         **snakemake.params.look,

@@ -8,6 +8,7 @@ with job(snakemake.log[0]):
         regression_path=snakemake.input.regression,
         exposure_path=snakemake.input.exposure,
         mixtures=[Mixture.from_settings(mixture) for mixture in snakemake.params.mixtures],
+        share_table=snakemake.params.share_table,
         min_posts=snakemake.params.min_posts,
         out=snakemake.output[0],
     )

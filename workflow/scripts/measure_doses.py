@@ -9,4 +9,5 @@ with job(snakemake.log[0]):
         min_posts=snakemake.params.min_posts,
         doses_path=snakemake.output.doses,
         fits_path=snakemake.output.fits,
+        curves_path=snakemake.output.curves,
     )

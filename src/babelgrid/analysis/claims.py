@@ -36,6 +36,7 @@ def judge_claims(
     regression_path: str | Path,
     exposure_path: str | Path,
     mixtures: Sequence[Mixture],
+    share_table: str,
     min_posts: int,
     out: str | Path,
 ) -> None:
@@ -44,13 +45,14 @@ def judge_claims(
     A claim has a row for each test of it. The verdict is `supported` where the whole 95% interval lies on the claim's
     side of the test's bound (0, or the margin that the test names), `contradicted` where it lies on the other, and
     `undecided` where it holds the bound or the grid cannot tell, which `why` then explains.
+    share_table: the table of exposure that describes this base; others, of other bases, decide nothing about it.
     """
     views = read_sampled_scores(replicates_path, min_posts)
     exposure = read_table(exposure_path)
     rows = [
         *_on_view(TOPIC, views, lambda scores: judge_transfer(scores, mixtures), TRANSFERS),
         *_on_view(STANCE, views, lambda scores: judge_multilingual(scores, mixtures), MULTILINGUAL),
-        *judge_bias(read_table(regression_path)),
+        *judge_bias(read_table(regression_path), share_table),
     ]
     for view, scores in views.items():
         rows += [{**row, "view": view} for row in judge_dose(scores, mixtures)]
@@ -81,9 +83,10 @@ def judge_multilingual(scores: SampledScores, mixtures: Sequence[Mixture]) -> It
     yield _decided(MULTILINGUAL, test, effect)
 
 
-def judge_bias(regression: pd.DataFrame) -> Iterator[Row]:
-    """Take the pooled slope of correctness on exposure, for each view and share table, from regression.csv."""
-    slopes = regression[(regression["model"] == "pooled") & (regression["term"] == EXPOSURE)].dropna(subset="low")
+def judge_bias(regression: pd.DataFrame, share_table: str) -> Iterator[Row]:
+    """Take the pooled slope of correctness on exposure, for each view, from regression.csv."""
+    own = (regression["table"] == share_table) & (regression["model"] == "pooled") & (regression["term"] == EXPOSURE)
+    slopes = regression[own].dropna(subset="low")
     if slopes.empty:
         yield _undecided(BIASED, "slope of correctness on log10 exposure", "exposure is known in too few languages")
     for slope in slopes.to_dict("records"):

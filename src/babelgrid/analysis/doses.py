@@ -23,6 +23,9 @@ FITS = (
     *("view", "base", "language", "doses", "floor", "rise", "scale", "scale_low", "scale_high"),
     *("in_language", "target", "size", "size_low", "size_high", "largest_dose", "reached"),
 )
+CURVES = ("view", "base", "language", "dose", "score", "low", "high")
+_POINTS = 40
+"""Points of a curve between no post and the smallest dose, and as many between that and the largest."""
 
 
 class Series(NamedTuple):
@@ -63,26 +66,31 @@ def measure_doses(
     min_posts: int,
     doses_path: str | Path,
     fits_path: str | Path,
+    curves_path: str | Path,
 ) -> None:
-    """Write doses.csv (a row for each dose) and dose_fits.csv (a row for each curve).
+    """Write doses.csv (a row for each dose), dose_fits.csv (for each curve) and dose_curves.csv (for points along it).
 
     doses.csv: view, base, language, dose (posts), mixture, n, score with its interval, fitted (the curve there).
     dose_fits.csv: the parameters of `Curve`, fitted to the observed scores; in_language: score of the adapter trained
     on the language alone; target: 95% of it; size: posts after which the curve reaches the target, with the 95%
     percentile interval of the curves refitted to every replicate (infinite: never); largest_dose: beyond it a size is
     extrapolated; reached: the share of replicates in which the target is reached within the largest dose.
+    dose_curves.csv: the curve's score at a dose, and the 95% interval there of the curves refitted to every replicate.
     Without three doses in a series, or without that adapter, the columns stay empty.
     """
     doses: list[Row] = []
     fits: list[Row] = []
+    points: list[Row] = []
     for view, scores in read_sampled_scores(replicates_path, min_posts).items():
         for series in dose_series(mixtures, scores):
             described = {"view": view, "base": series.base, "language": series.language}
             curves = fit_series(series, scores)
             doses.extend({**described, **row} for row in _dose_rows(series, scores, curves))
             fits.append({**described, **_fit_row(series, scores, curves)})
+            points.extend({**described, **row} for row in _curve_rows(series, curves))
     write_csv(doses_path, pd.DataFrame(doses, columns=list(DOSES)))
     write_csv(fits_path, pd.DataFrame(fits, columns=list(FITS)))
+    write_csv(curves_path, pd.DataFrame(points, columns=list(CURVES)))
 
 
 def dose_series(mixtures: Sequence[Mixture], scores: SampledScores) -> list[Series]:
@@ -148,6 +156,16 @@ def _dose_rows(series: Series, scores: SampledScores, curves: Sequence[Curve]) -
         described = {"dose": dose, "mixture": mixture, "n": scores.posts[cell]}
         fitted = float(curves[0].at(np.array([float(dose)]))[0]) if curves else None
         yield {**described, **estimate(scores.of(*cell), "score"), "fitted": fitted}
+
+
+def _curve_rows(series: Series, curves: Sequence[Curve]) -> Iterator[Row]:
+    if not curves:
+        return
+    positive = [float(dose) for dose in series.mixtures if dose]
+    doses = np.unique([*np.linspace(0, min(positive), _POINTS), *np.geomspace(min(positive), max(positive), _POINTS)])
+    floor, rise, scale = (np.array(values)[:, None] for values in zip(*curves, strict=True))
+    for dose, along in zip(doses, (floor + rise * share_of_rise(doses, scale)).T, strict=True):
+        yield {"dose": float(dose), **estimate(along, "score")}
 
 
 def _fit_row(series: Series, scores: SampledScores, curves: Sequence[Curve]) -> Row:

@@ -40,7 +40,9 @@ class TransferModel:
     floor: Floats
     """Score of the untuned base; shape (targets, samples)."""
     ceiling: Floats
-    """Score of the language's own adapter, or of the best mixture where there is none; shape (targets, samples)."""
+    """Score of the language's own adapter. Where there is none, that of the best mixture, or the mean of the own
+    adapters of other languages if that is more: nobody has tried what its own posts would teach; shape (targets,
+    samples)."""
     learnt: Floats
     """t(s, l); shape (candidates, targets, samples)."""
     scale: Floats
@@ -179,7 +181,8 @@ def _ceiling(scores: SampledScores, language: str) -> Floats:
         (mixture for mixture in scores.mixtures if (mixture, language) in scores),
         key=lambda mixture: scores.of(mixture, language)[0],
     )
-    return scores.of(best, language)
+    own = [scores.in_own_language(name) for name in scores.languages if (name, name) in scores]
+    return np.maximum(scores.of(best, language), np.mean(own, axis=0)) if own else scores.of(best, language)
 
 
 def _scale(scores: SampledScores, mixtures: Sequence[Mixture]) -> Floats:

@@ -29,6 +29,7 @@ _ROW = _PANEL_HEIGHT + 0.38
 def draw_doses(
     doses_path: str | Path,
     fits_path: str | Path,
+    curves_path: str | Path,
     *,
     view: str,
     metric: Metric,
@@ -38,12 +39,13 @@ def draw_doses(
 ) -> None:
     """Draw the score in the added language against its dose, a panel for each base mixture and added language.
 
-    doses_path, fits_path: doses.csv and dose_fits.csv. Points with their intervals, the fitted saturating curve, and,
-    dashed, 95% of the score of the adapter trained on that language alone. A panel's title ends with the dose at which
-    the curve reaches that, and its interval. The axis is linear from 0 to the smallest dose and logarithmic above.
+    doses_path, fits_path, curves_path: doses.csv, dose_fits.csv and dose_curves.csv. Points with their intervals, the
+    fitted saturating curve in its band, and, dashed, 95% of the score of the adapter trained on that language alone. A
+    panel's title ends with the dose at which the curve reaches that, and its interval. The axis is linear from 0 to the
+    smallest dose and logarithmic above.
     Raises `UserError` where the view has no doses.
     """
-    doses, fits = (read_table(path) for path in (doses_path, fits_path))
+    doses, fits, curves = (read_table(path) for path in (doses_path, fits_path, curves_path))
     data = doses[doses["view"] == view].dropna(subset="score").merge(fits, on=["view", "base", "language"], how="left")
     if data.empty:
         raise UserError(f"{doses_path}: there are no doses of the view {view!r} to draw; add mixtures.doses")
@@ -51,8 +53,11 @@ def draw_doses(
         figure, panels = _lay_out(
             data, f"{METRIC_NAMES[metric]} by dose of a language: {view}", METRIC_NAMES[metric], note, width
         )
-        for axes, (_, points) in zip(panels, data.groupby(["base", "language"], sort=False), strict=True):
-            _draw_panel(axes, points)
+        for axes, ((base, language), points) in zip(
+            panels, data.groupby(["base", "language"], sort=False), strict=True
+        ):
+            is_own = (curves["view"] == view) & (curves["base"] == base) & (curves["language"] == language)
+            _draw_panel(axes, points, curves[is_own])
         save_figure(figure, data, out_stem)
 
 
@@ -61,9 +66,9 @@ def _lay_out(data: pd.DataFrame, title: str, metric: str, note: str, width: floa
     panels = len(data[["base", "language"]].drop_duplicates())
     columns = min(panels, 4 if width >= TWO_COLUMNS else 2)
     foot = (
-        f"Bars: 95% intervals over posts and seeds. Line: fitted saturating curve. Dashed: 95% of the score of the "
-        f"adapter trained on that language alone; in a title, the dose at which the curve reaches it, with its 95% "
-        f"interval. {note}"
+        f"Bars: 95% intervals over posts and seeds. Line and band: fitted saturating curve with its 95% interval. "
+        f"Dashed: 95% of the score of the adapter trained on that language alone; in a title, the dose at which the "
+        f"curve reaches it, with its 95% interval. {note}"
     )
     lines = wrap(foot.strip(), width - 0.16, 6)
     height = 0.54 + -(-panels // columns) * _ROW + 0.32 + 0.12 * len(lines)
@@ -102,22 +107,17 @@ def _scale(axes: Axes, data: pd.DataFrame) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: decimal(value, 1))
 
 
-def _draw_panel(axes: Axes, points: pd.DataFrame) -> None:
+def _draw_panel(axes: Axes, points: pd.DataFrame, curve: pd.DataFrame) -> None:
     first = points.iloc[0]
     axes.set_title(
         f"{first['base']} + {language_name(first['language'])} ({first['language']})\n{_size(first)}", size=6
     )
     axes.grid(axis="y")
     axes.axhline(first["target"], color="#555555", linewidth=0.8, linestyle="--", zorder=1)
+    curve = curve.astype(dict.fromkeys(("dose", "score", "low", "high"), float))
+    axes.fill_between(curve["dose"], curve["low"], curve["high"], color="#777777", alpha=0.18, linewidth=0)
+    axes.plot(curve["dose"], curve["score"], color="#777777", linewidth=0.8)
     dose = points["dose"].to_numpy(float)
-    if pd.notna(first["scale"]):
-        x = np.concatenate(
-            [
-                np.linspace(0, max(1.0, dose[dose > 0].min()), 20),
-                np.geomspace(max(1.0, dose[dose > 0].min()), dose.max(), 40),
-            ]
-        )
-        axes.plot(x, first["floor"] - first["rise"] * np.expm1(-x / first["scale"]), color="#777777", linewidth=0.8)
     axes.vlines(dose, points["low"], points["high"], color=SEEN_COLOUR, linewidth=0.7, alpha=0.5)
     axes.plot(dose, points["score"], "o", color=SEEN_COLOUR, markersize=3.2, markeredgewidth=0.7)
 

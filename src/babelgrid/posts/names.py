@@ -1,7 +1,8 @@
 """The names of the mixtures in predictions made elsewhere: all of the data that the grid must know before any job."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from babelgrid.config.predictions import Import
@@ -15,34 +16,47 @@ def mixture_names(settings: Import) -> list[str]:
     Of parts that are not read, no name is taken. A CSV is read with the standard library alone, as every job does so.
     Raises `UserError` where a file or the column is missing.
     """
+    columns = settings.columns
+    wanted = [columns.mixture, *([columns.part] if columns.part else [])]
     names: dict[str, None] = {}
     for file in find_files(settings.files):
-        rows = _csv_rows(file.path) if file.path.suffix.lower() == ".csv" else _other_rows(file.path, settings)
-        for mixture, part in _values(rows, settings, file.path):
-            if settings.parts is None or part in settings.parts:
+        read = _READERS.get(file.path.suffix.lower(), _read_other)
+        for mixture, *part in read(file.path, wanted):
+            if settings.parts is None or not part or part[0] in settings.parts:
                 names[mixture] = None
     return list(names)
 
 
-def _values(rows: Iterator[dict[str, str]], settings: Import, path: Path) -> Iterator[tuple[str, str]]:
-    columns = settings.columns
-    for row in rows:
-        for column in filter(None, [columns.mixture, columns.part]):
-            if column not in row:
-                raise UserError(f"{path}: no column {column!r}{nearest(column, row)}. The columns: {', '.join(row)}")
-        yield row[columns.mixture].strip(), row[columns.part].strip() if columns.part else ""
-
-
-def _csv_rows(path: Path) -> Iterator[dict[str, str]]:
+def _read_csv(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        for row in csv.DictReader(stream):
-            yield {name: value for name, value in row.items() if isinstance(value, str)}
+        rows = csv.reader(stream)
+        pick = itemgetter(*_places(path, next(rows, []), wanted), 0)  # and a first field, so that it is always a tuple
+        found = dict.fromkeys(pick(row)[:-1] for row in rows if row)
+    yield from (tuple(value.strip() for value in values) for values in found)
 
 
-def _other_rows(path: Path, settings: Import) -> Iterator[dict[str, str]]:
-    from babelgrid.posts.formats import read_file  # imports pandas and pyarrow
+def _read_parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    import pyarrow.parquet
 
-    wanted = {name for name in (settings.columns.mixture, settings.columns.part) if name}
-    _, records = read_file(path, wanted)
-    for record in records:
-        yield {name: str(value) for name, value in record.values.items() if name in wanted}
+    _places(path, pyarrow.parquet.read_schema(path).names, wanted)
+    table = pyarrow.parquet.read_table(path, columns=list(wanted))
+    seen = table.group_by(list(wanted), use_threads=False).aggregate([])  # one thread keeps the order of the rows
+    yield from zip(*(map(str, seen[name].to_pylist()) for name in wanted), strict=True)
+
+
+def _read_other(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    from babelgrid.posts.formats import read_file  # imports pandas
+
+    columns, records = read_file(path, set(wanted))
+    _places(path, columns, wanted)
+    yield from (tuple(str(record.values.get(name, "")).strip() for name in wanted) for record in records)
+
+
+def _places(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    for name in wanted:
+        if name not in columns:
+            raise UserError(f"{path}: no column {name!r}{nearest(name, columns)}. The columns: {', '.join(columns)}")
+    return [list(columns).index(name) for name in wanted]
+
+
+_READERS = {".csv": _read_csv, ".parquet": _read_parquet}
