@@ -1,5 +1,6 @@
 """A training job's state on disk: one checkpoint, replaced whole by its owner alone, and read by its own run alone."""
 
+import hashlib
 import json
 import logging
 import os
@@ -110,6 +111,11 @@ class Checkpoints:
             if not (checkpoint / name).is_file() or sha256(checkpoint / name) != digest:
                 return f"{name} is damaged"
         return None
+
+
+def digest(content: Any) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of content that JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """Train one adapter."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ import pandas as pd
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel
-from safetensors.torch import save_file
+from safetensors.torch import save
 from transformers import set_seed
 
 from babelgrid.config.base import Base
@@ -20,8 +19,8 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError, nearest
 from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
 from babelgrid.mixture import Mixture
-from babelgrid.model.base import Device, choose_device, load_base
-from babelgrid.model.checkpoints import Checkpoints
+from babelgrid.model.base import Device, choose_device, load_base, words_of
+from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.memory import fit_memory
 from babelgrid.model.saving import SaveState
@@ -113,15 +112,14 @@ def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: D
     """Return a digest of each kind of thing that the adapter's bytes depend on."""
     # When the state is saved and who is told of the loss change no weight.
     steps = plan.model_dump(mode="json", exclude={"checkpoint_steps", "checkpoint_minutes", "report_to"})
-    is_cpu = device.name == "cpu"
     kinds = {
         "data": record["inputs"],
         "config": {**record["settings"], "finetune": steps},
         "code": code,
         "versions": record["versions"],
-        "device": [str(device), torch.get_num_threads() if is_cpu else torch.cuda.get_device_name()],
+        "device": words_of(device),
     }
-    return {kind: _digest(content) for kind, content in kinds.items()}
+    return {kind: digest(content) for kind, content in kinds.items()}
 
 
 def add_adapter(model: Any, settings: Lora) -> Any:
@@ -154,7 +152,8 @@ def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, A
     """Write weights, peft's configuration, the learning curve and the provenance into an empty folder."""
     model: Any = trainer.model
     weights = {name: tensor.contiguous().cpu() for name, tensor in get_peft_model_state_dict(model).items()}
-    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    # As bytes, so that a full disk is an `OSError` like any other.
+    (folder / "adapter_model.safetensors").write_bytes(save(weights, metadata={"format": "pt"}))
     config = model.peft_config["default"]
     config.inference_mode = True
     config.base_model_name_or_path = base_name
@@ -165,10 +164,6 @@ def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, A
     columns = ["step", "epoch", "loss", "learning_rate", "grad_norm"]
     write_csv(folder / "training.csv", curve.dropna(subset=["loss"])[columns])
     write_json(folder / "provenance.json", record)
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _dump(**blocks: BaseModel) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The training loop: `transformers.Trainer` around babelgrid's forward pass."""
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class AdapterTrainer(Trainer):
         super().__init__(**arguments)
         self.checkpoints = checkpoints
         self.saved_step: int | None = None
+        self.progress = LogProgress()
+        self.add_callback(self.progress)
         # The loss below is already divided by the predictions of the whole accumulated batch.
         self.loss_is_scaled_for_ga = True
 
@@ -40,6 +43,7 @@ class AdapterTrainer(Trainer):
     ) -> Any:
         """Return the mean cross-entropy over all predictions of one optimizer step, micro-batches together."""
         total = inputs["weights"].sum() if num_items_in_batch is None else num_items_in_batch
+        self.progress.tokens += inputs["tokens"].numel()
         loss = summed_loss(model, inputs) / total
         return (loss, {}) if return_outputs else loss
 
@@ -54,6 +58,7 @@ class AdapterTrainer(Trainer):
         try:
             self.checkpoints.save(step, lambda: super(AdapterTrainer, self)._save_checkpoint(model, trial))
         except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(self.checkpoints.writing, ignore_errors=True)
             log.warning("no checkpoint at step %d (%s): training goes on, the one before is kept", step, error)
         else:
             self.saved_step = step
@@ -105,7 +110,7 @@ def build_trainer(
         args=arguments,
         train_dataset=examples,
         data_collator=collate,
-        callbacks=[LogProgress(), *callbacks],
+        callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
