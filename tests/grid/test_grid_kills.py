@@ -62,3 +62,29 @@ def test_a_training_job_killed_under_snakemake_goes_on_to_the_same_adapter(check
     assert "going on from" in log.read_text(encoding="utf-8")
     for name in (adapter, adapter.replace("adapter_model.safetensors", "training.csv")):
         assert (killed.folder / name).read_bytes() == (whole.folder / name).read_bytes(), name
+
+
+def test_a_predict_job_killed_under_snakemake_is_done_again_and_nothing_else(checkout, tmp_path):
+    killed = checkout.copy(tmp_path / "killed")
+    results = killed.folder / "results/tiny"
+    cells = sorted((results / "predictions/en/seed0").iterdir())
+    before = {path: path.read_bytes() for path in cells}
+    log = results / "logs/predict/en/seed0.log"
+    for path in [*cells, log]:
+        path.unlink()
+    targets = [str(path.relative_to(killed.folder)) for path in cells]
+    assert kill_job(killed, killed.overlay("{}"), targets[0], log, lambda: True) != 0
+    assert not any(path.exists() for path in cells)
+    assert set(killed.planned(*targets)) == {"predict"}
+    again = killed.snakemake(*targets)
+    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
+    assert {path: path.read_bytes() for path in cells} == before
+
+
+def test_a_result_edited_by_hand_is_taken_as_it_is_and_what_follows_is_made_anew(checkout, tmp_path):
+    edited = checkout.copy(tmp_path / "edited")
+    cells = edited.folder / "results/tiny/tables/cells.csv"
+    cells.write_text(cells.read_text(encoding="utf-8").replace("0.5", "0.6"), encoding="utf-8")
+    planned = edited.planned()
+    assert planned["build_transfer_matrix"] == 1
+    assert not {"score_cells", "predict", "finetune"} & set(planned)
