@@ -1,17 +1,21 @@
 """Faults of the disk and of files, in training and prediction: nothing half-written, and words that say what to do."""
 
 import logging
+import shutil
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import write_parquet
+from babelgrid.files import read_json, write_json, write_parquet
 from babelgrid.job import job
 from babelgrid.model import predict as predicting
+from babelgrid.model.base import Device, load_base
 from babelgrid.model.predict import predict
 from training import BASE, LABELS, SETTINGS, train
 
@@ -112,3 +116,48 @@ def test_progress_says_step_loss_speed_and_time_left(posts, random_base, tmp_pat
     with caplog.at_level(logging.INFO):
         train(posts, random_base(), tmp_path / "adapter")
     assert pd.Series([caplog.text]).str.contains(r"step 12 of 12, loss \d\.\d{4}, [1-9]\d* tokens/s, 0 s left").all()
+
+
+def copied_base(random_base, folder):
+    made = read_json(random_base())
+    shutil.copytree(made["folder"], folder / "base")
+    write_json(folder / "base.json", {**made, "folder": str(folder / "base")})
+    return folder / "base"
+
+
+def load(folder):
+    return load_base(folder / "base.json", BASE, Device("cpu", torch.float32))
+
+
+def test_a_truncated_base_is_named(random_base, tmp_path):
+    weights = copied_base(random_base, tmp_path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+        load(tmp_path)
+
+
+def test_a_base_of_pickled_weights_is_refused_and_not_read(random_base, tmp_path):
+    folder = copied_base(random_base, tmp_path)
+    (folder / "model.safetensors").unlink()
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "run",))
+
+    torch.save({"x": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+        load(tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_code_that_a_base_brings_is_never_run(random_base, tmp_path):
+    folder = copied_base(random_base, tmp_path)
+    config = read_json(folder / "config.json")
+    write_json(
+        folder / "config.json",
+        {**config, "model_type": "theirs", "auto_map": {"AutoConfig": "theirs.C", "AutoModelForCausalLM": "theirs.M"}},
+    )
+    (folder / "theirs.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'run')!r}).touch()\n", "utf-8")
+    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+        load(tmp_path)
+    assert not (tmp_path / "run").exists()
