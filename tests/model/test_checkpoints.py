@@ -265,14 +265,13 @@ def start_job(posts, base, folder, settings):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["KILL", "TERM"])
-def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_base, tmp_path, whole, number):
-    settings = SETTINGS.model_copy(update={"epochs": 40, "checkpoint_steps": 1 if number == signal.SIGKILL else None})
+def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_base, tmp_path, whole, caplog, number):
+    settings = SETTINGS.model_copy(update={"epochs": 40, "checkpoint_steps": 1})
     process = start_job(posts, random_base(), tmp_path / "job", settings)
     state, log = tmp_path / "job/state", tmp_path / "job/training.log"
     deadline = time.monotonic() + 60
-    while not list(state.glob("writing-*")) and time.monotonic() < deadline and process.poll() is None:
+    while not list(state.glob("checkpoint-*")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
-    time.sleep(0.3)
     process.send_signal(number)
     _, words = process.communicate(timeout=60)
     if number == signal.SIGKILL:
@@ -284,5 +283,8 @@ def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_ba
         assert "Traceback" not in log.read_text(encoding="utf-8")
         assert len(list(state.glob("checkpoint-*"))) == 1
     assert not (tmp_path / "job/adapter").exists()
-    adapter = train(posts, random_base(), tmp_path / "job/adapter", settings, checkpoints=state)
+    rarely = settings.model_copy(update={"checkpoint_steps": None})
+    with caplog.at_level(logging.INFO):
+        adapter = train(posts, random_base(), tmp_path / "job/adapter", rarely, checkpoints=state)
+    assert "going on from" in caplog.text
     assert digests(adapter) == whole(settings)
