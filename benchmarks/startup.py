@@ -48,7 +48,7 @@ finetune.finetune(
     {"en": folder / "en.parquet"}, folder / "base.json",
     folder / "adapter", folder / "checkpoints", folder / "trackers",
     mixture=Mixture("en", ("en",)), budget=None, seed=0, base=Base(folder="base"), prompt=Prompt(),
-    labels={"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}, settings=Finetune(),
+    labels={"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}, settings=Finetune(), code="",
 )
 """
 SIDES = {"import torch, load the base": LEAST, "finetune, up to its first step": OURS}

@@ -25,6 +25,7 @@ RECORDED_PACKAGES = (
     "torch",
     "transformers",
     "peft",
+    "accelerate",
     "bitsandbytes",
     "tokenizers",
     "pandas",

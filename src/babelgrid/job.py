@@ -1,5 +1,6 @@
 """What surrounds the one function that a job calls: its log, its threads, and the words for a user's mistake."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -11,6 +12,13 @@ from typing import IO
 
 from babelgrid.errors import UserError
 
+# What a file system answers that takes no more: of these a user can mend all.
+REFUSALS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable for you",
+}
 FINISHED = "finished"
 """The last word of the log of a job that did all it had to."""
 
@@ -31,13 +39,25 @@ def job(log_path: str | Path) -> Iterator[None]:
         try:
             yield
             logging.info(FINISHED)
-        except UserError as error:
-            logging.error("%s", error)  # noqa: TRY400 (a user's mistake needs no traceback)
-            os.write(terminal, f"\nbabelgrid: {error}\n\n".encode())
+        except (UserError, OSError) as error:
+            words = str(error) if isinstance(error, UserError) else _refusal(error)
+            if words is None:
+                raise
+            logging.error("%s", words)  # noqa: TRY400 (a user's mistake needs no traceback)
+            os.write(terminal, f"\nbabelgrid: {words}\n\n".encode())
             sys.exit(1)
         finally:
             sys.stderr.flush()
             os.dup2(terminal, 2)
+
+
+def _refusal(error: OSError) -> str | None:
+    """Return what to do about a file system that takes no more, or None for any other error."""
+    advice = REFUSALS.get(error.errno or 0)
+    if advice is None:
+        return None
+    where = error.filename or "the results folder"
+    return f"{where}: {error.strerror or error}. What is whole stays, nothing half-written: {advice}, and run again"
 
 
 def is_running(log_path: str | Path) -> bool:

@@ -1,55 +1,15 @@
 """Training is reproducible to the byte, indifferent to how a batch is cut, and learns."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from babelgrid.config.base import Base
-from babelgrid.config.finetune import Finetune, Lora, Predict
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.finetune import Lora, Predict
+from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet, sha256, write_parquet
-from babelgrid.mixture import Mixture
-from babelgrid.model.finetune import finetune
+from babelgrid.files import read_json, read_parquet, sha256
 from babelgrid.model.predict import predict
-
-LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
-BASE = Base(folder="the folder is in base.json")
-SETTINGS = Finetune(epochs=2, batch_size=4, learning_rate=5e-3, lora=Lora(rank=4, dropout=0.1))
-
-
-@pytest.fixture
-def posts(tmp_path):
-    """Two languages of 12 train posts and 6 test posts, in which one word tells the label."""
-    paths = {}
-    for language, words in {"en": ("welcome", "closed"), "es": ("bienvenidos", "cerrado")}.items():
-        rows = [
-            {"id": f"{language}-{i}", "text": f"{words[i % 2]} {i}", "label": ["pro", "anti"][i % 2]} for i in range(18)
-        ]
-        frame = pd.DataFrame(rows).assign(split=["train"] * 12 + ["test"] * 6, group=None, source_id=None)
-        paths[language] = tmp_path / f"{language}.parquet"
-        write_parquet(paths[language], frame)
-    return paths
-
-
-def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None):
-    finetune(
-        posts,
-        base_path,
-        adapter,
-        checkpoints or adapter.with_name("checkpoints"),
-        adapter.with_name("trackers"),
-        mixture=Mixture("+".join(posts), tuple(posts)),
-        budget=None,
-        seed=seed,
-        base=BASE,
-        prompt=Prompt(),
-        labels=LABELS,
-        settings=settings,
-    )
-    return adapter
+from training import BASE, LABELS, SETTINGS, train
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(posts, random_base, tmp_path):
@@ -96,8 +56,8 @@ def test_an_adapter_folder_is_complete_and_names_the_base_and_not_a_path(posts, 
 def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"epochs": 20}))
     outputs = {language: tmp_path / "predictions" / f"{language}.parquet" for language in posts}
-    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
-    predict(random_base(), adapter, posts, outputs, **arguments)
+    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict(), "code": "x"}
+    predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **arguments)
     for path in outputs.values():
         table = read_parquet(path)
         assert list(table.columns) == ["id", "gold", "predicted", "logp_pro", "logp_anti"]
@@ -106,31 +66,13 @@ def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_b
 
 
 def test_one_job_for_all_languages_and_one_for_each_give_the_same_numbers(posts, random_base, tmp_path):
-    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
+    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict(), "code": "x"}
     together = {language: tmp_path / "together" / f"{language}.parquet" for language in posts}
-    predict(random_base(), None, posts, together, **arguments)
+    predict(random_base(), None, posts, together, tmp_path / "kept", **arguments)
     for language, path in posts.items():
         alone = tmp_path / "alone" / f"{language}.parquet"
-        predict(random_base(), None, {language: path}, {language: alone}, **arguments)
+        predict(random_base(), None, {language: path}, {language: alone}, tmp_path / "kept", **arguments)
         assert alone.read_bytes() == together[language].read_bytes()
-
-
-def test_a_killed_training_goes_on_from_its_checkpoint(posts, random_base, tmp_path, monkeypatch):
-    settings = SETTINGS.model_copy(update={"checkpoint_steps": 4})
-    whole = train(posts, random_base(), tmp_path / "whole", settings)
-    checkpoints = tmp_path / "state"
-
-    def die(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("babelgrid.model.finetune._write_adapter", die)
-        with pytest.raises(KeyboardInterrupt):
-            train(posts, random_base(), tmp_path / "resumed", settings, checkpoints=checkpoints)
-    assert list(checkpoints.glob("*/checkpoint-12"))
-    resumed = train(posts, random_base(), tmp_path / "resumed", settings, checkpoints=checkpoints)
-    assert sha256(resumed / "adapter_model.safetensors") == sha256(whole / "adapter_model.safetensors")
-    assert not Path(checkpoints).exists()
 
 
 def test_trackers_receive_the_loss_and_no_text(posts, random_base, tmp_path):

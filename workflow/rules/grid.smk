@@ -66,6 +66,7 @@ rule predict:
     params:
         code=code("predict"),
         settings=settings("base", "prompt", "labels", "predict"),
+        kept=f"{RESULTS}/checkpoints/predict/{PREDICT_JOB}",
     script:
         "../scripts/predict.py"
 

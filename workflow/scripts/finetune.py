@@ -26,4 +26,5 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
         prompt=Prompt(**blocks["prompt"]),
         labels={name: Label(**label) for name, label in blocks["labels"].items()},
         settings=Finetune(**blocks["finetune"]),
+        code=snakemake.params.code,
     )

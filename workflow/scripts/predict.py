@@ -17,8 +17,10 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
         Path(snakemake.input.adapter).parent if snakemake.input.adapter else None,
         posts,
         {Path(path).stem: Path(path) for path in snakemake.output},
+        Path(snakemake.params.kept),
         base=Base(**blocks["base"]),
         prompt=Prompt(**blocks["prompt"]),
         labels={name: Label(**label) for name, label in blocks["labels"].items()},
         settings=Predict(**blocks["predict"]),
+        code=snakemake.params.code,
     )

@@ -46,7 +46,9 @@ class Finetune(Settings):
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, half as much arithmetic again."""
     checkpoint_steps: int | None = Field(default=None, ge=1)
-    """Save the state of training every so many steps, so that a killed job goes on from there; null never does."""
+    """Save the state of training every so many steps too, so that a killed job goes on from there."""
+    checkpoint_minutes: float | None = Field(default=10, gt=0)
+    """Save the state of training after so many minutes; null saves by steps, and when told to stop, alone."""
     lora: Lora = Lora()
     """The adapter's shape."""
     report_to: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default=[])

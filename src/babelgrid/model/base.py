@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
 from babelgrid.config.base import Base
@@ -34,6 +35,12 @@ def choose_device() -> Device:
     if not torch.cuda.is_available():
         return Device("cpu", torch.float32)
     return Device("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+
+
+def words_of(device: Device) -> str:
+    """Return all of a device that may change a result by rounding: its kind, numbers, model or number of threads."""
+    on = f"{torch.get_num_threads()} threads" if device.name == "cpu" else torch.cuda.get_device_name()
+    return f"{device.name} {device.dtype}, {on}"
 
 
 def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrainedModel:
@@ -75,7 +82,7 @@ def _load_nf4(folder: str, settings: Base, device: Device) -> PreTrainedModel:
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{folder}: the base cannot be loaded from here ({error})") from error
     return model
 

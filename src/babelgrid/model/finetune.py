@@ -1,9 +1,7 @@
 """Train one adapter."""
 
-import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,8 @@ import pandas as pd
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel
-from safetensors.torch import save_file
+from safetensors.torch import save
 from transformers import set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Lora
@@ -22,9 +19,11 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError, nearest
 from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
 from babelgrid.mixture import Mixture
-from babelgrid.model.base import Device, choose_device, load_base
+from babelgrid.model.base import Device, choose_device, load_base, words_of
+from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.memory import fit_memory
+from babelgrid.model.saving import SaveState
 from babelgrid.model.trackers import prepare_trackers
 from babelgrid.model.trainer import AdapterTrainer, build_trainer, training_arguments
 from babelgrid.posts.sample import read_train_posts, sample_posts
@@ -47,11 +46,13 @@ def finetune(
     prompt: Prompt,
     labels: Mapping[str, Label],
     settings: Finetune,
+    code: str,
 ) -> None:
     """Train the adapter of a (mixture, seed) and write its folder whole.
 
     posts: the posts file of each of the mixture's languages. budget: posts in all, or None for all there are.
-    checkpoints: where the run may leave its state, removed when the adapter is written. trackers: where trackers write.
+    checkpoints: where the run leaves its state, removed when the adapter is written. trackers: where trackers write.
+    code: a digest of the code that trains; a checkpoint of other code, data, settings, versions or device is refused.
     Writes adapter_model.safetensors, adapter_config.json, training.csv, provenance.json.
     """
     prepare_trackers(settings.report_to, trackers)
@@ -65,24 +66,60 @@ def finetune(
     set_seed(seed)
     device = choose_device()
     model = add_adapter(load_base(base_path, base, device), settings.lora)
-    trainer = _train(model, examples, settings, device, seed, checkpoints / _digest({**record, "git_commit": None}))
+    plan = _plan(model, examples, settings, device, seed, checkpoints / "rehearsal")
+    state = Checkpoints(checkpoints, _fingerprint(record, plan, code, device))
+    trainer = _train(model, examples, plan, device, seed, state)
+    state.check_owner()
     write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_json(base_path)["name"]))
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    state.remove()
+
+
+def _plan(model: Any, examples: list[Example], settings: Finetune, device: Device, seed: int, folder: Path) -> Finetune:
+    """Return the settings with the largest micro-batches that fit.
+
+    Of a CPU's memory nobody can say beforehand whether it will do; the kernel ends what takes too much.
+    """
+
+    def build(plan: Finetune, some: list[Example]) -> AdapterTrainer:
+        return build_trainer(model, some, training_arguments(plan, device, seed, folder))
+
+    return fit_memory(settings, examples, build) if device.name == "cuda" else settings
 
 
 def _train(
-    model: Any, examples: list[Example], settings: Finetune, device: Device, seed: int, state: Path
+    model: Any, examples: list[Example], plan: Finetune, device: Device, seed: int, state: Checkpoints
 ) -> AdapterTrainer:
-    """Train in the largest micro-batches that fit, from the last checkpoint in `state` if there is one."""
-
-    def build(plan: Finetune, some: list[Example]) -> AdapterTrainer:
-        return build_trainer(model, some, training_arguments(plan, device, seed, state))
-
-    # Of a CPU's memory nobody can say beforehand whether it will do; the kernel ends what takes too much.
-    plan = fit_memory(settings, examples, build) if device.name == "cuda" else settings
-    trainer = build(plan, examples)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(state))
+    """Train to the end, from the last checkpoint if there is one; `UserError` if a signal comes before the end."""
+    last = state.last()
+    state.remove_leftovers()
+    if last is not None:
+        log.info("going on from %s", last)
+    saving = SaveState(plan)
+    arguments = training_arguments(plan, device, seed, state.writing)
+    trainer = build_trainer(model, examples, arguments, state, [saving])
+    with saving.listening():
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    if saving.signal:
+        step, saved = trainer.state.global_step, trainer.saved_step
+        again = f"go on from step {saved}" if saved == step else "go on from the last checkpoint, or from the beginning"
+        raise UserError(
+            f"stopped by {saving.signal} at step {step} of {trainer.state.max_steps}; start again to {again}"
+        )
     return trainer
+
+
+def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: Device) -> dict[str, str]:
+    """Return a digest of each kind of thing that the adapter's bytes depend on."""
+    # When the state is saved and who is told of the loss change no weight.
+    steps = plan.model_dump(mode="json", exclude={"checkpoint_steps", "checkpoint_minutes", "report_to"})
+    kinds = {
+        "data": record["inputs"],
+        "config": {**record["settings"], "finetune": steps},
+        "code": code,
+        "versions": record["versions"],
+        "device": words_of(device),
+    }
+    return {kind: digest(content) for kind, content in kinds.items()}
 
 
 def add_adapter(model: Any, settings: Lora) -> Any:
@@ -115,7 +152,8 @@ def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, A
     """Write weights, peft's configuration, the learning curve and the provenance into an empty folder."""
     model: Any = trainer.model
     weights = {name: tensor.contiguous().cpu() for name, tensor in get_peft_model_state_dict(model).items()}
-    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    # As bytes, so that a full disk is an `OSError` like any other.
+    (folder / "adapter_model.safetensors").write_bytes(save(weights, metadata={"format": "pt"}))
     config = model.peft_config["default"]
     config.inference_mode = True
     config.base_model_name_or_path = base_name
@@ -126,14 +164,6 @@ def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, A
     columns = ["step", "epoch", "loss", "learning_rate", "grad_norm"]
     write_csv(folder / "training.csv", curve.dropna(subset=["loss"])[columns])
     write_json(folder / "provenance.json", record)
-
-
-def _last_checkpoint(state: Path) -> str | None:
-    return get_last_checkpoint(str(state)) if state.is_dir() else None  # type: ignore[no-untyped-call]
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _dump(**blocks: BaseModel) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Score one adapter on test languages."""
 
 import logging
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
 from babelgrid.config.base import Base
@@ -15,7 +17,8 @@ from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import provenance, read_json, read_parquet, write_parquet
-from babelgrid.model.base import choose_device, load_base
+from babelgrid.model.base import choose_device, load_base, words_of
+from babelgrid.model.checkpoints import digest
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
@@ -29,26 +32,55 @@ def predict(
     adapter: Path | None,
     posts: Mapping[str, Path],
     outputs: Mapping[str, Path],
+    kept: Path,
     *,
     base: Base,
     prompt: Prompt,
     labels: Mapping[str, Label],
     settings: Predict,
+    code: str,
 ) -> None:
     """Write each language's predictions on its test posts: id, gold, predicted, and logp_<label> for every label.
 
     adapter: folder of the adapter's weights, or None for the untuned base.
     posts, outputs: the posts file and the predictions file of each test language.
+    kept: where finished languages lie until all are, so that a killed job need not score them again; then removed.
+    code: a digest of the code that scores; what was kept under other code, inputs, settings or device is not used.
     """
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
-    model = load_adapted(base_path, adapter, base)
     weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
     record = {"prompt": prompt.model_dump(mode="json"), "base": base.model_dump(mode="json")}
-    for language, path in posts.items():
+    records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
+    choices = {name: label.model_dump(mode="json") for name, label in labels.items()}, settings.model_dump(mode="json")
+    made_by = [choices, code, words_of(choose_device())]
+    parts = {
+        name: kept / f"{name}-{digest([{**own, 'git_commit': None}, made_by])}.parquet" for name, own in records.items()
+    }
+    left = {language: path for language, path in posts.items() if not _is_whole(parts[language])}
+    if left:
+        tokenizer = load_tokenizer(read_json(base_path)["folder"])
+        model = load_adapted(base_path, adapter, base)
+    for language, path in left.items():
         frame = read_parquet(path, ["id", "text", "label", "split"])
         test = frame[frame["split"] == "test"].reset_index(drop=True)
         predictions = score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch)
-        write_parquet(outputs[language], predictions, provenance(record, [base_path, path, *weights]))
+        write_parquet(parts[language], predictions, records[language])
+    for language, part in parts.items():
+        outputs[language].parent.mkdir(parents=True, exist_ok=True)
+        part.replace(outputs[language])
+    shutil.rmtree(kept)
+
+
+def _is_whole(part: Path) -> bool:
+    """Say whether a language is scored already, by a job that was ended before it could score all."""
+    if not part.exists():
+        return False
+    try:
+        read_parquet(part)
+    except UserError:
+        log.warning("%s is damaged: scored again", part)
+        return False
+    log.info("%s is whole already", part)
+    return True
 
 
 def load_adapted(base_path: Path, adapter: Path | None, base: Base) -> Any:
@@ -63,7 +95,7 @@ def load_adapted(base_path: Path, adapter: Path | None, base: Base) -> Any:
 
         try:
             model = PeftModel.from_pretrained(model, adapter)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{adapter}: the adapter cannot be loaded ({error}). Delete it and run again") from error
         if model.dtype == torch.float32:
             model = model.merge_and_unload()
@@ -90,7 +122,13 @@ def score_posts(
     seconds = time.monotonic() - start
     tokens = sum(map(len, prompts))
     log.info(
-        "%s: %d posts, %d tokens in %.1f s (%.0f posts/s)", language, len(posts), tokens, seconds, len(posts) / seconds
+        "%s: %d posts, %d tokens in %.1f s (%.0f posts/s, %.0f tokens/s)",
+        language,
+        len(posts),
+        tokens,
+        seconds,
+        len(posts) / seconds,
+        tokens / seconds,
     )
     table = pd.DataFrame({"id": posts["id"], "gold": posts["label"], "predicted": [names[i] for i in scores.argmax(1)]})
     return table.assign(**{f"logp_{name}": scores[:, column] for column, name in enumerate(names)})

@@ -12,7 +12,10 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class LogProgress(TrainerCallback):
-    """Log step, loss and time left, at most every ten seconds and at the end."""
+    """Log step, loss, speed and time left, at most every ten seconds and at the end."""
+
+    tokens = 0
+    """Tokens computed since training began here; the trainer counts."""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -20,6 +23,7 @@ class LogProgress(TrainerCallback):
         """Start the clock; a resumed run starts it at its first new step."""
         self._start = self._last = time.monotonic()
         self._first_step = state.global_step
+        self.tokens = 0
 
     def on_log(
         self,
@@ -36,5 +40,8 @@ class LogProgress(TrainerCallback):
             return
         self._last = now
         done = state.global_step - self._first_step
-        left = (now - self._start) / max(done, 1) * (state.max_steps - state.global_step)
-        log.info("step %d of %d, loss %.4f, %.0f s left", state.global_step, state.max_steps, float(logs["loss"]), left)
+        seconds = max(now - self._start, 1e-9)
+        left = seconds / max(done, 1) * (state.max_steps - state.global_step)
+        loss, speed = float(logs["loss"]), self.tokens / seconds
+        words = "step %d of %d, loss %.4f, %.0f tokens/s, %.0f s left"
+        log.info(words, state.global_step, state.max_steps, loss, speed, left)

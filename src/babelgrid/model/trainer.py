@@ -1,25 +1,36 @@
 """The training loop: `transformers.Trainer` around babelgrid's forward pass."""
 
+import logging
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from safetensors import SafetensorError
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from babelgrid.config.finetune import Finetune
 from babelgrid.model.base import Device
+from babelgrid.model.checkpoints import Checkpoints
 from babelgrid.model.examples import Example
 from babelgrid.model.forward import summed_loss
 from babelgrid.model.packing import Batch, collate
 from babelgrid.model.progress import LogProgress
 
+log = logging.getLogger(__name__)
+
 
 class AdapterTrainer(Trainer):
     """`transformers.Trainer` with babelgrid's forward pass in place of the padded one."""
 
-    def __init__(self, **arguments: Any) -> None:
-        """Take what `Trainer` takes."""
+    def __init__(self, checkpoints: Checkpoints | None = None, **arguments: Any) -> None:
+        """Take what `Trainer` takes, and where its state goes, if anywhere."""
         super().__init__(**arguments)
+        self.checkpoints = checkpoints
+        self.saved_step: int | None = None
+        self.progress = LogProgress()
+        self.add_callback(self.progress)
         # The loss below is already divided by the predictions of the whole accumulated batch.
         self.loss_is_scaled_for_ga = True
 
@@ -32,15 +43,29 @@ class AdapterTrainer(Trainer):
     ) -> Any:
         """Return the mean cross-entropy over all predictions of one optimizer step, micro-batches together."""
         total = inputs["weights"].sum() if num_items_in_batch is None else num_items_in_batch
+        self.progress.tokens += inputs["tokens"].numel()
         loss = summed_loss(model, inputs) / total
         return (loss, {}) if return_outputs else loss
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor | None:
         return torch.stack([batch["weights"].sum() for batch in batch_samples]).sum().to(device)
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Replace the checkpoint; where that cannot be done, training goes on with the one before in its place."""
+        if self.checkpoints is None:
+            return
+        step = self.state.global_step
+        try:
+            self.checkpoints.save(step, lambda: super(AdapterTrainer, self)._save_checkpoint(model, trial))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(self.checkpoints.writing, ignore_errors=True)
+            log.warning("no checkpoint at step %d (%s): training goes on, the one before is kept", step, error)
+        else:
+            self.saved_step = step
+
 
 def training_arguments(settings: Finetune, device: Device, seed: int, state: Path) -> TrainingArguments:
-    """Return the settings in `transformers`' terms; `state` is the folder of the checkpoints."""
+    """Return the settings in `transformers`' terms; `state` is the folder where checkpoints are written."""
     micro = settings.micro_batch_size or settings.batch_size
     on_cpu = device.name == "cpu"
     return TrainingArguments(
@@ -58,9 +83,8 @@ def training_arguments(settings: Finetune, device: Device, seed: int, state: Pat
         fp16=device.dtype == torch.float16,
         use_cpu=on_cpu,
         activation_checkpointing=settings.gradient_checkpointing,
-        save_strategy="steps" if settings.checkpoint_steps else "no",
-        save_steps=settings.checkpoint_steps or 500,
-        save_total_limit=1,
+        # `saving.SaveState` says when.
+        save_strategy="no",
         logging_steps=1,
         # It would ask the device about every loss; and a loss that is no number must be seen.
         logging_nan_inf_filter=False,
@@ -72,14 +96,21 @@ def training_arguments(settings: Finetune, device: Device, seed: int, state: Pat
     )
 
 
-def build_trainer(model: Any, examples: list[Example], arguments: TrainingArguments) -> AdapterTrainer:
-    """Return the training loop over examples."""
+def build_trainer(
+    model: Any,
+    examples: list[Example],
+    arguments: TrainingArguments,
+    checkpoints: Checkpoints | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> AdapterTrainer:
+    """Return the training loop over examples; only with a callback that asks for it is a checkpoint written."""
     trainer = AdapterTrainer(
+        checkpoints=checkpoints,
         model=model,
         args=arguments,
         train_dataset=examples,
         data_collator=collate,
-        callbacks=[LogProgress()],
+        callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

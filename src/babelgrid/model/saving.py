@@ -1,0 +1,60 @@
+"""When a training job saves its state: every so many steps or minutes, and when it is told to stop."""
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from babelgrid.config.finetune import Finetune
+
+log = logging.getLogger(__name__)
+
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class SaveState(TrainerCallback):
+    """Ask the trainer for a checkpoint when it is time, and for an end too when a signal has come."""
+
+    def __init__(self, settings: Finetune) -> None:
+        """Take how often from the settings."""
+        self._steps = settings.checkpoint_steps
+        self._seconds = None if settings.checkpoint_minutes is None else 60 * settings.checkpoint_minutes
+        self.signal: str | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take note of SIGTERM and SIGUSR1 in place of dying of them."""
+
+        def note(number: int, _: Any) -> None:
+            self.signal = signal.Signals(number).name
+
+        before = {number: signal.signal(number, note) for number in STOPPING_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the clock: a monotonic one, so that a machine whose time is set back saves no less often."""
+        self._last = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Look whether it is time."""
+        if self.signal:
+            control.should_save = control.should_training_stop = True
+            return
+        is_step = self._steps is not None and state.global_step % self._steps == 0
+        is_time = self._seconds is not None and time.monotonic() - self._last >= self._seconds
+        if is_step or is_time:
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Start the clock again."""
+        self._last = time.monotonic()

@@ -1,0 +1,290 @@
+"""A training job that was killed, and started again, writes the bytes of one that never was."""
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, sha256, write_json
+from babelgrid.model.checkpoints import MANIFEST, OWNER, Checkpoints
+from babelgrid.model.trainer import AdapterTrainer
+from training import SETTINGS, train, write_posts
+
+EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})
+# Two micro-batches a step, steps that do not divide the epoch, a schedule that moves: all that has a place in the data.
+UNEVEN = {"batch_size": 10, "micro_batch_size": 5, "scheduler": "cosine", "warmup": 0.2, "epochs": 4}
+FILES = ("adapter_model.safetensors", "training.csv", "adapter_config.json")
+
+
+class Killed(BaseException):
+    """What ends a job at once: nothing in the library may catch it."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Compute as the jobs of the tests in a process of their own do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, random_base):
+    """Return a function to the bytes of an adapter whose training nobody killed, trained once for each settings."""
+    made = {}
+
+    def bytes_of(settings):
+        key = settings.model_dump_json(exclude={"checkpoint_steps", "checkpoint_minutes"})
+        if key not in made:
+            folder = tmp_path_factory.mktemp("whole")
+            plain = settings.model_copy(update={"checkpoint_steps": None})
+            made[key] = digests(train(write_posts(folder), random_base(), folder / "adapter", plain))
+        return made[key]
+
+    return bytes_of
+
+
+def digests(adapter):
+    return {name: sha256(adapter / name) for name in FILES}
+
+
+def kill_at(monkeypatch, owner, name, call):
+    """Die when `owner.name` is called for the time number `call`, from 1."""
+    original, calls = getattr(owner, name), []
+
+    def deadly(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == call:
+            raise Killed
+        return original(*arguments, **keywords)
+
+    monkeypatch.setattr(owner, name, deadly)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_step_any_number_of_times_it_ends_with_the_same_bytes(
+    posts, random_base, tmp_path, whole, monkeypatch, caplog, seed
+):
+    caplog.set_level(logging.INFO)
+    chance = random.Random(seed)
+    changes = UNEVEN if seed % 2 else {}
+    every = chance.choice([1, 2])
+    settings = SETTINGS.model_copy(update={**changes, "checkpoint_steps": every})
+    state = tmp_path / "state"
+    for first, last in ((5, 7), (2, 5)):
+        with monkeypatch.context() as patch:
+            kill_at(patch, AdapterTrainer, "training_step", chance.randint(first, last))
+            with pytest.raises(Killed):
+                train(posts, random_base(), tmp_path / "adapter", settings, checkpoints=state)
+        assert not (tmp_path / "adapter").exists()
+        assert len(list(state.glob("checkpoint-*"))) <= 1
+    assert digests(train(posts, random_base(), tmp_path / "adapter", settings, checkpoints=state)) == whole(settings)
+    assert caplog.text.count("going on from") == 2
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "call"),
+    [
+        ("babelgrid.model.checkpoints._sync", 2),
+        ("babelgrid.model.checkpoints._sync_folder", 40),
+        ("babelgrid.model.checkpoints.write_json", 4),
+        ("babelgrid.model.finetune._write_adapter", 1),
+    ],
+)
+def test_killed_while_it_writes_it_ends_with_the_same_bytes(
+    posts, random_base, tmp_path, whole, monkeypatch, place, call
+):
+    module, _, name = place.rpartition(".")
+    state = tmp_path / "state"
+    with monkeypatch.context() as patch:
+        kill_at(patch, sys.modules[module], name, call)
+        with pytest.raises(Killed):
+            train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
+    assert digests(train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)) == whole(EACH_STEP)
+
+
+def die_after(posts, base, folder, monkeypatch, step, settings=EACH_STEP):
+    """Leave the state of a job that was killed after a step; return its folder."""
+    with monkeypatch.context() as patch:
+        kill_at(patch, AdapterTrainer, "training_step", step + 1)
+        with pytest.raises(Killed):
+            train(posts, base, folder / "adapter", settings, checkpoints=folder / "state")
+    return folder / "state"
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "manifest"])
+def test_a_damaged_checkpoint_is_removed_with_a_line_in_the_log_and_training_starts_again(
+    posts, random_base, tmp_path, whole, monkeypatch, caplog, damage
+):
+    state = die_after(posts, random_base(), tmp_path, monkeypatch, 3)
+    file = state / "checkpoint-3" / (MANIFEST if damage == "manifest" else "optimizer.pt")
+    content = file.read_bytes()
+    if damage == "remove":
+        file.unlink()
+    elif damage == "flip":
+        file.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    else:
+        file.write_bytes(content[: len(content) // 2])
+    adapter = train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
+    assert digests(adapter) == whole(EACH_STEP)
+    assert "checkpoint-3 is not used and removed: " in caplog.text
+    assert "damaged" in caplog.text
+
+
+def test_of_two_checkpoints_the_one_before_is_used_when_the_newer_is_damaged(tmp_path, caplog):
+    checkpoints = Checkpoints(tmp_path / "state", {"data": "1"})
+    save(checkpoints, 1)
+    before = (tmp_path / "state/checkpoint-1").rename(tmp_path / "aside")
+    save(checkpoints, 2)
+    before.rename(tmp_path / "state/checkpoint-1")
+    (tmp_path / "state/checkpoint-2/weights").write_text("half", encoding="utf-8")
+    assert checkpoints.last() == tmp_path / "state/checkpoint-1"
+    assert "checkpoint-2 is not used and removed: weights is damaged" in caplog.text
+    assert not (tmp_path / "state/checkpoint-2").exists()
+
+
+def save(checkpoints, step):
+    def write():
+        made = checkpoints.writing / f"checkpoint-{step}"
+        made.mkdir(parents=True)
+        (made / "weights").write_text(f"of step {step}", encoding="utf-8")
+
+    checkpoints.save(step, write)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("config", {"settings": EACH_STEP.model_copy(update={"learning_rate": 1e-3})}),
+        ("code", {"code": "another"}),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused_and_removed(
+    posts, random_base, tmp_path, monkeypatch, caplog, kind, change
+):
+    state = die_after(posts, random_base(), tmp_path, monkeypatch, 2)
+    adapter = train(posts, random_base(), tmp_path / "adapter", **{"settings": EACH_STEP, **change}, checkpoints=state)
+    fresh = train(posts, random_base(), tmp_path / "fresh", **{"settings": EACH_STEP, **change})
+    assert digests(adapter) == digests(fresh)
+    assert f"is of other {kind} than this run" in caplog.text
+    assert "going on from" not in caplog.text
+
+
+def test_a_checkpoint_of_other_posts_is_refused(posts, random_base, tmp_path, monkeypatch, caplog):
+    state = die_after(posts, random_base(), tmp_path, monkeypatch, 2)
+    posts["es"].write_bytes(posts["en"].read_bytes())
+    train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
+    assert "is of other data than this run" in caplog.text
+
+
+def test_how_often_the_state_is_saved_is_no_reason_to_refuse_it(posts, random_base, tmp_path, monkeypatch, caplog):
+    state = die_after(posts, random_base(), tmp_path, monkeypatch, 2)
+    rarely = EACH_STEP.model_copy(update={"checkpoint_steps": None, "checkpoint_minutes": 60})
+    with caplog.at_level(logging.INFO):
+        train(posts, random_base(), tmp_path / "adapter", rarely, checkpoints=state)
+    assert "going on from" in caplog.text
+
+
+def test_a_job_whose_place_was_taken_writes_nothing_more(posts, random_base, tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    step = AdapterTrainer.training_step
+    seen = []
+
+    def successor_comes(self, *arguments, **keywords):
+        seen.append(self.state.global_step)
+        if self.state.global_step == 3 and len(seen) == 4:
+            write_json(state / OWNER, {"id": "successor", "host": "node7", "pid": 12})
+        return step(self, *arguments, **keywords)
+
+    monkeypatch.setattr(AdapterTrainer, "training_step", successor_comes)
+    with pytest.raises(UserError, match="process 12 on node7 has taken over"):
+        train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
+    assert [path.name for path in state.glob("checkpoint-*")] == ["checkpoint-3"]
+    assert read_json(state / OWNER)["id"] == "successor"
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_job_whose_successor_has_finished_does_not_write_over_its_adapter(tmp_path):
+    survivor = Checkpoints(tmp_path / "state", {})
+    successor = Checkpoints(tmp_path / "state", {})
+    successor.check_owner()
+    successor.remove()
+    with pytest.raises(UserError, match="a job that has ended has taken over"):
+        survivor.check_owner()
+
+
+def test_minutes_are_counted_by_a_clock_that_nobody_sets(posts, random_base, tmp_path, whole, monkeypatch):
+    often = SETTINGS.model_copy(update={"checkpoint_minutes": 1e-9})
+    now = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    state = die_after(posts, random_base(), tmp_path, monkeypatch, 4, often)
+    assert [path.name for path in state.glob("checkpoint-*")] == ["checkpoint-4"]
+    assert digests(train(posts, random_base(), tmp_path / "adapter", often, checkpoints=state)) == whole(often)
+
+
+def test_a_warning_before_the_time_limit_ends_the_job_with_its_state_saved(
+    posts, random_base, tmp_path, whole, monkeypatch
+):
+    state, before = tmp_path / "state", signal.getsignal(signal.SIGUSR1)
+    step = AdapterTrainer.training_step
+
+    def warned(self, *arguments, **keywords):
+        if self.state.global_step == 5:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return step(self, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdapterTrainer, "training_step", warned)
+        with pytest.raises(UserError, match="stopped by SIGUSR1 at step 6 of 12; start again to go on from step 6"):
+            train(posts, random_base(), tmp_path / "adapter", checkpoints=state)
+    assert signal.getsignal(signal.SIGUSR1) == before
+    assert digests(train(posts, random_base(), tmp_path / "adapter", checkpoints=state)) == whole(SETTINGS)
+
+
+def start_job(posts, base, folder, settings):
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "training", str(posts["en"].parent), str(base), str(folder)]
+    places = os.pathsep.join(str(Path(__file__).parents[2] / name) for name in ("src", "tests"))
+    return subprocess.Popen(
+        [*command, settings.model_dump_json()],
+        env={**os.environ, "PYTHONPATH": places},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["KILL", "TERM"])
+def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_base, tmp_path, whole, caplog, number):
+    settings = SETTINGS.model_copy(update={"epochs": 40, "checkpoint_steps": 1})
+    process = start_job(posts, random_base(), tmp_path / "job", settings)
+    state, log = tmp_path / "job/state", tmp_path / "job/training.log"
+    deadline = time.monotonic() + 60
+    while not list(state.glob("checkpoint-*")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, words = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 1, log.read_text(encoding="utf-8")
+        assert f"stopped by {number.name} at step" in words
+        assert "start again to go on from step" in words
+        assert "Traceback" not in log.read_text(encoding="utf-8")
+        assert len(list(state.glob("checkpoint-*"))) == 1
+    assert not (tmp_path / "job/adapter").exists()
+    rarely = settings.model_copy(update={"checkpoint_steps": None})
+    with caplog.at_level(logging.INFO):
+        adapter = train(posts, random_base(), tmp_path / "job/adapter", rarely, checkpoints=state)
+    assert "going on from" in caplog.text
+    assert digests(adapter) == whole(settings)

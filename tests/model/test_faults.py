@@ -1,0 +1,163 @@
+"""Faults of the disk and of files, in training and prediction: nothing half-written, and words that say what to do."""
+
+import logging
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from babelgrid.config.finetune import Predict
+from babelgrid.config.prompt import Prompt
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, write_json, write_parquet
+from babelgrid.job import job
+from babelgrid.model import predict as predicting
+from babelgrid.model.base import Device, load_base
+from babelgrid.model.predict import predict
+from training import BASE, LABELS, SETTINGS, train
+
+ARGUMENTS = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Return a function to a small file system in memory; skip where one cannot be mounted."""
+    made = []
+
+    def mount(options):
+        folder = tmp_path / f"mounted{len(made)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            pytest.skip("needs root, to mount a small file system")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_loses_a_checkpoint_and_not_the_training(posts, random_base, tmp_path, mounted, caplog):
+    settings = SETTINGS.model_copy(update={"checkpoint_steps": 6})
+    small = mounted("size=64k")
+    adapter = train(posts, random_base(), tmp_path / "adapter", settings, checkpoints=small / "state")
+    assert (adapter / "adapter_model.safetensors").is_file()
+    assert "no checkpoint at step 6 (" in caplog.text
+    assert "training goes on, the one before is kept" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["adapter", "table"])
+def test_a_full_disk_ends_the_job_with_its_words_and_nothing_half_written(
+    posts, random_base, tmp_path, mounted, capfd, kind
+):
+    small = mounted("size=16k")
+    write = {
+        "adapter": lambda: train(posts, random_base(), small / "adapter", checkpoints=tmp_path / "state"),
+        "table": lambda: write_parquet(small / "table.parquet", pd.DataFrame({"x": range(100_000)})),
+    }
+    with pytest.raises(SystemExit), job(tmp_path / "job.log"):
+        write[kind]()
+    assert "No space left on device" in (words := capfd.readouterr().err)
+    assert "free some space, and run again" in words
+    assert "Traceback" not in words + (tmp_path / "job.log").read_text(encoding="utf-8")
+    assert not list(small.iterdir())
+
+
+def test_a_read_only_folder_ends_the_job_with_its_words(tmp_path, mounted, capfd):
+    fixed = mounted("ro")
+    with pytest.raises(SystemExit), job(tmp_path / "job.log"):
+        write_parquet(fixed / "table.parquet", pd.DataFrame({"x": [1]}))
+    assert "Read-only file system" in (words := capfd.readouterr().err)
+    assert "make it writable, and run again" in words
+
+
+def test_a_truncated_adapter_is_named(posts, random_base, tmp_path):
+    adapter = train(posts, random_base(), tmp_path / "adapter")
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    outputs = {language: tmp_path / f"predictions/{language}.parquet" for language in posts}
+    with pytest.raises(UserError, match=r"adapter: the adapter cannot be loaded .* Delete it and run again"):
+        predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **ARGUMENTS, code="x")
+
+
+@pytest.mark.parametrize("change", ["nothing", "code", "damage"])
+def test_a_killed_prediction_goes_on_at_whole_files(posts, random_base, tmp_path, monkeypatch, change):
+    score, scored = predicting.score_posts, []
+
+    def recorded(model, tokenizer, test, language, *rest):
+        if language == "es" and not scored.count("killed"):
+            scored.append("killed")
+            raise KeyboardInterrupt
+        scored.append(language)
+        return score(model, tokenizer, test, language, *rest)
+
+    outputs = {language: tmp_path / f"predictions/{language}.parquet" for language in posts}
+    monkeypatch.setattr(predicting, "score_posts", recorded)
+    with pytest.raises(KeyboardInterrupt):
+        predict(random_base(), None, posts, outputs, tmp_path / "kept", **ARGUMENTS, code="x")
+    assert not any(path.exists() for path in outputs.values())
+    [part] = (tmp_path / "kept").iterdir()
+    if change == "damage":
+        part.write_bytes(part.read_bytes()[:200])
+    predict(random_base(), None, posts, outputs, tmp_path / "kept", **ARGUMENTS, code="y" if change == "code" else "x")
+    again = ["es"] if change == "nothing" else ["en", "es"]
+    assert scored == ["en", "killed", *again]
+    assert not (tmp_path / "kept").exists()
+    whole = {language: tmp_path / f"whole/{language}.parquet" for language in posts}
+    predict(random_base(), None, posts, whole, tmp_path / "others", **ARGUMENTS, code="x")
+    assert all(whole[language].read_bytes() == path.read_bytes() for language, path in outputs.items())
+
+
+def test_progress_says_step_loss_speed_and_time_left(posts, random_base, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        train(posts, random_base(), tmp_path / "adapter")
+    assert pd.Series([caplog.text]).str.contains(r"step 12 of 12, loss \d\.\d{4}, [1-9]\d* tokens/s, 0 s left").all()
+
+
+def copied_base(random_base, folder):
+    made = read_json(random_base())
+    shutil.copytree(made["folder"], folder / "base")
+    write_json(folder / "base.json", {**made, "folder": str(folder / "base")})
+    return folder / "base"
+
+
+def load(folder):
+    return load_base(folder / "base.json", BASE, Device("cpu", torch.float32))
+
+
+def test_a_truncated_base_is_named(random_base, tmp_path):
+    weights = copied_base(random_base, tmp_path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+        load(tmp_path)
+
+
+def test_a_base_of_pickled_weights_is_refused_and_not_read(random_base, tmp_path):
+    folder = copied_base(random_base, tmp_path)
+    (folder / "model.safetensors").unlink()
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "run",))
+
+    torch.save({"x": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+        load(tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_code_that_a_base_brings_is_never_run(random_base, tmp_path):
+    folder = copied_base(random_base, tmp_path)
+    config = read_json(folder / "config.json")
+    write_json(
+        folder / "config.json",
+        {**config, "model_type": "theirs", "auto_map": {"AutoConfig": "theirs.C", "AutoModelForCausalLM": "theirs.M"}},
+    )
+    (folder / "theirs.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'run')!r}).touch()\n", "utf-8")
+    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+        load(tmp_path)
+    assert not (tmp_path / "run").exists()
