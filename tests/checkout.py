@@ -15,6 +15,13 @@ class Checkout:
     def __init__(self, folder, *configs):
         self.folder = folder
         self.configs = configs
+        self.prefix = ()
+
+    def without_network(self):
+        """Return the same checkout, whose Snakemake and all its jobs have no network, not even this machine's own."""
+        cut_off = Checkout(self.folder, *self.configs)
+        cut_off.prefix = ("unshare", "--net")
+        return cut_off
 
     def fill(self):
         """Copy the project's files into the folder."""
@@ -31,7 +38,7 @@ class Checkout:
     def snakemake(self, *arguments, overlays=()):
         """Run Snakemake on the grid; return the finished process."""
         files = [*self.configs, *map(str, overlays)]
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", *files]
+        command = [*self.prefix, sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", *files]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
     def planned(self, *arguments, overlays=()):

@@ -75,3 +75,17 @@ if not IMPORT:
             },
         script:
             "../scripts/estimate.py"
+
+    rule doctor:
+        log:
+            f"{RESULTS}/logs/doctor.log",
+        localrule: True
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            settings=settings("base"),
+            requirements=os.path.relpath(
+                os.path.join(workflow.basedir, "envs/requirements.txt")
+            ),
+        script:
+            "../scripts/doctor.py"

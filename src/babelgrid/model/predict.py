@@ -3,7 +3,7 @@
 import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +56,32 @@ def predict(
         name: kept / f"{name}-{digest([{**own, 'git_commit': None}, made_by])}.parquet" for name, own in records.items()
     }
     left = {language: path for language, path in posts.items() if not _is_whole(parts[language])}
-    if left:
-        tokenizer = load_tokenizer(read_json(base_path)["folder"])
-        model = load_adapted(base_path, adapter, base)
-    for language, path in left.items():
-        frame = read_parquet(path, ["id", "text", "label", "split"])
-        test = frame[frame["split"] == "test"].reset_index(drop=True)
-        predictions = score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch)
+    for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings):
         write_parquet(parts[language], predictions, records[language])
     for language, part in parts.items():
         outputs[language].parent.mkdir(parents=True, exist_ok=True)
         part.replace(outputs[language])
     shutil.rmtree(kept)
+
+
+def _score(
+    posts: Mapping[str, Path],
+    base_path: Path,
+    adapter: Path | None,
+    base: Base,
+    prompt: Prompt,
+    labels: Mapping[str, Label],
+    settings: Predict,
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each language with the predictions on its test posts; the model is loaded only if there are any."""
+    if not posts:
+        return
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    model = load_adapted(base_path, adapter, base)
+    for language, path in posts.items():
+        frame = read_parquet(path, ["id", "text", "label", "split"])
+        test = frame[frame["split"] == "test"].reset_index(drop=True)
+        yield language, score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch)
 
 
 def _is_whole(part: Path) -> bool:

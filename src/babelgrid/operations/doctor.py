@@ -1,0 +1,197 @@
+"""Whether this machine is fit for an experiment: one line for each check, OK or what to do."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from babelgrid.config.base import Base
+from babelgrid.operations.training_check import loss_of_three_steps
+
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "afs", "9p"}
+GIGABYTE = 1e9
+# NF4's 16 levels: quantiles of a normal distribution, scaled to [-1, 1] (Dettmers et al. 2023, arXiv 2305.14314,
+# appendix E).
+NF4_LEVELS = (
+    *(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635),
+    *(-0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634),
+    *(0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0),
+)
+NF4_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found."""
+
+    name: str
+    problem: bool
+    words: str
+
+    def __str__(self) -> str:
+        """Return the line of the screen."""
+        return f"{'FIX' if self.problem else 'OK':<4}{self.name:<14}{self.words}"
+
+
+def examine(requirements: Path, results: Path, base: Base) -> Iterator[Finding]:
+    """Yield a finding for each check, as soon as it is made; a check that breaks is a problem of its own.
+
+    requirements: the file of exact pins. results: the folder of all experiments. base: the experiment's.
+    """
+    checks: dict[str, Callable[[], Finding]] = {
+        "versions": lambda: check_versions(requirements),
+        "GPU": lambda: check_gpu(needed=base.lab is None),
+        "4 bits": check_four_bits,
+        "training": check_training,
+        "disk": lambda: check_disk(results, base),
+        "memory": lambda: check_memory(base),
+        "SLURM": check_slurm,
+        "cache": lambda: check_cache(results),
+        "clock": lambda: check_clock(results),
+    }
+    for name, check in checks.items():
+        try:
+            yield check()
+        except Exception as error:
+            yield Finding(name, True, f"the check itself failed: {type(error).__name__}: {error}")
+
+
+def check_versions(requirements: Path) -> Finding:
+    """Compare what is installed with the exact pins."""
+    pins = [line.split("#")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    wrong = []
+    for name, wanted in (pin.split("==") for pin in pins if "==" in pin):
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "none"
+        if found.split("+")[0] != wanted:
+            wrong.append(f"{name} {found}, pinned {wanted}")
+    if not wrong:
+        return Finding("versions", False, f"as pinned in {requirements}")
+    advice = f"pip install -c envs/constraints.txt -r {requirements}"
+    return Finding("versions", True, f"{'; '.join(wrong)}. Run `{advice}`")
+
+
+def check_gpu(needed: bool) -> Finding:
+    """Say which GPU there is; none is a problem only for a base that wants one."""
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        kind = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        words = f"{torch.cuda.get_device_name()}, {free / GIGABYTE:.0f} of {total / GIGABYTE:.0f} GB free, {kind}"
+        return Finding("GPU", False, f"{words}, CUDA {torch.version.cuda}")
+    if not needed:
+        return Finding("GPU", False, "none, and the lab's base needs none")
+    why = "nvidia-smi finds one, so take a torch built for CUDA" if shutil.which("nvidia-smi") else "no driver here"
+    return Finding("GPU", True, f"torch sees none ({why}). On a CPU this base takes days; see docs/operations.md")
+
+
+def check_four_bits() -> Finding:
+    """Quantise to NF4 with bitsandbytes, and compare with the arithmetic of the paper in numpy."""
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    weights = torch.from_numpy(np.random.default_rng(0).normal(size=(64, NF4_BLOCK)).astype(np.float32))
+    packed, state = quantize_4bit(weights.to(device), blocksize=NF4_BLOCK, quant_type="nf4")
+    found = dequantize_4bit(packed, state).cpu().numpy()
+    expected = quantized_by_hand(weights.numpy())
+    error = float(np.abs(found - expected).max())
+    if error > 1e-6:
+        return Finding("4 bits", True, f"bitsandbytes is off by {error:.1g} on {device}; reinstall it as pinned")
+    return Finding("4 bits", False, f"NF4 on {device} as by hand, to {error:.0e}")
+
+
+def quantized_by_hand(weights: np.ndarray) -> np.ndarray:
+    """Return weights [blocks, 64] rounded to NF4: each block is scaled by its largest value, to the nearest level."""
+    levels = np.array(NF4_LEVELS, dtype=np.float32)
+    scale = np.abs(weights).max(axis=1, keepdims=True)
+    nearest = np.abs((weights / scale)[:, :, None] - levels).argmin(axis=2)
+    return np.asarray(levels[nearest] * scale)
+
+
+def check_training() -> Finding:
+    """Train a small random base in 4 bits for three steps."""
+    first, last = loss_of_three_steps()
+    words = f"three steps on a small 4-bit base: loss {first:.3f} to {last:.3f}"
+    if not last < first:
+        return Finding("training", True, f"{words}: it should fall; check the installation of torch and peft")
+    return Finding("training", False, words)
+
+
+def check_disk(results: Path, base: Base) -> Finding:
+    """Compare free space with two copies of the base, one of them while it is downloaded."""
+    folder = _existing(results)
+    free, needed = shutil.disk_usage(folder).free, max(2 * _bytes_of(base), GIGABYTE)
+    words = f"{free / GIGABYTE:.0f} GB free in {folder}, {needed / GIGABYTE:.0f} GB are enough to begin"
+    return Finding("disk", free < needed, words + ("; free some, or move results there" if free < needed else ""))
+
+
+def check_memory(base: Base) -> Finding:
+    """Compare memory with the base in 16 bits, which is read before it is packed."""
+    total, needed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), _bytes_of(base) + 2 * GIGABYTE
+    words = f"{total / GIGABYTE:.0f} GB in all, {needed / GIGABYTE:.0f} GB needed for one job"
+    return Finding("memory", total < needed, words + ("; take a larger machine or base" if total < needed else ""))
+
+
+def check_slurm() -> Finding:
+    """Ask SLURM how it is, where it is installed."""
+    if not shutil.which("sinfo"):
+        return Finding("SLURM", False, "not installed: jobs run here (`--cores`)")
+    try:
+        result = subprocess.run(["sinfo", "-h", "-o", "%P"], capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return Finding("SLURM", True, "sinfo does not answer within 20 s; ask your site")
+    if "configuration source" in result.stderr:
+        return Finding("SLURM", False, "installed but not set up: jobs run here (`--cores`)")
+    if result.returncode:
+        return Finding("SLURM", True, f"sinfo: {result.stderr.strip().splitlines()[-1]}; ask your site")
+    return Finding("SLURM", False, f"answers; partitions {', '.join(sorted(set(result.stdout.split())))}")
+
+
+def check_cache(results: Path) -> Finding:
+    """Say on what file systems models and results lie."""
+    models = Path(os.environ.get("HF_HOME", Path.home() / ".cache/huggingface"))
+    kinds = {"models": file_system_of(_existing(models)), "results": file_system_of(_existing(results))}
+    words = ", ".join(f"{name} on {kind}" for name, kind in kinds.items())
+    if kinds["models"] in NETWORK_FILE_SYSTEMS:
+        return Finding("cache", False, f"{words}: loading is slow if many jobs start at once; HF_HOME moves the models")
+    return Finding("cache", False, words)
+
+
+def check_clock(results: Path) -> Finding:
+    """Compare this machine's clock with that of the file system: Snakemake decides by times of files."""
+    with tempfile.NamedTemporaryFile(dir=_existing(results)) as file:
+        file.write(b"?")
+        file.flush()
+        off = Path(file.name).stat().st_mtime - time.time()
+    if abs(off) > 2:
+        return Finding("clock", True, f"files are stamped {off:+.0f} s off this machine's clock; synchronise it (NTP)")
+    return Finding("clock", False, "agrees with the file system's")
+
+
+def file_system_of(path: Path) -> str:
+    """Return the kind of file system that `path` lies on, by proc(5)'s mounts."""
+    mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    holding = [(place, kind) for place, kind in mounts if path.resolve().is_relative_to(place)]
+    return max(holding, key=lambda mount: len(mount[0]))[1]
+
+
+def _existing(path: Path) -> Path:
+    return next(place for place in [path.absolute(), *path.absolute().parents] if place.exists())
+
+
+def _bytes_of(base: Base) -> float:
+    """Return the size of the base's weights as far as anything here tells: of a folder, its files; else 16 GB."""
+    if base.lab is not None:
+        return 0.0
+    if base.folder is not None:
+        return float(sum(path.stat().st_size for path in Path(base.folder).expanduser().glob("*.safetensors")))
+    return 16 * GIGABYTE

@@ -1,0 +1,16 @@
+import sys
+from pathlib import Path
+
+import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+from babelgrid.config.base import Base
+from babelgrid.job import job
+from babelgrid.operations.doctor import examine
+
+problems = 0
+with job(snakemake.log[0]):
+    base = Base(**snakemake.params.settings["base"])
+    for finding in examine(Path(snakemake.params.requirements), Path("results"), base):
+        print(finding, flush=True)
+        problems += finding.problem
+if problems:
+    sys.exit(f"\nbabelgrid: {problems} of the checks above found something to mend\n")
