@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from babelgrid.files import PROVENANCE_KEY, read_json, read_parquet
+from checkout import SECRETS
 
 pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
 
@@ -139,3 +140,13 @@ def test_the_report_holds_every_figure_with_its_caption(checkout, tmp_path):
     for name in (*(f"{figure}_topic.svg" for figure in FIGURES), "learning_curves.svg"):
         assert name in page
     assert "constructed world" in page
+
+
+def test_keys_in_the_environment_are_in_no_file_that_a_run_makes(checkout):
+    shown = checkout.snakemake("doctor").stdout
+    made = [path for folder in ("results", ".snakemake") for path in (checkout.folder / folder).rglob("*")]
+    files = [path for path in made if path.is_file() and not path.is_symlink()]
+    assert len(files) > 100
+    for secret in SECRETS.values():
+        assert secret not in shown
+        assert [path for path in files if secret.encode() in path.read_bytes()] == []

@@ -17,6 +17,9 @@ from babelgrid.posts.drops import Reason
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
+# A text may be longer than the 128 KiB that Python's reader allows a field.
+csv.field_size_limit(2**31 - 1)
+
 
 @dataclass(frozen=True)
 class Record:

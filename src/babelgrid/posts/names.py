@@ -29,6 +29,7 @@ def mixture_names(settings: Import) -> list[str]:
 
 def _read_csv(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        csv.field_size_limit(2**31 - 1)  # a file of predictions may hold texts, of any length
         rows = csv.reader(stream)
         pick = itemgetter(*_places(path, next(rows, []), wanted), 0)  # and a first field, so that it is always a tuple
         found = dict.fromkeys(pick(row)[:-1] for row in rows if row)
