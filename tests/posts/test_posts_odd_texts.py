@@ -17,7 +17,7 @@ ODD = {
     "NUL": "before\x00after the zero",
     "long": "a long word and " * 65_536,
     "emoji": "😀👩\u200d👩\u200d👧🏳️\u200d🌈",
-    "right-to-left": "\u202eesrever ni\u202c, \u2067שלום\u2069",
+    "right-to-left": "\u202eesrever ni\u202c, \u2067\u05e9\u05dc\u05dd\u2069",
     "lone surrogate": "half a pair \ud83d of two",
     "control": "bell \x07 escape \x1b[31m red \x85",
     "line ends": "one\r\ntwo\u2028three\x0bfour",
