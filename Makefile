@@ -4,7 +4,7 @@ CORES ?= $(shell nproc)
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test test-fast test-real lint format docs intervention plan-check bench bench-startup bench-training bench-scoring bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-real test-slurm lint format docs intervention plan-check bench bench-startup bench-training bench-scoring bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -14,15 +14,19 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@echo "babelgrid: running the tests (about ten minutes on two cores)"
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real and not slurm"
 
 test-fast: .venv/dev.stamp
 	@echo "babelgrid: running the tests that need no grid"
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real and not grid"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real and not slurm and not grid"
 
 test-real: .venv/dev.stamp
 	@echo "babelgrid: running the grid on the real data in ../shared (skips where it is missing)"
 	@$(BIN)/pytest -m real -rs
+
+test-slurm: .venv/dev.stamp
+	@echo "babelgrid: running grids on a private SLURM cluster, with faults (skips without root or Debian's packages)"
+	@$(BIN)/pytest -m slurm -rs
 
 lint: .venv/dev.stamp
 	@echo "babelgrid: checking style, types, imports and the workflow"

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from babelgrid.errors import UserError
+from babelgrid.fence import publishing
 
 PROVENANCE_KEY = b"babelgrid"
 RECORDED_PACKAGES = (
@@ -35,7 +36,10 @@ RECORDED_PACKAGES = (
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it."""
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
+
+    `UserError` if this job has been taken over by another process meanwhile (babelgrid.fence).
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
@@ -44,7 +48,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)
-        temporary.replace(path)
+        with publishing():
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -137,5 +142,6 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
         fill(folder)
         for file in folder.iterdir():
             file.chmod(0o644)
-        shutil.rmtree(path, ignore_errors=True)
-        folder.replace(path)
+        with publishing():
+            shutil.rmtree(path, ignore_errors=True)
+            folder.replace(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from babelgrid.errors import UserError
+from babelgrid.fence import own
 
 # What a file system answers that takes no more: of these a user can mend all.
 REFUSALS = {
@@ -32,12 +33,15 @@ def job(log_path: str | Path) -> Iterator[None]:
     log_path = Path(log_path)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     terminal = os.dup(2)
+    # A predecessor that still lives, behind a network split, keeps the log that it has, and its lock.
+    log_path.unlink(missing_ok=True)
     with log_path.open("w", encoding="utf-8") as stream:
         _lock(stream)
         os.dup2(stream.fileno(), 2)
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
         try:
-            yield
+            with own(log_path.with_suffix(".owner")):
+                yield
             logging.info(FINISHED)
         except (UserError, OSError) as error:
             words = str(error) if isinstance(error, UserError) else _refusal(error)

@@ -17,6 +17,7 @@ from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures
 from babelgrid.imports import hash_code
+from babelgrid.needs import host_memory_mb, minutes
 
 try:
     EXPERIMENT = load_experiment(
@@ -34,6 +35,8 @@ LAB_BASE = EXPERIMENT.base.lab if EXPERIMENT.base else None
 LAB_POSTS = EXPERIMENT.posts.lab if EXPERIMENT.posts else None
 USES_GPU = LAB_BASE is None
 MODEL_THREADS = 4 if USES_GPU else 1
+MODEL_MB = host_memory_mb(EXPERIMENT.base) if EXPERIMENT.base else 0
+MODEL_MINUTES = minutes(EXPERIMENT.base) if EXPERIMENT.base else 0
 LEXICONS = sorted(
     os.path.relpath(path)
     for path in Path(workflow.basedir, "src/babelgrid/lab/lexicon").glob("*.yaml")

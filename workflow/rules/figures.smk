@@ -54,6 +54,16 @@ CONFUSED = max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages
 include: "matrices.smk"
 
 
+localrules:
+    draw_exposure_bias,
+    draw_gain,
+    draw_doses,
+    draw_donors,
+    draw_calibration,
+    draw_confusion,
+    draw_curves,
+
+
 rule draw_exposure_bias:
     input:
         **GRID_TABLES,

@@ -21,6 +21,8 @@ rule finetune:
     threads: MODEL_THREADS
     resources:
         gpu=int(USES_GPU),
+        mem_mb=lambda wildcards, attempt: attempt * MODEL_MB,
+        runtime=lambda wildcards, attempt: attempt * MODEL_MINUTES,
         jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
     params:
         code=code("finetune"),
@@ -62,6 +64,8 @@ rule predict:
     threads: MODEL_THREADS
     resources:
         gpu=int(USES_GPU),
+        mem_mb=lambda wildcards, attempt: attempt * MODEL_MB,
+        runtime=lambda wildcards, attempt: attempt * MODEL_MINUTES,
         jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
     params:
         code=code("predict"),

@@ -1,6 +1,13 @@
 # Matrices of mixtures by test languages, all from the same tables.
 
 
+localrules:
+    draw_transfer_matrix,
+    draw_clustered_matrix,
+    draw_gap_matrix,
+    draw_gain_matrix,
+
+
 rule draw_transfer_matrix:
     input:
         **GRID_TABLES,

@@ -37,6 +37,8 @@ if not IMPORT:
         threads: MODEL_THREADS
         resources:
             gpu=int(USES_GPU),
+            mem_mb=lambda wildcards, attempt: attempt * MODEL_MB,
+            runtime=lambda wildcards, attempt: attempt * MODEL_MINUTES,
             jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
         params:
             code=code("probe_speed"),

@@ -27,6 +27,7 @@ if EXPERIMENT.intervention:
             slopes=ensure(f"{RESULTS}/tables/intervention_slopes.csv", non_empty=True),
         log:
             f"{RESULTS}/logs/measure_intervention.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:
@@ -45,6 +46,7 @@ if EXPERIMENT.intervention:
             **figure_files("intervention"),
         log:
             f"{RESULTS}/logs/draw_intervention/{{view}}.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:
@@ -82,6 +84,7 @@ if EXPERIMENT.plan and not EXPERIMENT.plan.checks:
             overlay=ensure(f"{RESULTS}/plan.yaml", non_empty=True),
         log:
             f"{RESULTS}/logs/plan_labels.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:
@@ -113,6 +116,7 @@ if EXPERIMENT.plan and EXPERIMENT.plan.checks:
             ensure(f"{RESULTS}/tables/plan_check.csv", non_empty=True),
         log:
             f"{RESULTS}/logs/check_plan.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:

@@ -49,6 +49,7 @@ rule extract_posts:
         ensure(f"{RESULTS}/posts/{{language}}.parquet", non_empty=True),
     log:
         f"{RESULTS}/logs/extract_posts/{{language}}.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:

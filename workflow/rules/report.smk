@@ -7,6 +7,13 @@ REPORT = [PAGE] + expand(
 )
 
 
+localrules:
+    tabulate_confusions,
+    collect_curves,
+    write_report,
+    write_printed_matrix,
+
+
 rule tabulate_confusions:
     input:
         predictions=PREDICTIONS,

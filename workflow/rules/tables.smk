@@ -12,6 +12,16 @@ if IMPORT and IMPORT.columns.part:
     TABLES.append(f"{RESULTS}/tables/parts.csv")
 
 
+localrules:
+    score_cells,
+    resample_cells,
+    summarize_scores,
+    compare_cells,
+    score_parts,
+    build_transfer_matrix,
+    measure_exposure,
+
+
 rule score_cells:
     input:
         predictions=PREDICTIONS,

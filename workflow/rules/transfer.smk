@@ -18,6 +18,16 @@ TABLES += [
 ]
 
 
+localrules:
+    measure_transfer,
+    measure_doses,
+    measure_label_bias,
+    measure_calibration,
+    regress_exposure,
+    judge_claims,
+    list_warnings,
+
+
 rule measure_transfer:
     input:
         replicates=f"{RESULTS}/tables/replicates.parquet",

@@ -1,0 +1,69 @@
+"""Who may publish a job's files: the process that took the job last.
+
+After a network split SLURM starts a job elsewhere while the old process still runs. Each job writes its name into an
+owner file when it starts; a process that finds another's there has been succeeded, and publishes nothing more.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from babelgrid.errors import UserError
+
+_owned: list[tuple[Path, str]] = []
+"""The owner files that this process has written, with what it wrote; the last is that of the job that runs."""
+
+
+@contextmanager
+def own(path: str | Path) -> Iterator[None]:
+    """Take over the job whose owner file is `path`, whoever had it; `publishing` checks it while the block lasts."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = {"host": platform.node(), "pid": os.getpid(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
+    token = json.dumps({**name, "id": uuid.uuid4().hex})
+    with path.open("a+", encoding="utf-8") as stream:
+        _lock(stream, fcntl.LOCK_EX)
+        stream.truncate(0)
+        stream.write(token)
+        stream.flush()
+        os.fsync(stream.fileno())
+    _owned.append((path, token))
+    try:
+        yield
+    finally:
+        _owned.pop()
+
+
+@contextmanager
+def publishing() -> Iterator[None]:
+    """Surround the renaming of a finished file; `UserError` if another process has taken the job over.
+
+    Nobody can take it over within the block, on file systems that share locks. Outside of jobs everything is allowed.
+    """
+    if not _owned:
+        yield
+        return
+    path, token = _owned[-1]
+    try:
+        stream = path.open(encoding="utf-8")
+    except FileNotFoundError:  # somebody tidied up: that is nobody's claim
+        yield
+        return
+    with stream:
+        _lock(stream, fcntl.LOCK_SH)
+        owner = stream.read()
+        if owner != token:
+            raise UserError(f"this job has been started again elsewhere ({owner}); what it made here is not published")
+        yield
+
+
+def _lock(stream: IO[str], kind: int) -> None:
+    # A file system without locks leaves the moment between check and renaming open, and no more.
+    with suppress(OSError):
+        fcntl.flock(stream, kind)

@@ -1,0 +1,148 @@
+"""A safe start of Snakemake: one master for each experiment, and nothing of a killed one left running.
+
+    python -m babelgrid.launch --workflow-profile profiles/slurm --profile profiles/slurm/site
+
+takes the arguments of `snakemake`. Jobs outlive a master that was killed (kill -9, a rebooted login node), and plain
+Snakemake would submit them a second time. This cancels them first, waits until they are gone, and removes the lock.
+"""
+
+import argparse
+import fcntl
+import getpass
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from babelgrid.config.load import read_experiment
+from babelgrid.errors import UserError
+from babelgrid.job import is_running
+
+SECONDS_TO_WAIT = 600
+SECONDS_BETWEEN_LOOKS = 1.0
+UNNAMED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The name of a job that plain `snakemake` submitted: it does not tell of which experiment."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Make sure that this is the only master of its experiment, then become `snakemake`."""
+    options = _read_options(arguments)
+    if options.dry_run:
+        raise UserError("a dry run starts nothing: use `snakemake -n`")
+    folder = Path(options.directory or ".").resolve()
+    experiment = read_experiment(*(folder / path for path in options.configfile)).experiment
+    lock = take_lock(folder / "results" / experiment)
+    name = job_name(folder, experiment)
+    if shutil.which("squeue"):
+        cancel_leftovers(folder, name)
+    wait_for_leftovers(folder / "results" / experiment / "logs")
+    remove_stale_locks(folder / ".snakemake/locks", f"results/{experiment}/")
+    os.set_inheritable(lock, True)  # Snakemake holds it from here on, and the kernel frees it when that ends
+    command = [sys.executable, "-m", "snakemake", *arguments, "--slurm-jobname-prefix", name]
+    os.execv(sys.executable, command)  # noqa: S606 (no shell is wanted)
+
+
+def _read_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read what tells the experiment; the rest is Snakemake's business."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=["config/config.yaml"])
+    parser.add_argument("--directory", "-d")
+    parser.add_argument("--dry-run", "--dryrun", "-n", action="store_true")
+    parser.add_argument("--config", "-C", nargs="+", default=[])
+    options, _ = parser.parse_known_args(arguments)
+    if any(setting.startswith("experiment=") for setting in options.config):
+        raise UserError("--config experiment=…: name the experiment in a config file, so that its lock can be found")
+    return options
+
+
+def take_lock(results: Path) -> int:
+    """Take the experiment's lock and return its descriptor; `UserError` if another master holds it."""
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / ".master"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f"another master runs this experiment: {path.read_text(encoding='utf-8').strip() or path}. "
+            "Wait for it, or stop it (Ctrl-C) and start again"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
+    return descriptor
+
+
+def job_name(folder: Path, experiment: str) -> str:
+    """Return what the names of this experiment's SLURM jobs begin with: in no other folder the same."""
+    digest = hashlib.sha256(f"{folder}\0{experiment}".encode()).hexdigest()[:12]
+    return f"{re.sub('[^A-Za-z0-9_-]', '_', experiment)[:36]}-{digest}"
+
+
+def cancel_leftovers(folder: Path, name: str) -> None:
+    """Cancel this experiment's jobs in the queue, and wait until they are gone; `UserError` if that cannot be known."""
+    left = _queued(folder, name)
+    if not left:
+        return
+    print(f"babelgrid: cancelling jobs that a killed master left behind: {' '.join(left)}", file=sys.stderr)
+    _ask_slurm("scancel", *left)
+    end = time.monotonic() + SECONDS_TO_WAIT
+    while left := _queued(folder, name):
+        if time.monotonic() > end:
+            raise UserError(f"jobs {' '.join(left)} are cancelled but do not end; see `squeue --me`, then start again")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _queued(folder: Path, name: str) -> list[str]:
+    """Return the ids of this experiment's jobs that are queued, run, or have not quite ended."""
+    listing = _ask_slurm("squeue", "-h", "-u", getpass.getuser(), "-t", "PD,R,CG,CF,S,RQ", "-o", "%A|%j|%Z")
+    jobs = [line.split("|", 2) for line in listing.splitlines()]
+    unnamed = [job for job, job_name_, place in jobs if UNNAMED.fullmatch(job_name_) and Path(place) == folder]
+    if unnamed:
+        raise UserError(
+            f"jobs {' '.join(unnamed)} of this folder were submitted by plain `snakemake`, which may still run. "
+            "Wait for it, or stop it and `scancel` them; then start again"
+        )
+    return sorted({job for job, job_name_, _ in jobs if job_name_.startswith(f"{name}_")}, key=int)
+
+
+def _ask_slurm(*command: str) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode and command[0] == "squeue":
+        raise UserError(
+            f"SLURM does not answer ({answer.stderr.strip()}), so nobody can tell which jobs are left. Try later"
+        )
+    return answer.stdout
+
+
+def wait_for_leftovers(logs: Path) -> None:
+    """Wait for jobs that a killed master left running on this machine: each holds a lock on its log."""
+    end = time.monotonic() + SECONDS_TO_WAIT
+    for log in sorted(logs.rglob("*.log")):
+        is_told = False
+        while log.exists() and is_running(log):
+            if not is_told:
+                print(f"babelgrid: waiting for a job that a killed master left running: {log}", file=sys.stderr)
+                is_told = True
+            if time.monotonic() > end:
+                raise UserError(f"a job of a killed master still runs: {log}. Wait for it or end it; then start again")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def remove_stale_locks(locks: Path, results: str) -> None:
+    """Remove Snakemake's own locks on this experiment's files; other experiments in this folder keep theirs."""
+    for lock in locks.glob("*.lock"):
+        if any(line.startswith(results) for line in lock.read_text(encoding="utf-8").splitlines()):
+            lock.unlink()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"babelgrid: {error}")

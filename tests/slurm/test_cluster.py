@@ -1,0 +1,35 @@
+"""The private cluster itself: jobs run, and a pretend GPU is one job's."""
+
+import time
+
+import pytest
+
+pytestmark = pytest.mark.slurm
+
+
+def test_a_job_on_the_private_cluster_gets_one_of_two_pretend_gpus(cluster, tmp_path):
+    said = tmp_path / "said"
+    command = "srun -n1 --gpus=1 sh -c 'echo $CUDA_VISIBLE_DEVICES on $SLURMD_NODENAME'"
+    cluster.output("sbatch", "--wait", "-A", "test", "-p", "gpu", "--gpus=1", "-o", str(said), "--wrap", command)
+    assert said.read_text() == "0 on g1\n"
+
+
+def test_a_node_that_has_crashed_gives_its_job_back_to_the_queue(cluster, tmp_path):
+    [job] = cluster.output(
+        "sbatch", "--parsable", "--requeue", "-A", "test", "-w", "c1", "-o", str(tmp_path / "o"), "--wrap", "sleep 600"
+    ).split()
+    wait_until(lambda: cluster.jobs("RUNNING") and cluster.step_processes("c1"))
+    cluster.crash_node("c1")
+    wait_until(lambda: not cluster.step_processes("c1"))
+    cluster.start_node("c1")
+    wait_until(lambda: cluster.jobs("PENDING"))
+    assert list(cluster.jobs()) == [int(job)]
+    cluster.cancel_all()
+    wait_until(cluster.is_idle)
+
+
+def wait_until(is_so, seconds=60):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.2)

@@ -1,0 +1,83 @@
+"""The safe start, with a pretend SLURM whose queue is a file."""
+
+import fcntl
+import os
+import subprocess
+import sys
+
+import pytest
+
+from babelgrid.errors import UserError
+from babelgrid.launch import cancel_leftovers, job_name, main, remove_stale_locks, take_lock, wait_for_leftovers
+
+HOLD = "import sys, time; from pathlib import Path; from babelgrid.launch import take_lock\n"
+HOLD += "take_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    """A queue that lists its lines, and loses them all when something is cancelled."""
+    lines = tmp_path / "queue"
+    for name, script in {"squeue": f"cat {lines}", "scancel": f'echo "$@" > {tmp_path}/cancelled; : > {lines}'}.items():
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    return lines
+
+
+def test_of_two_masters_the_second_is_told_who_the_first_is(tmp_path):
+    first = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert first.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"process {first.pid} on "):
+            take_lock(tmp_path)
+    finally:
+        first.kill()
+        first.wait()
+    os.close(take_lock(tmp_path))
+
+
+def test_only_this_experiments_jobs_are_cancelled(tmp_path, queue):
+    name = job_name(tmp_path, "lab")
+    other = job_name(tmp_path, "lab_uniform")
+    queue.write_text(f"7|{name}_x|{tmp_path}\n8|{other}_x|{tmp_path}\n9|somebodys|{tmp_path}\n")
+    cancel_leftovers(tmp_path, name)
+    assert (tmp_path / "cancelled").read_text() == "7\n"
+
+
+def test_jobs_of_plain_snakemake_are_named_and_left_alone(tmp_path, queue):
+    queue.write_text(f"7|0f8fad5b-d9cb-469f-a165-70867728950e|{tmp_path}\n")
+    with pytest.raises(UserError, match="jobs 7 of this folder were submitted by plain"):
+        cancel_leftovers(tmp_path, job_name(tmp_path, "lab"))
+    assert not (tmp_path / "cancelled").exists()
+
+
+def test_a_slurm_that_does_not_answer_is_no_reason_to_start(tmp_path, queue):  # cat finds no file
+    assert not queue.exists()
+    with pytest.raises(UserError, match="SLURM does not answer"):
+        cancel_leftovers(tmp_path, job_name(tmp_path, "lab"))
+
+
+def test_a_job_that_is_still_running_here_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("babelgrid.launch.SECONDS_TO_WAIT", 0)
+    monkeypatch.setattr("babelgrid.launch.SECONDS_BETWEEN_LOOKS", 0)
+    with (tmp_path / "seed0.log").open("w") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match=r"still runs: .*seed0\.log"):
+            wait_for_leftovers(tmp_path)
+    wait_for_leftovers(tmp_path)
+
+
+def test_locks_of_other_experiments_stay(tmp_path):
+    (tmp_path / "0.output.lock").write_text("results/lab/report.html\n")
+    (tmp_path / "1.output.lock").write_text("results/lab_uniform/report.html\n")
+    remove_stale_locks(tmp_path, "results/lab/")
+    assert [path.name for path in tmp_path.iterdir()] == ["1.output.lock"]
+
+
+def test_a_dry_run_cancels_nothing(queue):
+    queue.write_text("")
+    with pytest.raises(UserError, match="snakemake -n"):
+        main(["-n"])

@@ -1,0 +1,34 @@
+"""What jobs ask a cluster for."""
+
+import pytest
+
+from babelgrid.config.base import Base, LabBase
+from babelgrid.needs import UNKNOWN_BILLIONS, billions_of_parameters, host_memory_mb, minutes
+
+REVISION = "0" * 40
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [
+        ("meta-llama/Llama-3.2-3B-Instruct", 3),
+        ("Qwen/Qwen3-0.6B", 0.6),
+        ("HuggingFaceTB/SmolLM2-135M", 0.135),
+        ("openai-community/gpt2", UNKNOWN_BILLIONS),
+    ],
+)
+def test_the_size_of_a_base_is_read_from_its_name(name, billions):
+    assert billions_of_parameters(Base(hub=name, revision=REVISION)) == pytest.approx(billions)
+
+
+def test_the_size_of_a_folder_is_that_of_its_weights(tmp_path):
+    with (tmp_path / "model.safetensors").open("wb") as weights:
+        weights.truncate(6 * 10**9)
+    assert billions_of_parameters(Base(folder=str(tmp_path))) == pytest.approx(3)
+
+
+def test_the_lab_asks_for_little_and_a_larger_base_for_more():
+    lab = Base(lab=LabBase())
+    small, large = (Base(hub=f"a/b-{size}B", revision=REVISION) for size in (1, 8))
+    assert host_memory_mb(lab) < host_memory_mb(small) < host_memory_mb(large)
+    assert minutes(lab) < minutes(small)
