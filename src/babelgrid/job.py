@@ -12,6 +12,7 @@ from typing import IO
 
 from babelgrid.errors import UserError
 from babelgrid.fence import own
+from babelgrid.terminal import watched
 
 # What a file system answers that takes no more: of these a user can mend all.
 REFUSALS = {
@@ -40,7 +41,8 @@ def job(log_path: str | Path) -> Iterator[None]:
         os.dup2(stream.fileno(), 2)
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
         try:
-            with own(log_path.with_suffix(".owner")):
+            name = "/".join(log_path.with_suffix("").parts[-3:])
+            with own(log_path.with_suffix(".owner")), watched(terminal, name):
                 yield
             logging.info(FINISHED)
         except (UserError, OSError) as error:

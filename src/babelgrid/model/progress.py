@@ -1,10 +1,12 @@
-"""Progress of a training run, in lines of a log."""
+"""Progress of a training run: in lines of a log, and as a bar where somebody watches."""
 
 import logging
 import time
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from babelgrid.terminal import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,13 @@ class LogProgress(TrainerCallback):
         self._start = self._last = time.monotonic()
         self._first_step = state.global_step
         self.tokens = 0
+        self._bar = progress_bar(state.max_steps, state.global_step, " steps")
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Take the bar away."""
+        self._bar.close()
 
     def on_log(
         self,
@@ -34,6 +43,9 @@ class LogProgress(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Write a line if it is time for one."""
+        if logs and "loss" in logs:
+            self._bar.set_postfix({"loss": float(logs["loss"])}, refresh=False)
+            self._bar.update(state.global_step - self._bar.n)
         now = time.monotonic()
         is_last = state.global_step == state.max_steps
         if not logs or "loss" not in logs or (now - self._last < SECONDS_BETWEEN_LINES and not is_last):

@@ -12,6 +12,7 @@ from babelgrid.model.examples import Example
 from babelgrid.model.forward import answer_logits
 from babelgrid.model.packing import collate, to_device
 from babelgrid.prompts.answers import TokenPath
+from babelgrid.terminal import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,9 @@ def label_log_probabilities(
     first tokens, each inner node of the tree of paths costs one pass more.
     """
     scores = torch.zeros(len(prompts), len(paths), dtype=torch.float64, device=model.device)
-    for node in sorted({path[:length] for path in paths.values() for length in range(len(path))}):
+    nodes = sorted({path[:length] for path in paths.values() for length in range(len(path))})
+    bar = progress_bar(len(nodes) * len(prompts), 0, " posts")
+    for node in nodes:
         reaching = [(column, path[len(node)]) for column, path in enumerate(paths.values()) if _passes(path, node)]
         columns, tokens = torch.tensor(reaching, device=model.device).unbind(1)
         for rows in batches_by_length([len(prompt) for prompt in prompts], tokens_per_batch):
@@ -35,6 +38,8 @@ def label_log_probabilities(
             where = torch.tensor(rows, device=model.device)[:, None]
             # Summed on the device, so that it need not wait for the host between two batches.
             scores[where, columns] += _log_probabilities(model, examples, tokens)
+            bar.update(len(rows))
+    bar.close()
     return scores.cpu().numpy()
 
 

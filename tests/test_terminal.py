@@ -1,0 +1,46 @@
+"""A person at a terminal sees a bar; a log has lines."""
+
+import os
+import pty
+import subprocess
+import sys
+
+WORK = """
+import sys, time
+from babelgrid.job import job
+from babelgrid.terminal import progress_bar
+with job(sys.argv[1]):
+    bar = progress_bar(4, 1, " steps")
+    for _ in range(3):
+        time.sleep(0.6)
+        bar.update()
+    bar.close()
+"""
+
+
+def _run(log, stderr):
+    return subprocess.Popen([sys.executable, "-c", WORK, str(log)], stderr=stderr)
+
+
+def test_a_bar_with_the_jobs_name_is_drawn_on_a_terminal_and_not_in_the_log(tmp_path):
+    log = tmp_path / "finetune/en/seed0.log"
+    terminal, handle = pty.openpty()
+    process = _run(log, handle)
+    os.close(handle)
+    shown = b""
+    try:
+        while part := os.read(terminal, 4096):
+            shown += part
+    except OSError:  # the other end is closed
+        pass
+    assert process.wait(30) == 0
+    assert b"finetune/en/seed0:" in shown
+    assert b"3/4" in shown
+    assert log.read_bytes().endswith(b" finished\n")
+    assert b"\r" not in log.read_bytes()
+
+
+def test_where_nobody_watches_nothing_is_drawn(tmp_path):
+    process = _run(tmp_path / "seed0.log", subprocess.PIPE)
+    assert process.communicate(timeout=30)[1] == b""
+    assert b"\r" not in (tmp_path / "seed0.log").read_bytes()
