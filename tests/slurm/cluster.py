@@ -17,7 +17,6 @@ from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "srun", "sacctmgr", "munged", "mariadbd", "mariadb-install-db")
 NODES = {"c1": 0, "c2": 0, "g1": 2}
-PORT = 26817
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 ALIVE = "PENDING,RUNNING,COMPLETING,SUSPENDED,CONFIGURING"
 
@@ -56,7 +55,7 @@ PreemptMode=REQUEUE
 JobRequeue=1
 ReturnToService=2
 SlurmctldTimeout=30
-SlurmdTimeout=10
+SlurmdTimeout=20
 MessageTimeout=10
 KillWait=3
 OverTimeLimit=0
@@ -121,12 +120,13 @@ class Cluster:
     def __init__(self, root):
         self.root = Path(root)
         self.daemons = {}
+        port, dbd_port, *node_ports = _free_ports(2 + len(NODES))
         self.names = {
             "root": root,
             "host": socket.gethostname(),
-            "port": PORT,
-            "dbd_port": PORT + 1,
-            "nodes": _node_lines(),
+            "port": port,
+            "dbd_port": dbd_port,
+            "nodes": _node_lines(node_ports),
         }
         # The plugin's job step drops every SLURM_ variable before its srun, so srun is told where its cluster is.
         self.environment = {
@@ -298,10 +298,18 @@ class Cluster:
             time.sleep(0.2)
 
 
-def _node_lines():
+def _free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [bound.getsockname()[1] for bound in sockets]
+    for bound in sockets:
+        bound.close()
+    return ports
+
+
+def _node_lines(ports):
     lines = []
-    for number, (node, gpus) in enumerate(NODES.items()):
-        place = f"NodeName={node} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 Port={PORT + 10 + number}"
+    for (node, gpus), port in zip(NODES.items(), ports, strict=True):
+        place = f"NodeName={node} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 Port={port}"
         lines.append(f"{place} CPUs=4 RealMemory=16000 State=UNKNOWN" + (f" Gres=gpu:{gpus}" if gpus else ""))
     return "\n".join(lines)
 

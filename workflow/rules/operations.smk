@@ -72,7 +72,7 @@ if not IMPORT:
             workers={
                 "gpus": EXPERIMENT.machine.gpus if USES_GPU else None,
                 "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,
-                "cores": workflow.cores or 1,
+                "cores": workflow.resource_settings.cores or 1,
                 "dollars_per_hour": EXPERIMENT.machine.dollars_per_hour,
             },
         script:
