@@ -51,3 +51,11 @@ def test_the_doctor_finds_this_machine_fit(checkout):
     lines = re.findall(r"^(OK|FIX) +(versions|GPU|4 bits|training|disk|memory|SLURM|cache|clock) ", asked.stdout, re.M)
     assert len(lines) == 9
     assert {state for state, _ in lines} == {"OK"}
+
+
+def test_only_jobs_that_use_the_model_ask_for_a_gpu(checkout):
+    large = checkout.overlay("base: {lab: null, hub: a/base, revision: 0123456789012345678901234567890123456789}")
+    planned = checkout.snakemake("-n", "--forceall", "estimate", "all", overlays=[large]).stdout
+    asked = re.findall(r"^(?:local)?rule (\w+):(?:\n .*)*?\n    resources: .*gpu=(\d)", planned, re.MULTILINE)
+    assert {rule for rule, gpus in asked if gpus == "1"} == {"finetune", "predict", "probe_speed"}
+    assert len(re.findall(r"\bgpu=1", planned)) == sum(gpus == "1" for _, gpus in asked)
