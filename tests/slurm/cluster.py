@@ -12,6 +12,7 @@ import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -107,7 +108,18 @@ def what_is_missing():
         return f"Debian's packages slurm*, munge, mariadb-server-core are not installed (no {', '.join(missing)})"
     if not socket.gethostbyname(socket.gethostname()).startswith("127."):
         return "the host's own name is not on loopback"
+    if not _may_make_devices():
+        return "pretend GPUs need the right to make device files"
     return None
+
+
+def _may_make_devices():
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            os.mknod(f"{folder}/device", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except OSError:
+            return False
+    return True
 
 
 def find_program(name):
