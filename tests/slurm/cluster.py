@@ -193,6 +193,12 @@ class Cluster:
         self._stop(f"slurmd-{node}", signal.SIGKILL)
         self._kill(processes)
 
+    def reboot_node(self, node):
+        """Crash a node, and start it when SLURM has seen it go: a real one is away for longer, too."""
+        self.crash_node(node)
+        self._until(lambda: "down" in self.output("sinfo", "-h", "-n", node, "-o", "%T"), f"crash of {node}", 120)
+        self.start_node(node)
+
     def split_node(self, node):
         """Cut a node off, as a network split would: its jobs go on and SLURM does not know."""
         self._stop(f"slurmd-{node}", signal.SIGKILL)

@@ -19,9 +19,8 @@ def test_a_node_that_has_crashed_gives_its_job_back_to_the_queue(cluster, tmp_pa
         "sbatch", "--parsable", "--requeue", "-A", "test", "-w", "c1", "-o", str(tmp_path / "o"), "--wrap", "sleep 600"
     ).split()
     wait_until(lambda: cluster.jobs("RUNNING") and cluster.step_processes("c1"))
-    cluster.crash_node("c1")
-    wait_until(lambda: not cluster.step_processes("c1"))
-    cluster.start_node("c1")
+    cluster.reboot_node("c1")
+    assert not cluster.step_processes("c1")
     wait_until(lambda: cluster.jobs("PENDING"))
     assert list(cluster.jobs()) == [int(job)]
     cluster.cancel_all()
