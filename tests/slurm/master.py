@@ -35,12 +35,12 @@ class Master:
             )
         return self
 
-    def wait(self, seconds=600):
+    def wait(self, seconds=900):
         """Wait for a good end, and start requeued jobs at once meanwhile."""
         self.until(lambda: self.process.poll() is not None, seconds)
         assert self.process.returncode == 0, self.text()[-6000:]
 
-    def until(self, is_so, seconds=240):
+    def until(self, is_so, seconds=480):
         """Wait, and start requeued jobs at once meanwhile; return what was waited for."""
         end = time.monotonic() + seconds
         while not (found := is_so()):

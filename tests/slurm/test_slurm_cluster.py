@@ -27,7 +27,7 @@ def test_a_node_that_has_crashed_gives_its_job_back_to_the_queue(cluster, tmp_pa
     wait_until(cluster.is_idle)
 
 
-def wait_until(is_so, seconds=60):
+def wait_until(is_so, seconds=180):
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end
