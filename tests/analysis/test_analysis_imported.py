@@ -137,6 +137,22 @@ def test_a_mixture_that_cannot_be_read_is_an_error_that_says_where_to_explain_it
         build_grid(_experiment(source, mixtures={}))
 
 
+def test_a_row_that_ends_too_soon_and_a_broken_parquet_are_named(tmp_path):
+    short, broken = tmp_path / "short.csv", tmp_path / "broken.parquet"
+    short.write_text(ROWS + "5,en\n", encoding="utf-8")
+    broken.write_bytes(b"PAR1 and no more")
+    with pytest.raises(UserError, match=r"short.csv, line 9: .*no value for 'mixture'"):
+        build_grid(_experiment(short))
+    with pytest.raises(UserError, match=r"broken.parquet: cannot be read"):
+        build_grid(_experiment(broken))
+
+
+def test_the_mixtures_of_a_parquet_are_those_of_its_csv(source, tmp_path):
+    pd.read_csv(source, dtype=str).to_parquet(tmp_path / "source.parquet")
+    from_csv, from_parquet = (build_grid(_experiment(tmp_path / f"source.{kind}")) for kind in ("csv", "parquet"))
+    assert from_parquet.mixtures == from_csv.mixtures
+
+
 def test_mixtures_are_read_from_the_file_whatever_joins_their_languages(source):
     names = {"en": "en", "en-es": "en+es", "es_en": "es+en", "none": "none", "all-es": "all-es", "en+es@5": "en+es@5"}
     header, first = ROWS.splitlines()[:2]

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from pathlib import Path
 
 from babelgrid.config.predictions import Import
@@ -20,7 +19,7 @@ def mixture_names(settings: Import) -> list[str]:
     wanted = [columns.mixture, *([columns.part] if columns.part else [])]
     names: dict[str, None] = {}
     for file in find_files(settings.files):
-        read = _READERS.get(file.path.suffix.lower(), _read_other)
+        read = _read_csv if file.path.suffix.lower() == ".csv" else _read_other
         for mixture, *part in read(file.path, wanted):
             if settings.parts is None or not part or part[0] in settings.parts:
                 names[mixture] = None
@@ -28,25 +27,19 @@ def mixture_names(settings: Import) -> list[str]:
 
 
 def _read_csv(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    csv.field_size_limit(2**31 - 1)  # a file of predictions may hold texts, of any length
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        csv.field_size_limit(2**31 - 1)  # a file of predictions may hold texts, of any length
         rows = csv.reader(stream)
-        pick = itemgetter(*_places(path, next(rows, []), wanted), 0)  # and a first field, so that it is always a tuple
-        found = dict.fromkeys(pick(row)[:-1] for row in rows if row)
-    yield from (tuple(value.strip() for value in values) for values in found)
-
-
-def _read_parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    import pyarrow.parquet
-
-    _places(path, pyarrow.parquet.read_schema(path).names, wanted)
-    table = pyarrow.parquet.read_table(path, columns=list(wanted))
-    seen = table.group_by(list(wanted), use_threads=False).aggregate([])  # one thread keeps the order of the rows
-    yield from zip(*(map(str, seen[name].to_pylist()) for name in wanted), strict=True)
+        places = _places(path, next(rows, []), wanted)
+        for row in filter(None, rows):
+            if max(places) >= len(row):
+                [name, *_] = [name for name, place in zip(wanted, places, strict=True) if place >= len(row)]
+                raise UserError(f"{path}, line {rows.line_num}: no value for {name!r}, the row ends before it")
+            yield tuple(row[place].strip() for place in places)
 
 
 def _read_other(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    from babelgrid.posts.formats import read_file  # imports pandas
+    from babelgrid.posts.formats import read_file  # imports pandas and pyarrow
 
     columns, records = read_file(path, set(wanted))
     _places(path, columns, wanted)
@@ -58,6 +51,3 @@ def _places(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> list[i
         if name not in columns:
             raise UserError(f"{path}: no column {name!r}{nearest(name, columns)}. The columns: {', '.join(columns)}")
     return [list(columns).index(name) for name in wanted]
-
-
-_READERS = {".csv": _read_csv, ".parquet": _read_parquet}
