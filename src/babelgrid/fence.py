@@ -28,7 +28,7 @@ def own(path: str | Path) -> Iterator[None]:
     name = {"host": platform.node(), "pid": os.getpid(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
     token = json.dumps({**name, "id": uuid.uuid4().hex})
     with path.open("a+", encoding="utf-8") as stream:
-        _lock(stream, fcntl.LOCK_EX)
+        lock(stream, fcntl.LOCK_EX)
         stream.truncate(0)
         stream.write(token)
         stream.flush()
@@ -56,14 +56,14 @@ def publishing() -> Iterator[None]:
         yield
         return
     with stream:
-        _lock(stream, fcntl.LOCK_SH)
+        lock(stream, fcntl.LOCK_SH)
         owner = stream.read()
         if owner != token:
             raise UserError(f"this job has been started again elsewhere ({owner}); what it made here is not published")
         yield
 
 
-def _lock(stream: IO[str], kind: int) -> None:
-    # A file system without locks leaves the moment between check and renaming open, and no more.
+def lock(stream: IO[str], kind: int) -> None:
+    """Wait for a lock on a file; a file system without locks is no reason not to work, and gives none."""
     with suppress(OSError):
         fcntl.flock(stream, kind)

@@ -6,12 +6,11 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from babelgrid.errors import UserError
-from babelgrid.fence import own
+from babelgrid.fence import lock, own
 from babelgrid.terminal import watched
 
 # What a file system answers that takes no more: of these a user can mend all.
@@ -37,7 +36,7 @@ def job(log_path: str | Path) -> Iterator[None]:
     # A predecessor that still lives, behind a network split, keeps the log that it has, and its lock.
     log_path.unlink(missing_ok=True)
     with log_path.open("w", encoding="utf-8") as stream:
-        _lock(stream)
+        lock(stream, fcntl.LOCK_EX)
         os.dup2(stream.fileno(), 2)
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
         try:
@@ -76,12 +75,6 @@ def is_running(log_path: str | Path) -> bool:
         except OSError:
             return False
     return False
-
-
-def _lock(stream: IO[str]) -> None:
-    # A file system without locks is no reason not to work.
-    with suppress(OSError):
-        fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def limit_threads(threads: int) -> None:

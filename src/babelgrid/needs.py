@@ -22,12 +22,16 @@ def billions_of_parameters(base: Base) -> float:
     if base.lab:
         return 0.0
     if base.folder:
-        size = sum(path.stat().st_size for path in Path(base.folder).glob("*.safetensors"))
-        return size / 2e9 or UNKNOWN_BILLIONS
+        return parameters_in(Path(base.folder).expanduser()) / 1e9 or UNKNOWN_BILLIONS
     named = re.search(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", (base.hub or "").lower())
     if named is None:
         return UNKNOWN_BILLIONS
     return float(named[1]) / (1 if named[2] == "b" else 1000)
+
+
+def parameters_in(folder: Path) -> float:
+    """Return the parameters in a base's folder by the size of its weights, of 16 bits each."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2
 
 
 def host_memory_mb(base: Base) -> int:

@@ -37,6 +37,13 @@ USES_GPU = LAB_BASE is None
 MODEL_THREADS = 4 if USES_GPU else 1
 MODEL_MB = host_memory_mb(EXPERIMENT.base) if EXPERIMENT.base else 0
 MODEL_MINUTES = minutes(EXPERIMENT.base) if EXPERIMENT.base else 0
+# What every job that uses the model asks for: more of it at each attempt.
+MODEL_RESOURCES = {
+    "gpu": int(USES_GPU),
+    "mem_mb": lambda wildcards, attempt: attempt * MODEL_MB,
+    "runtime": lambda wildcards, attempt: attempt * MODEL_MINUTES,
+    "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,
+}
 LEXICONS = sorted(
     os.path.relpath(path)
     for path in Path(workflow.basedir, "src/babelgrid/lab/lexicon").glob("*.yaml")

@@ -20,10 +20,7 @@ rule finetune:
         "../../envs/babelgrid.yaml"
     threads: MODEL_THREADS
     resources:
-        gpu=int(USES_GPU),
-        mem_mb=lambda wildcards, attempt: attempt * MODEL_MB,
-        runtime=lambda wildcards, attempt: attempt * MODEL_MINUTES,
-        jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
+        **MODEL_RESOURCES,
     params:
         code=code("finetune"),
         settings=training_settings,
@@ -63,10 +60,7 @@ rule predict:
         "../../envs/babelgrid.yaml"
     threads: MODEL_THREADS
     resources:
-        gpu=int(USES_GPU),
-        mem_mb=lambda wildcards, attempt: attempt * MODEL_MB,
-        runtime=lambda wildcards, attempt: attempt * MODEL_MINUTES,
-        jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
+        **MODEL_RESOURCES,
     params:
         code=code("predict"),
         settings=settings("base", "prompt", "labels", "predict"),

@@ -36,10 +36,7 @@ if not IMPORT:
             "../../envs/babelgrid.yaml"
         threads: MODEL_THREADS
         resources:
-            gpu=int(USES_GPU),
-            mem_mb=lambda wildcards, attempt: attempt * MODEL_MB,
-            runtime=lambda wildcards, attempt: attempt * MODEL_MINUTES,
-            jobs_per_gpu=EXPERIMENT.machine.jobs_per_gpu,
+            **MODEL_RESOURCES,
         params:
             code=code("probe_speed"),
             settings=settings("base", "prompt", "labels", "finetune", "predict"),

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from babelgrid.config.base import Base
+from babelgrid.needs import billions_of_parameters
 from babelgrid.operations.training_check import loss_of_three_steps
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "afs", "9p"}
@@ -189,9 +190,5 @@ def _existing(path: Path) -> Path:
 
 
 def _bytes_of(base: Base) -> float:
-    """Return the size of the base's weights as far as anything here tells: of a folder, its files; else 16 GB."""
-    if base.lab is not None:
-        return 0.0
-    if base.folder is not None:
-        return float(sum(path.stat().st_size for path in Path(base.folder).expanduser().glob("*.safetensors")))
-    return 16 * GIGABYTE
+    """Return the size of the base's weights, in 16 bits."""
+    return 2e9 * billions_of_parameters(base)

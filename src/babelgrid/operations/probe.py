@@ -20,6 +20,7 @@ from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import add_adapter
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.model.trainer import build_trainer, training_arguments
+from babelgrid.needs import parameters_in
 from babelgrid.operations.shipped import read_shipped
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
@@ -83,7 +84,7 @@ def _tokens_trained_per_second(
     device: Device,
     folder: Path,
 ) -> float:
-    once = settings.model_copy(update={"epochs": 1, "checkpoint_steps": None, "report_to": []})
+    once = settings.model_copy(update={"epochs": 1, "report_to": []})
     examples = train_examples(posts, prompt, labels, settings.loss, tokenizer)
     trainer = build_trainer(model, examples, training_arguments(once, device, 0, folder))
     start = time.monotonic()
@@ -108,7 +109,7 @@ def _tokens_scored_per_second(
 
 def _from_data_sheet(gpu: str, folder: Path) -> dict[str, Any]:
     sheet = read_shipped("gpus.csv", key="gpu", value="teraflops")
-    parameters = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2
+    parameters = parameters_in(folder)
     usable = SHARE_OF_PEAK * 1e12 * sheet[gpu]
     return {
         "device": gpu,

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -25,9 +26,12 @@ class Job:
     outputs: tuple[Path, ...]
     log: Path
 
-    @property
+    @cached_property
     def state(self) -> State:
-        """A job is done when its files are there; an unlocked log that does not end well is that of a failed one."""
+        """A job is done when its files are there; an unlocked log that does not end well is that of a failed one.
+
+        Looked at once: the cells of a job, its row and the time left are then of the same moment.
+        """
         if all(path.is_file() for path in self.outputs):
             return "done"
         if not self.log.is_file():
@@ -51,9 +55,10 @@ class Row:
     def state_of(self, language: str) -> State:
         """Return the state of a cell: what stands in its way, if its adapter is not done."""
         job = self.predict[language]
-        own = Job(language, tuple(path for path in job.outputs if path.stem == language), job.log)
-        if own.state != "missing" or self.finetune is None or self.finetune.state == "done":
-            return own.state
+        if any(path.stem == language and path.is_file() for path in job.outputs):
+            return "done"
+        if job.state != "missing" or self.finetune is None or self.finetune.state == "done":
+            return job.state
         return self.finetune.state
 
 
@@ -144,11 +149,10 @@ def _time_left(jobs: Sequence[Job], states: Mapping[str, State], benchmarks: Pat
     return f"left: {', '.join(words)}: {total / at_once / 60:.0f} minutes with {at_once} at once, as now"
 
 
-def measured_seconds(*places: Path) -> list[float]:
-    """Return the wall-clock seconds that Snakemake measured of jobs: its files of them, or folders of such files."""
-    files = [path for place in places for path in (sorted(place.rglob("*.tsv")) if place.is_dir() else [place])]
+def measured_seconds(place: Path) -> list[float]:
+    """Return the wall-clock seconds that Snakemake measured of jobs: its file of one, or a folder of such files."""
     found = []
-    for path in filter(Path.is_file, files):
+    for path in filter(Path.is_file, [place, *sorted(place.rglob("*.tsv"))]):
         with path.open(encoding="utf-8") as stream:
             found += [float(line["s"]) for line in csv.DictReader(stream, delimiter="\t")]
     return found

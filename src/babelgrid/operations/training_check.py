@@ -3,14 +3,14 @@
 import tempfile
 from pathlib import Path
 
-from peft import get_peft_model
-from transformers import BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM, set_seed
+from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
+from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Lora
-from babelgrid.model.attention import ATTENTION
-from babelgrid.model.base import choose_device
+from babelgrid.files import write_json
+from babelgrid.model.base import choose_device, load_base
 from babelgrid.model.examples import Example
-from babelgrid.model.finetune import lora_config
+from babelgrid.model.finetune import add_adapter
 from babelgrid.model.trainer import build_trainer, training_arguments
 
 STEPS = 3
@@ -23,27 +23,18 @@ def loss_of_three_steps() -> tuple[float, float]:
     device = choose_device()
     settings = Finetune(epochs=STEPS, batch_size=4, learning_rate=1e-2, warmup=0, lora=Lora(rank=4, dropout=0))
     with tempfile.TemporaryDirectory() as folder:
-        model = get_peft_model(_small_base(Path(folder)), lora_config(settings.lora))
+        model = add_adapter(load_base(_write_small_base(Path(folder)), Base(folder=folder), device), settings.lora)
         trainer = build_trainer(model, EXAMPLES, training_arguments(settings, device, 0, Path(folder)))
         trainer.train()
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
     return float(losses[0]), float(losses[-1])
 
 
-def _small_base(folder: Path) -> LlamaForCausalLM:
-    """Write a random Llama and load it in 4 bits, as jobs load theirs; on a CPU dequantised, as there."""
+def _write_small_base(folder: Path) -> Path:
+    """Write a random Llama and the base.json that names it; return the latter's path."""
     config = LlamaConfig(
         vocab_size=64, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    device = choose_device()
-    model: LlamaForCausalLM = LlamaForCausalLM.from_pretrained(
-        folder,
-        quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4"),  # type: ignore[no-untyped-call]
-        dtype=device.dtype,
-        device_map={"": device.name},
-        attn_implementation=ATTENTION,
-    )
-    if device.name == "cpu":
-        model.dequantize(dtype=device.dtype)  # type: ignore[no-untyped-call]
-    return model
+    write_json(folder / "base.json", {"folder": str(folder)})
+    return folder / "base.json"
