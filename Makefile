@@ -13,12 +13,12 @@ run: .venv/run.stamp
 	@echo "babelgrid: done; see results/lab/report.html, figures and tables"
 
 test: .venv/dev.stamp
-	@echo "babelgrid: running the tests (about ten minutes on two cores)"
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real and not slurm"
+	@echo "babelgrid: running the tests (about seven minutes on two cores)"
+	@$(BIN)/pytest -n 2 -m "not real and not slurm"
 
 test-fast: .venv/dev.stamp
 	@echo "babelgrid: running the tests that need no grid"
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real and not slurm and not grid"
+	@$(BIN)/pytest -n 2 -m "not real and not slurm and not grid"
 
 test-real: .venv/dev.stamp
 	@echo "babelgrid: running the grid on the real data in ../shared (skips where it is missing)"

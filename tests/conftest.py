@@ -7,6 +7,21 @@ import pytest
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of the grid on one worker: they share a grid that takes minutes to build, and it is built once.
+
+    (Marks of `xdist_group` do nothing: xdist 3.8 hands them over in a field that pytest 9.2 has no more.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneWorkerForTheGrid(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "grid" if nodeid.startswith("tests/grid/") else nodeid
+
+    return OneWorkerForTheGrid(config, log)
+
+
 @pytest.fixture(scope="session")
 def shared_file():
     """Return the path of a file in ../shared, or skip and say which one is missing."""

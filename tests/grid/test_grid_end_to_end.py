@@ -9,7 +9,7 @@ import pytest
 from babelgrid.files import PROVENANCE_KEY, read_json, read_parquet
 from checkout import SECRETS
 
-pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
+pytestmark = pytest.mark.grid
 
 MIXTURES = ["none", "en", "en+hu@4"]
 LANGUAGES = ["en", "hu", "ko"]

@@ -12,7 +12,7 @@ import pytest
 
 from babelgrid.job import is_running
 
-pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
+pytestmark = pytest.mark.grid
 
 LONGER = "finetune: {epochs: 60, checkpoint_steps: 5}"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
+pytestmark = pytest.mark.grid
 
 
 def test_status_shows_the_jobs_of_a_run_that_goes_on(checkout, tmp_path):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytestmark = [pytest.mark.grid, pytest.mark.xdist_group("grid")]
+pytestmark = pytest.mark.grid
 
 MATRICES = {f"draw_{name}_matrix": 2 for name in ("transfer", "clustered", "gap", "gain")}
 FIGURES = {**MATRICES} | dict.fromkeys(
