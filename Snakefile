@@ -16,6 +16,7 @@ include: "workflow/rules/transfer.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/operations.smk"
+include: "workflow/rules/classify.smk"
 
 
 localrules:

@@ -38,6 +38,7 @@ from babelgrid.config.finetune import Finetune
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.mixture import Mixture
 from babelgrid.model import finetune, trainer
+from babelgrid.usage import Usage
 
 def stop_at_the_first_step(*_):
     sys.exit(0)
@@ -48,7 +49,7 @@ finetune.finetune(
     {"en": folder / "en.parquet"}, folder / "base.json",
     folder / "adapter", folder / "checkpoints", folder / "trackers",
     mixture=Mixture("en", ("en",)), budget=None, seed=0, base=Base(folder="base"), prompt=Prompt(),
-    labels={"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}, settings=Finetune(), code="",
+    labels={"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}, settings=Finetune(), code="", usage=Usage(),
 )
 """
 SIDES = {"import torch, load the base": LEAST, "finetune, up to its first step": OURS}

@@ -12,6 +12,7 @@ from babelgrid.files import write_parquet
 from babelgrid.job import job, limit_threads
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
+from babelgrid.usage import Usage
 
 LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
 BASE = Base(folder="the folder is in base.json")
@@ -46,6 +47,7 @@ def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None
         labels=LABELS,
         settings=settings,
         code=code,
+        usage=Usage(),
     )
     return adapter
 

@@ -52,6 +52,22 @@ def build_grid(experiment: Experiment) -> Grid:
     return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))
 
 
+def find_row(grid: Grid, name: str, key: str) -> tuple[str, int]:
+    """Return the (mixture, seed) that is written `en+hu@25/seed1`, or `en+hu@25` for its first seed.
+
+    key: of the config, for the error (`UserError`) where the grid has no such row.
+    """
+    mixture, _, seed = name.partition("/seed")
+    if mixture not in grid.mixtures:
+        allowed = ", ".join(grid.mixtures)
+        raise UserError(f"{key}: there is no mixture {mixture!r}{nearest(mixture, grid.mixtures)}. Allowed: {allowed}")
+    seeds = grid.seeds_of(mixture)
+    if seed and seed not in map(str, seeds):
+        allowed = ", ".join(f"{mixture}/seed{number}" for number in seeds)
+        raise UserError(f"{key}: {mixture!r} has no seed {seed!r}. Allowed: {allowed}")
+    return mixture, int(seed) if seed else seeds[0]
+
+
 def imported_mixtures(experiment: Experiment) -> dict[str, Mixture]:
     """Return what each mixture of imported predictions was trained on, by its name in the files."""
     if experiment.predictions is None:

@@ -17,6 +17,7 @@ from babelgrid.job import job
 from babelgrid.model import predict as predicting
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.predict import predict
+from babelgrid.usage import Usage
 from training import BASE, LABELS, SETTINGS, train
 
 ARGUMENTS = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
@@ -81,7 +82,7 @@ def test_a_truncated_adapter_is_named(posts, random_base, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-100])
     outputs = {language: tmp_path / f"predictions/{language}.parquet" for language in posts}
     with pytest.raises(UserError, match=r"adapter: the adapter cannot be loaded .* Delete it and run again"):
-        predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **ARGUMENTS, code="x")
+        predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **ARGUMENTS, usage=Usage(), code="x")
 
 
 @pytest.mark.parametrize("change", ["nothing", "code", "damage"])
@@ -98,17 +99,26 @@ def test_a_killed_prediction_goes_on_at_whole_files(posts, random_base, tmp_path
     outputs = {language: tmp_path / f"predictions/{language}.parquet" for language in posts}
     monkeypatch.setattr(predicting, "score_posts", recorded)
     with pytest.raises(KeyboardInterrupt):
-        predict(random_base(), None, posts, outputs, tmp_path / "kept", **ARGUMENTS, code="x")
+        predict(random_base(), None, posts, outputs, tmp_path / "kept", **ARGUMENTS, usage=Usage(), code="x")
     assert not any(path.exists() for path in outputs.values())
     [part] = (tmp_path / "kept").iterdir()
     if change == "damage":
         part.write_bytes(part.read_bytes()[:200])
-    predict(random_base(), None, posts, outputs, tmp_path / "kept", **ARGUMENTS, code="y" if change == "code" else "x")
+    predict(
+        random_base(),
+        None,
+        posts,
+        outputs,
+        tmp_path / "kept",
+        **ARGUMENTS,
+        usage=Usage(),
+        code="y" if change == "code" else "x",
+    )
     again = ["es"] if change == "nothing" else ["en", "es"]
     assert scored == ["en", "killed", *again]
     assert not (tmp_path / "kept").exists()
     whole = {language: tmp_path / f"whole/{language}.parquet" for language in posts}
-    predict(random_base(), None, posts, whole, tmp_path / "others", **ARGUMENTS, code="x")
+    predict(random_base(), None, posts, whole, tmp_path / "others", **ARGUMENTS, usage=Usage(), code="x")
     assert all(whole[language].read_bytes() == path.read_bytes() for language, path in outputs.items())
 
 

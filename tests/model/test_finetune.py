@@ -9,7 +9,17 @@ from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import read_json, read_parquet, sha256
 from babelgrid.model.predict import predict
+from babelgrid.usage import Usage
 from training import BASE, LABELS, SETTINGS, train
+
+ARGUMENTS = {
+    "base": BASE,
+    "prompt": Prompt(),
+    "labels": LABELS,
+    "settings": Predict(),
+    "code": "x",
+    "usage": Usage(),
+}
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(posts, random_base, tmp_path):
@@ -56,8 +66,7 @@ def test_an_adapter_folder_is_complete_and_names_the_base_and_not_a_path(posts, 
 def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"epochs": 20}))
     outputs = {language: tmp_path / "predictions" / f"{language}.parquet" for language in posts}
-    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict(), "code": "x"}
-    predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **arguments)
+    predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **ARGUMENTS)
     for path in outputs.values():
         table = read_parquet(path)
         assert list(table.columns) == ["id", "gold", "predicted", "logp_pro", "logp_anti"]
@@ -66,12 +75,11 @@ def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_b
 
 
 def test_one_job_for_all_languages_and_one_for_each_give_the_same_numbers(posts, random_base, tmp_path):
-    arguments = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict(), "code": "x"}
     together = {language: tmp_path / "together" / f"{language}.parquet" for language in posts}
-    predict(random_base(), None, posts, together, tmp_path / "kept", **arguments)
+    predict(random_base(), None, posts, together, tmp_path / "kept", **ARGUMENTS)
     for language, path in posts.items():
         alone = tmp_path / "alone" / f"{language}.parquet"
-        predict(random_base(), None, {language: path}, {language: alone}, tmp_path / "kept", **arguments)
+        predict(random_base(), None, {language: path}, {language: alone}, tmp_path / "kept", **ARGUMENTS)
         assert alone.read_bytes() == together[language].read_bytes()
 
 

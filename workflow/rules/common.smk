@@ -1,5 +1,6 @@
 # The experiment, its grid, and where its files are.
 import glob
+import json
 import os
 import re
 import sys
@@ -43,6 +44,7 @@ MODEL_RESOURCES = {
     "mem_mb": lambda wildcards, attempt: attempt * MODEL_MB,
     "runtime": lambda wildcards, attempt: attempt * MODEL_MINUTES,
     "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,
+    "energy": int(EXPERIMENT.machine.energy),
 }
 LEXICONS = sorted(
     os.path.relpath(path)
@@ -99,6 +101,11 @@ def adapter_file(mixture, seed):
 
 def prediction_file(mixture, seed, language):
     return f"{RESULTS}/predictions/{mixture}/seed{seed}/{language}.parquet"
+
+
+def usage_file(job):
+    """What a job took: `finetune/en/seed0`."""
+    return f"{RESULTS}/usage/{job}.json"
 
 
 def baseline_file(mixture, seed):

@@ -12,6 +12,7 @@ rule finetune:
         config=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_config.json",
         curve=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/training.csv",
         provenance=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/provenance.json",
+        usage=usage_file("finetune/{mixture}/seed{seed}"),
     log:
         f"{RESULTS}/logs/finetune/{{mixture}}/seed{{seed}}.log",
     benchmark:
@@ -48,10 +49,11 @@ rule predict:
         base=f"{RESULTS}/base.json",
         checks=ancient([f"{RESULTS}/posts/checked.json", f"{RESULTS}/answers.json"]),
     output:
-        [
+        predictions=[
             ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
             for language in PREDICTED_LANGUAGES
         ],
+        usage=usage_file(f"predict/{PREDICT_JOB}"),
     log:
         f"{RESULTS}/logs/predict/{PREDICT_JOB}.log",
     benchmark:

@@ -8,8 +8,13 @@ from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
+from babelgrid.usage import measured
 
-with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
+with (
+    job(snakemake.log[0]),
+    hold_gpu(snakemake.resources.jobs_per_gpu),
+    measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
+):
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     mixture = Mixture.from_settings(snakemake.params.mixture)
@@ -27,4 +32,5 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
         labels={name: Label(**label) for name, label in blocks["labels"].items()},
         settings=Finetune(**blocks["finetune"]),
         code=snakemake.params.code,
+        usage=usage,
     )

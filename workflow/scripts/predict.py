@@ -7,8 +7,13 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.model.predict import predict
+from babelgrid.usage import measured
 
-with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
+with (
+    job(snakemake.log[0]),
+    hold_gpu(snakemake.resources.jobs_per_gpu),
+    measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
+):
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     posts = {Path(path).stem: Path(path) for path in snakemake.input.posts}
@@ -16,11 +21,12 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
         Path(snakemake.input.base),
         Path(snakemake.input.adapter).parent if snakemake.input.adapter else None,
         posts,
-        {Path(path).stem: Path(path) for path in snakemake.output},
+        {Path(path).stem: Path(path) for path in snakemake.output.predictions},
         Path(snakemake.params.kept),
         base=Base(**blocks["base"]),
         prompt=Prompt(**blocks["prompt"]),
         labels={name: Label(**label) for name, label in blocks["labels"].items()},
         settings=Predict(**blocks["predict"]),
         code=snakemake.params.code,
+        usage=usage,
     )

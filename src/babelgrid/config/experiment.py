@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from babelgrid.config.analysis import Exposure, Intervention, Plan, Score, View
 from babelgrid.config.base import Base
+from babelgrid.config.classify import Classify
 from babelgrid.config.fields import Language, Settings, Text
 from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.machine import Machine
@@ -58,6 +59,8 @@ class Experiment(Settings):
     """How one adapter is trained."""
     predict: Predict = Predict()
     """How test posts are scored."""
+    classify: Classify | None = None
+    """An archive of posts without labels, for the target `classify`."""
     score: Score = Score()
     """How cells are scored."""
     exposure: Exposure = Exposure()
@@ -94,6 +97,8 @@ class Experiment(Settings):
             if missing:
                 raise ValueError(f"{' and '.join(missing)}: needed, unless predictions.import is there")
             return self
+        if self.classify:
+            raise ValueError("classify needs a base; it does not go with predictions.import")
         if self.posts or self.base:
             raise ValueError("predictions.import stands instead of posts and base; take them out (null in an overlay)")
         if self.predictions.imported.columns.seed is None and len(self.seeds) > 1:

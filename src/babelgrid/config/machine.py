@@ -18,3 +18,5 @@ class Machine(Settings):
     """Jobs that may share a GPU; give `--resources gpu=N` as many times more."""
     dollars_per_hour: float | None = Field(default=None, ge=0)
     """Price of an hour of one GPU (or of the machine, where there is none), for `estimate`; null leaves it out."""
+    energy: bool = False
+    """Record the energy that each job with the model takes, as codecarbon measures or estimates it (docs/cost.md)."""

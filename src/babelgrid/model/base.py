@@ -15,6 +15,7 @@ from babelgrid.model.attention import ATTENTION
 from babelgrid.model.examples import Example
 from babelgrid.model.forward import answer_logits
 from babelgrid.model.packing import collate, to_device
+from babelgrid.usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,18 @@ def words_of(device: Device) -> str:
     """Return all of a device that may change a result by rounding: its kind, numbers, model or number of threads."""
     on = f"{torch.get_num_threads()} threads" if device.name == "cpu" else torch.cuda.get_device_name()
     return f"{device.name} {device.dtype}, {on}"
+
+
+def name_of(device: Device) -> str:
+    """Return a device's name for people, such as `NVIDIA A100-SXM4-80GB` or `CPU, 1 threads`."""
+    return torch.cuda.get_device_name() if device.name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def note_device(usage: Usage, device: Device) -> None:
+    """Write into a job's record on what it ran, and the most memory that it took there so far."""
+    usage.device = name_of(device)
+    if device.name == "cuda":
+        usage.gpu_memory_mb = round(torch.cuda.max_memory_allocated() / 2**20, 1)
 
 
 def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrainedModel:

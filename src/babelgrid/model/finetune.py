@@ -19,7 +19,7 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError, nearest
 from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
 from babelgrid.mixture import Mixture
-from babelgrid.model.base import Device, choose_device, load_base, words_of
+from babelgrid.model.base import Device, choose_device, load_base, note_device, words_of
 from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.memory import fit_memory
@@ -28,6 +28,7 @@ from babelgrid.model.trackers import prepare_trackers
 from babelgrid.model.trainer import AdapterTrainer, build_trainer, training_arguments
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.usage import Usage, working
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +48,14 @@ def finetune(
     labels: Mapping[str, Label],
     settings: Finetune,
     code: str,
+    usage: Usage,
 ) -> None:
     """Train the adapter of a (mixture, seed) and write its folder whole.
 
     posts: the posts file of each of the mixture's languages. budget: posts in all, or None for all there are.
     checkpoints: where the run leaves its state, removed when the adapter is written. trackers: where trackers write.
     code: a digest of the code that trains; a checkpoint of other code, data, settings, versions or device is refused.
+    usage: told of the posts that are trained on.
     Writes adapter_model.safetensors, adapter_config.json, training.csv, provenance.json.
     """
     prepare_trackers(settings.report_to, trackers)
@@ -68,7 +71,10 @@ def finetune(
     model = add_adapter(load_base(base_path, base, device), settings.lora)
     plan = _plan(model, examples, settings, device, seed, checkpoints / "rehearsal")
     state = Checkpoints(checkpoints, _fingerprint(record, plan, code, device))
-    trainer = _train(model, examples, plan, device, seed, state)
+    with working(usage):
+        trainer = _train(model, examples, plan, device, seed, state)
+    _note_training(usage, trainer, examples, plan)
+    note_device(usage, device)
     state.check_owner()
     write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_json(base_path)["name"]))
     state.remove()
@@ -106,6 +112,14 @@ def _train(
             f"stopped by {saving.signal} at step {step} of {trainer.state.max_steps}; start again to {again}"
         )
     return trainer
+
+
+def _note_training(usage: Usage, trainer: AdapterTrainer, examples: list[Example], plan: Finetune) -> None:
+    """Count the posts and tokens of the epochs, of a resumed run those after it went on."""
+    last = trainer.state.max_steps
+    epochs = plan.epochs * (last - trainer.progress.first_step) / last
+    usage.posts = round(epochs * len(examples))
+    usage.tokens = round(epochs * sum(len(example.ids) for example in examples))
 
 
 def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: Device) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import shutil
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -9,13 +10,14 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNot
 
 from babelgrid.config.base import Base
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, sha256, write_json
+from babelgrid.files import read_json, sha256, whole_file, write_json
 
 log = logging.getLogger(__name__)
 
 # Weights as safetensors, never as pickles; no code.
 WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "*.jinja", "LICENSE*"]
 UNWANTED = ["original/*", "*.py", "*.bin", "*.pth"]
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 
 
@@ -26,7 +28,7 @@ def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
     Raises `UserError` if it cannot be had, or if loading it would run foreign code or read a pickle.
     """
     if settings.hub:
-        name, folder = settings.hub, _download(settings.hub, str(settings.revision))
+        name, folder = settings.hub, _download("base.hub", settings.hub, str(settings.revision))
     elif lab_folder is not None:
         name, folder = "lab", lab_folder
     else:
@@ -38,26 +40,43 @@ def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
     write_json(out, {"name": name, "revision": settings.revision, "folder": str(folder), "sha256": checksums})
 
 
-def _download(name: str, revision: str) -> Path:
+def prefetch_adapter(hub: str, revision: str, folder: Path) -> None:
+    """Bring an adapter from the Hub into a folder: adapter_model.safetensors and adapter_config.json, nothing else."""
+    source = _download("classify.hub", hub, revision)
+    check_adapter(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ADAPTER_FILES:
+        with whole_file(folder / name) as temporary:
+            shutil.copyfile(source / name, temporary)
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise `UserError` unless `folder` holds an adapter in peft's layout, as safetensors."""
+    for name in ADAPTER_FILES:
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no {name} here; an adapter is a folder as peft writes it, with safetensors")
+
+
+def _download(key: str, name: str, revision: str) -> Path:
     try:
         folder = snapshot_download(name, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
     except GatedRepoError as error:
         raise UserError(
-            f"base.hub: {name} is gated. Accept its licence on its Hub page, then put a read token of that account "
+            f"{key}: {name} is gated. Accept its licence on its Hub page, then put a read token of that account "
             "in the environment variable HF_TOKEN"
         ) from error
     except RepositoryNotFoundError as error:
-        raise UserError(f"base.hub: the Hub has no {name}, or your HF_TOKEN may not see it") from error
+        raise UserError(f"{key}: the Hub has no {name}, or your HF_TOKEN may not see it") from error
     except LocalEntryNotFoundError as error:
         raise UserError(
-            f"base.hub: {name} at {revision} is not on this machine and the Hub cannot be reached. Run "
+            f"{key}: {name} at {revision} is not on this machine and the Hub cannot be reached. Run "
             "`snakemake prefetch` where there is a network, or give a local copy as base.folder"
         ) from error
     except HfHubHTTPError as error:
-        raise UserError(f"base.hub: the Hub did not give {name} at {revision} ({error})") from error
+        raise UserError(f"{key}: the Hub did not give {name} at {revision} ({error})") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise UserError(f"base.hub: no space left for {name}; set HF_HOME to a larger disk") from error
+            raise UserError(f"{key}: no space left for {name}; set HF_HOME to a larger disk") from error
         raise
     return Path(folder)
 

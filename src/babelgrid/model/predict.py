@@ -17,12 +17,14 @@ from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import provenance, read_json, read_parquet, write_parquet
-from babelgrid.model.base import choose_device, load_base, words_of
+from babelgrid.model.base import choose_device, load_base, note_device, words_of
 from babelgrid.model.checkpoints import digest
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.terminal import progress_bar
+from babelgrid.usage import Usage, working
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ def predict(
     labels: Mapping[str, Label],
     settings: Predict,
     code: str,
+    usage: Usage,
 ) -> None:
     """Write each language's predictions on its test posts: id, gold, predicted, and logp_<label> for every label.
 
@@ -46,6 +49,7 @@ def predict(
     posts, outputs: the posts file and the predictions file of each test language.
     kept: where finished languages lie until all are, so that a killed job need not score them again; then removed.
     code: a digest of the code that scores; what was kept under other code, inputs, settings or device is not used.
+    usage: told of the posts that are scored.
     """
     weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
     record = {"prompt": prompt.model_dump(mode="json"), "base": base.model_dump(mode="json")}
@@ -56,7 +60,7 @@ def predict(
         name: kept / f"{name}-{digest([{**own, 'git_commit': None}, made_by])}.parquet" for name, own in records.items()
     }
     left = {language: path for language, path in posts.items() if not _is_whole(parts[language])}
-    for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings):
+    for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings, usage):
         write_parquet(parts[language], predictions, records[language])
     for language, part in parts.items():
         outputs[language].parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +76,7 @@ def _score(
     prompt: Prompt,
     labels: Mapping[str, Label],
     settings: Predict,
+    usage: Usage,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each language with the predictions on its test posts; the model is loaded only if there are any."""
     if not posts:
@@ -81,7 +86,10 @@ def _score(
     for language, path in posts.items():
         frame = read_parquet(path, ["id", "text", "label", "split"])
         test = frame[frame["split"] == "test"].reset_index(drop=True)
-        yield language, score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch)
+        with working(usage):
+            scored = score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch, usage)
+        yield language, scored
+    note_device(usage, choose_device())
 
 
 def _is_whole(part: Path) -> bool:
@@ -124,17 +132,25 @@ def score_posts(
     prompt: Prompt,
     labels: Mapping[str, Label],
     tokens_per_batch: int,
+    usage: Usage | None = None,
 ) -> pd.DataFrame:
-    """Return id, gold, predicted and logp_<label> (natural logarithm) for posts with columns id, text, label."""
+    """Return id, gold, predicted and logp_<label> (natural logarithm) for posts with columns id, text, label.
+
+    usage: told of the posts and tokens, if given.
+    """
     start = time.monotonic()
     prompts = encode_prompts(
         frame_of(prompt, language, tokenizer), posts["text"].tolist(), tokenizer, prompt.max_post_tokens
     )
     paths = label_paths(prompt, labels, language, tokenizer)
-    scores = label_log_probabilities(model, prompts, paths, tokens_per_batch)
+    with progress_bar(len(prompts), 0, " posts") as bar:
+        scores = label_log_probabilities(model, prompts, paths, tokens_per_batch, bar.update)
     names = list(paths)
     seconds = time.monotonic() - start
     tokens = sum(map(len, prompts))
+    if usage is not None:
+        usage.posts += len(posts)
+        usage.tokens += tokens
     log.info(
         "%s: %d posts, %d tokens in %.1f s (%.0f posts/s, %.0f tokens/s)",
         language,

@@ -18,13 +18,15 @@ class LogProgress(TrainerCallback):
 
     tokens = 0
     """Tokens computed since training began here; the trainer counts."""
+    first_step = 0
+    """Steps that were done before training began here."""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Start the clock; a resumed run starts it at its first new step."""
         self._start = self._last = time.monotonic()
-        self._first_step = state.global_step
+        self.first_step = state.global_step
         self.tokens = 0
         self._bar = progress_bar(state.max_steps, state.global_step, " steps")
 
@@ -51,7 +53,7 @@ class LogProgress(TrainerCallback):
         if not logs or "loss" not in logs or (now - self._last < SECONDS_BETWEEN_LINES and not is_last):
             return
         self._last = now
-        done = state.global_step - self._first_step
+        done = state.global_step - self.first_step
         seconds = max(now - self._start, 1e-9)
         left = seconds / max(done, 1) * (state.max_steps - state.global_step)
         loss, speed = float(logs["loss"]), self.tokens / seconds

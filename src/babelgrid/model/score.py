@@ -1,7 +1,7 @@
 """The log-probability of every label, from one forward pass over each post."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,23 +12,26 @@ from babelgrid.model.examples import Example
 from babelgrid.model.forward import answer_logits
 from babelgrid.model.packing import collate, to_device
 from babelgrid.prompts.answers import TokenPath
-from babelgrid.terminal import progress_bar
 
 log = logging.getLogger(__name__)
 
 
 @torch.inference_mode()
 def label_log_probabilities(
-    model: Any, prompts: Sequence[Sequence[int]], paths: Mapping[str, TokenPath], tokens_per_batch: int
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    paths: Mapping[str, TokenPath],
+    tokens_per_batch: int,
+    scored: Callable[[int], object] = lambda posts: None,
 ) -> np.ndarray:
     """Return the natural log-probability [posts, labels] of each label's tokens, under the whole vocabulary.
 
     Labels are told apart by their first token as a rule, and then one forward pass is all. Where some share their
-    first tokens, each inner node of the tree of paths costs one pass more.
+    first tokens, each inner node of the tree of paths costs one pass more. `scored` is told of the posts of each batch,
+    once for each pass.
     """
     scores = torch.zeros(len(prompts), len(paths), dtype=torch.float64, device=model.device)
     nodes = sorted({path[:length] for path in paths.values() for length in range(len(path))})
-    bar = progress_bar(len(nodes) * len(prompts), 0, " posts")
     for node in nodes:
         reaching = [(column, path[len(node)]) for column, path in enumerate(paths.values()) if _passes(path, node)]
         columns, tokens = torch.tensor(reaching, device=model.device).unbind(1)
@@ -38,8 +41,7 @@ def label_log_probabilities(
             where = torch.tensor(rows, device=model.device)[:, None]
             # Summed on the device, so that it need not wait for the host between two batches.
             scores[where, columns] += _log_probabilities(model, examples, tokens)
-            bar.update(len(rows))
-    bar.close()
+            scored(len(rows))
     return scores.cpu().numpy()
 
 

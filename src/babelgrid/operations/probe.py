@@ -1,21 +1,19 @@
 """How fast this device trains and scores: 20 optimizer steps and some posts, timed; or what its data sheet promises."""
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from transformers import set_seed
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.files import read_json, read_parquet, write_json
-from babelgrid.model.base import Device, choose_device, load_base
+from babelgrid.model.base import Device, choose_device, load_base, name_of
 from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import add_adapter
 from babelgrid.model.score import label_log_probabilities
@@ -25,6 +23,7 @@ from babelgrid.operations.shipped import read_shipped
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.usage import seconds_of_process
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def probe_speed(
         return
     set_seed(0)
     model = add_adapter(load_base(base_path, base, device), settings.lora)
-    started = _seconds_of_process()
+    started = seconds_of_process()
     posts = read_parquet(posts_path, ["id", "language", "text", "label", "split"])
     train = _sample(posts[posts["split"] == "train"], STEPS * settings.batch_size)
     test = _sample(posts[posts["split"] == "test"], SCORED_POSTS)
@@ -70,7 +69,7 @@ def probe_speed(
     trained = _tokens_trained_per_second(model, train, prompt, labels, settings, tokenizer, device, out.parent)
     scored = _tokens_scored_per_second(model.eval(), test, prompt, labels, predict, tokenizer)
     weights = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    content = {"device": _name_of(device), "source": "measured", "start_seconds": started}
+    content = {"device": name_of(device), "source": "measured", "start_seconds": started}
     write_json(out, content | {"trained": trained, "scored": scored, "adapter_bytes": 4 * weights})
 
 
@@ -123,13 +122,3 @@ def _from_data_sheet(gpu: str, folder: Path) -> dict[str, Any]:
 
 def _sample(posts: pd.DataFrame, count: int) -> pd.DataFrame:
     return posts.sample(min(count, len(posts)), random_state=0).reset_index(drop=True)
-
-
-def _name_of(device: Device) -> str:
-    return torch.cuda.get_device_name() if device.name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-
-
-def _seconds_of_process() -> float:
-    """Return the seconds since this process began (fields of proc(5))."""
-    ticks = int(Path("/proc/self/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

@@ -10,7 +10,7 @@ from babelgrid.errors import UserError
 
 
 class Reason(StrEnum):
-    """Why a row is not used. The first six are mistakes in the data (`posts.on_error`), the others are copies."""
+    """Why a row is not used. The first seven are mistakes in the data (`posts.on_error`), the others are copies."""
 
     BROKEN_ENCODING = "broken encoding"
     BROKEN_RECORD = "broken record"
@@ -18,6 +18,7 @@ class Reason(StrEnum):
     EMPTY_ID = "empty id"
     DUPLICATE_ID = "duplicate id"
     UNKNOWN_LABEL = "unknown label"
+    UNKNOWN_LANGUAGE = "unknown language"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near-duplicate"
     COPY_OF_TEST = "leak: copy of a test post"

@@ -80,10 +80,11 @@ def _read_tsv(path: Path, _: Collection[str]) -> tuple[Sequence[str], Sequence[R
     strictly is read by them, any other as it stands.
     """
     lines = _decode(path).split("\n")
-    return _with_header([(number, _split_tabs(line.rstrip("\r"))) for number, line in enumerate(lines, start=1)])
+    return _with_header([(number, split_tabs(line.rstrip("\r"))) for number, line in enumerate(lines, start=1)])
 
 
-def _split_tabs(line: str) -> list[str]:
+def split_tabs(line: str) -> list[str]:
+    """Return the fields of a line of TSV, quoted or not."""
     try:
         return next(csv.reader([line], delimiter="\t", strict=True), [])
     except csv.Error:
@@ -95,10 +96,11 @@ def _with_header(rows: list[tuple[int, list[str]]]) -> tuple[Sequence[str], Sequ
     if not filled:
         return [], []
     columns = [name.strip() for name in filled[0][1]]
-    return columns, [_record(line, row, columns) for line, row in filled[1:]]
+    return columns, [record_of(line, row, columns) for line, row in filled[1:]]
 
 
-def _record(line: int, row: list[str], columns: list[str]) -> Record:
+def record_of(line: int, row: list[str], columns: list[str]) -> Record:
+    """Return a row of CSV or TSV under the names of its columns."""
     if len(row) != len(columns):
         explanation = f", it has {len(row)} fields and the header has {len(columns)}"
         return Record(line, broken=Reason.BROKEN_RECORD, explanation=explanation)
@@ -107,12 +109,13 @@ def _record(line: int, row: list[str], columns: list[str]) -> Record:
 
 def _read_jsonl(path: Path, _: Collection[str]) -> tuple[Sequence[str], Sequence[Record]]:
     lines = enumerate(_decode(path).split("\n"), start=1)
-    records = [_parse_json(number, line) for number, line in lines if line.strip()]
+    records = [parse_json(number, line) for number, line in lines if line.strip()]
     columns = dict.fromkeys(name for record in records for name in record.values)
     return list(columns), records
 
 
-def _parse_json(number: int, line: str) -> Record:
+def parse_json(number: int, line: str) -> Record:
+    """Return the JSON object of a line."""
     if not is_unicode(line):
         return Record(number, broken=Reason.BROKEN_ENCODING, explanation=", the line holds bytes that are not UTF-8")
     try:
@@ -129,12 +132,12 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> tuple[Sequence[str], S
     with pq.ParquetFile(path) as file:
         columns = file.schema_arrow.names
         table = file.read(columns=[name for name in columns if name in wanted])
-    values = {name: list(_python_values(table[name])) for name in table.column_names}
+    values = {name: list(python_values(table[name])) for name in table.column_names}
     rows = [{name: column[i] for name, column in values.items()} for i in range(table.num_rows)]
     return columns, [Record(number, row) for number, row in enumerate(rows, start=1)]
 
 
-def _python_values(column: pa.ChunkedArray) -> Iterator[Any]:
+def python_values(column: pa.ChunkedArray) -> Iterator[Any]:
     """Yield a column's values; Parquet does not make sure that its strings are UTF-8."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

@@ -33,6 +33,15 @@ def find_files(patterns: Sequence[str]) -> list[DataFile]:
     return list(found.values())
 
 
+def name_shards(paths: Sequence[str]) -> dict[str, str]:
+    """Return a name for each file of an archive, without its suffixes; where two would be the same, with its number."""
+    names: dict[str, str] = {}
+    for number, path in enumerate(paths, start=1):
+        stem = re.sub(r"[^\w-]", "_", Path(path).name.split(".")[0]) or "shard"
+        names[f"{stem}-{number}" if stem in names else stem] = path
+    return names
+
+
 def _match(pattern: str) -> list[DataFile]:
     if Path(pattern).is_file():
         return [DataFile(Path(pattern))]

@@ -1,0 +1,47 @@
+"""What became of an archive: every row accounted for, and how the labels fall by language."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, write_csv
+
+KINDS = ["classified", "left_out", "rejected"]
+
+
+def count_classified(
+    posts: Sequence[Path], counts: Sequence[Path], labels: Sequence[str], files_out: Path, languages_out: Path
+) -> None:
+    """Write the rows of each file (read, classified, left_out, rejected), their sum, and posts by language and label.
+
+    posts, counts: the two files of each job. Raises `UserError` where a file holds other rows than its job counted.
+    """
+    frame = pd.DataFrame([read_json(path) for path in counts])
+    for path, classified in zip(posts, frame["classified"], strict=True):
+        rows = pq.read_metadata(path).num_rows
+        if rows != classified:
+            raise UserError(f"{path}: holds {rows} rows, its job wrote {classified}. Delete it and run again")
+    by_file = frame.groupby("file", sort=False)[["read", *KINDS]].sum().reset_index()
+    total = pd.DataFrame([{"file": "all", **by_file.drop(columns="file").sum()}])
+    lost = total["read"] - total[KINDS].sum(axis=1)
+    if lost.any():
+        raise UserError(f"classify: {int(lost.iloc[0])} rows are not accounted for. Delete the counts and run again")
+    write_csv(files_out, pd.concat([by_file, total], ignore_index=True))
+    write_csv(languages_out, _by_language(posts, labels))
+
+
+def _by_language(posts: Sequence[Path], labels: Sequence[str]) -> pd.DataFrame:
+    """Count posts by language and label; only two columns of each file are read, one file at a time."""
+    counted = pd.concat([_count(path) for path in posts])
+    table = counted.groupby(level=[0, 1]).sum().unstack(fill_value=0).reindex(columns=list(labels), fill_value=0)
+    return table.assign(posts=table.sum(axis=1)).rename_axis(columns=None).reset_index()
+
+
+def _count(path: Path) -> "pd.Series[int]":
+    frame = pq.read_table(path, columns=["language", "predicted"]).to_pandas()
+    languages = frame["language"].fillna("unknown")
+    sizes: pd.Series[int] = frame.groupby([languages, frame["predicted"].astype("str")]).size()
+    return sizes

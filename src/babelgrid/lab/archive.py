@@ -1,0 +1,51 @@
+"""An archive of any size, as the lab writes it, with rows that are broken on purpose."""
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from babelgrid.config.classify import LabArchive
+from babelgrid.files import whole_file, write_json
+from babelgrid.lab.compose import POST, chance, draw_content, one_voice, say, text_of
+from babelgrid.lab.lexicon import STANCES, Lexicon, load_lexicons
+
+FAULTS = ("no text", "bytes that are not UTF-8", "a field too many")
+
+
+def write_lab_archive(settings: LabArchive, seed: int, shard: int, out: Path, counts: Path) -> None:
+    """Write one shard as gzipped CSV (id, language, text), and how many of its rows are good and bad as JSON.
+
+    The lab's 13 languages take turns; themes are drawn, half of the posts about immigration. A content may come again.
+    Every row is drawn by its own number, so a shard depends on no other, and the archive's beginning not on its length.
+    """
+    lexicons = list(load_lexicons().values())
+    numbers = range(shard, settings.rows, settings.shards)
+    bad = 0
+    # No name and no time in the header of the file: the same archive is the same bytes.
+    with whole_file(out) as path, path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
+        stream.write(b"id,language,text\n")
+        for number in numbers:
+            rng = chance(seed, "archive", str(number))
+            is_bad = rng.random() < settings.bad
+            bad += is_bad
+            stream.write(_line(number, lexicons[number % len(lexicons)], rng, is_bad))
+    write_json(counts, {"rows": len(numbers), "bad": bad})
+
+
+def _line(number: int, lexicon: Lexicon, rng: np.random.Generator, is_bad: bool) -> bytes:
+    themes: Sequence[str] = STANCES if rng.random() < 0.5 else lexicon.domains
+    content = draw_content(rng, themes[int(rng.integers(len(themes)))], lexicon, POST)
+    fields = [f"row{number:09d}", lexicon.language, text_of(say(content, lexicon, one_voice(lexicon)))]
+    fault = FAULTS[int(rng.integers(len(FAULTS)))] if is_bad else None
+    if fault == "no text":
+        fields[2] = ""
+    if fault == "a field too many":
+        fields.append("too many")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(fields)
+    line = text.getvalue().encode()
+    return line.replace(b"\n", b"\xff\n") if fault == "bytes that are not UTF-8" else line

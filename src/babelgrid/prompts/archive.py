@@ -1,0 +1,253 @@
+"""The rows of an archive on their way to the model: read, cleaned, told apart and tokenised, group by group.
+
+This is done in a process of its own, `python -m babelgrid.prompts.archive`, one group ahead of the process that scores.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from babelgrid.config.classify import ArchiveColumns, Classify
+from babelgrid.config.prompt import Prompt
+from babelgrid.errors import UserError, nearest
+from babelgrid.posts.clean import clean, is_empty
+from babelgrid.posts.drops import Reason, shown
+from babelgrid.posts.formats import Record, is_unicode
+from babelgrid.posts.read import as_text
+from babelgrid.posts.stream import file_kind, open_stream
+from babelgrid.prompts.template import encode_prompts, frame_of
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows of a file from `first` on (counted from 0), `rows` of them or all."""
+
+    path: Path
+    first: int = 0
+    rows: int | None = None
+
+    def after(self, rows: int) -> "Slice":
+        """Return what is left after so many rows."""
+        return Slice(self.path, self.first + rows, None if self.rows is None else max(self.rows - rows, 0))
+
+
+@dataclass
+class Group:
+    """Rows that are scored and written together."""
+
+    read: int = 0
+    left_out: int = 0
+    """Rows in a language that nobody asked for."""
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+    """Line and reason of each row that cannot be classified."""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """Id, kept columns and language of each row that can."""
+    keys: list[bytes] = field(default_factory=list)
+    """What tells each row's prompt from others: a digest of its template's language and clean text."""
+    prompts: dict[bytes, tuple[str, list[int]]] = field(default_factory=dict)
+    """By key: the language of the template, and the tokens of the prompt."""
+    done: float = 1.0
+    """How much of the slice has been read when this group has been, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A slice of an archive, and all that its prompts depend on. `tokenizer`: the folder of the base."""
+
+    part: Slice
+    settings: Classify
+    aliases: Mapping[str, str]
+    prompt: Prompt
+    tokenizer: str
+
+    @property
+    def kept_types(self) -> dict[str, pa.DataType]:
+        """The type of each kept column: its own in Parquet, else text."""
+        if not self.settings.keep or file_kind(self.part.path) != ".parquet":
+            return dict.fromkeys(self.settings.keep, pa.string())
+        schema = pq.read_schema(self.part.path)
+        _check_columns(self.part.path, schema.names, self.settings)
+        return {name: schema.field(name).type for name in self.settings.keep}
+
+
+@contextmanager
+def encoded_groups(archive: Archive) -> Iterator[Iterator[Group]]:
+    """Yield the groups of an archive, in order, each prepared while the one before it is worked on.
+
+    There is always one at least, with no rows if the archive has none. Raises `UserError` as the process met it.
+    """
+    # The tokenizer takes one thread, as the rest of that process does.
+    environment = {**os.environ, "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-m", __name__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdin  # noqa: S101 (for the type checker)
+        assert process.stdout  # noqa: S101
+        try:
+            with process.stdin:
+                pickle.dump(archive, process.stdin)
+            yield _received(process.stdout)
+        finally:
+            process.kill()
+
+
+def _received(stream: IO[bytes]) -> Iterator[Group]:
+    while True:
+        try:
+            # The stream comes from this program's own process alone.
+            content = pickle.load(stream)  # noqa: S301
+        except (EOFError, pickle.UnpicklingError) as error:
+            raise RuntimeError("the process that reads the archive has ended early; its words are above") from error
+        if isinstance(content, Exception):
+            raise content
+        if content is None:
+            return
+        yield content
+
+
+def read_groups(archive: Archive) -> Iterator[Group]:
+    """Yield the groups of an archive, in order; `UserError` where a column is missing or the file cannot be read."""
+    columns, settings = archive.settings.columns, archive.settings
+    wanted = {name for name in (*columns.model_dump().values(), *settings.keep) if name is not None}
+    tokenizer = load_tokenizer(archive.tokenizer)
+    with open_stream(archive.part.path, wanted) as stream:
+        if stream.columns:
+            _check_columns(archive.part.path, stream.columns, settings)
+        deque(islice(stream.records, archive.part.first), maxlen=0)
+        records, begin, read = islice(stream.records, archive.part.rows), stream.position(), 0
+        while rows := list(islice(records, settings.rows_per_group)):
+            if not read and stream.columns is None:
+                _check_text_is_there(archive.part.path, rows, columns.text)
+            read += len(rows)
+            of_file = (stream.position() - begin) / max(1 - begin, 1e-9)
+            yield _encode(rows, archive, tokenizer, of_file if archive.part.rows is None else read / archive.part.rows)
+        if not read:
+            yield Group()
+
+
+def _check_columns(path: Path, columns: Any, settings: Classify) -> None:
+    roles = settings.columns.model_dump()
+    named = [(name, f"classify.columns.{role}") for role, name in roles.items() if name is not None]
+    for name, key in [*named, *((name, "classify.keep") for name in settings.keep)]:
+        found = list(columns).count(name)
+        if found != 1:
+            fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
+            raise UserError(f"{path}: {fault} ({key}). The columns: {', '.join(map(shown, columns))}")
+
+
+def _check_text_is_there(path: Path, records: list[Record], text: str) -> None:
+    """Refuse JSONL of which no row has the text's column: that is no bad row, that is another name."""
+    names = dict.fromkeys(name for record in records for name in record.values)
+    if names and text not in names:
+        listed = ", ".join(map(shown, names))
+        raise UserError(
+            f"{path}: no column {text!r}{nearest(text, names)} (classify.columns.text). There are: {listed}"
+        )
+
+
+def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float) -> Group:
+    group = Group(read=len(records), done=done)
+    texts: dict[str, dict[bytes, str]] = {}
+    for record in records:
+        row = _interpret(record, archive)
+        if isinstance(row, Reason):
+            group.rejected.append((record.line, row.value))
+        elif row is None:
+            group.left_out += 1
+        else:
+            values, template, text = row
+            key = hashlib.blake2b(f"{template}\n{text}".encode(), digest_size=16).digest()
+            group.rows.append(values)
+            group.keys.append(key)
+            texts.setdefault(template, {})[key] = text
+    for template, own in texts.items():
+        frame = frame_of(archive.prompt, template, tokenizer)
+        prompts = encode_prompts(frame, list(own.values()), tokenizer, archive.prompt.max_post_tokens)
+        group.prompts |= {key: (template, prompt) for key, prompt in zip(own, prompts, strict=True)}
+    return group
+
+
+def _interpret(record: Record, archive: Archive) -> tuple[dict[str, Any], str, str] | Reason | None:
+    """Return a row's values, the language of its template and its clean text; why it is bad; or None: left out."""
+    columns = archive.settings.columns
+    kept = {name: _kept(record.values.get(name), archive) for name in archive.settings.keep}
+    if fault := _fault(record, columns, kept):
+        return fault
+    language = _language(record, columns, archive)
+    if archive.settings.languages is not None and language not in archive.settings.languages:
+        return None
+    text = clean(as_text(record.values.get(columns.text)) or "")
+    if is_empty(text):
+        return Reason.EMPTY_TEXT
+    template = _template(language, archive.prompt)
+    if template is None:
+        return Reason.UNKNOWN_LANGUAGE
+    identifier = str(record.line) if columns.id is None else as_text(record.values.get(columns.id))
+    return {"id": identifier, **kept, "language": language}, template, text
+
+
+def _fault(record: Record, columns: ArchiveColumns, kept: Mapping[str, Any]) -> Reason | None:
+    if record.broken:
+        return record.broken
+    texts = [as_text(record.values.get(name)) for name in columns.model_dump().values() if name is not None]
+    if None in texts:
+        return Reason.BROKEN_RECORD
+    if not all(is_unicode(value) for value in (*texts, *kept.values()) if isinstance(value, str)):
+        return Reason.BROKEN_ENCODING
+    return None
+
+
+def _kept(value: Any, archive: Archive) -> Any:
+    """Return a kept value as it is in Parquet; of other files a scalar as text, and what has parts as JSON."""
+    if value is None or isinstance(value, str) or archive.part.path.suffix.lower() == ".parquet":
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _language(record: Record, columns: ArchiveColumns, archive: Archive) -> str | None:
+    if columns.language is None:
+        return archive.settings.language
+    code = (as_text(record.values.get(columns.language)) or "").strip()
+    return archive.aliases.get(code, code) or None
+
+
+def _template(language: str | None, prompt: Prompt) -> str | None:
+    """Return the language of the template that a post meets, or None where it has none."""
+    if prompt.language == "en":
+        return "en"
+    return language if language in prompt.template else None
+
+
+def _send_groups() -> None:
+    """Read an `Archive` from standard input, and write its groups to standard output, with None behind the last."""
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)  # what a library prints must not stand between the groups
+        try:
+            for group in read_groups(pickle.load(sys.stdin.buffer)):  # noqa: S301 (from this program's own process)
+                pickle.dump(group, out)
+                out.flush()
+            pickle.dump(None, out)
+        except UserError as error:
+            pickle.dump(error, out)
+        except BrokenPipeError:  # the process that scores is gone
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    # Under its own name, so that what is sent is of the same classes on both sides.
+    from babelgrid.prompts.archive import _send_groups as send
+
+    send()

@@ -1,0 +1,70 @@
+# What `classify` works on: the files of the archive, the parts that jobs are made of, and the adapter.
+from babelgrid.grid import find_row
+from babelgrid.posts.paths import name_shards
+
+CLASSIFY = EXPERIMENT.classify
+CLASSIFIED = f"{RESULTS}/classified"
+DIVIDED = f"{CLASSIFIED}/parts.json"
+
+
+def archive_files():
+    """The files of the archive by the names of their shards."""
+    if CLASSIFY is None:
+        return {}
+    if CLASSIFY.lab is None:
+        return name_shards(existing_files(CLASSIFY.input))
+    numbers = range(CLASSIFY.lab.shards)
+    return {
+        f"shard{number}": f"{RESULTS}/archive/shard{number}.csv.gz"
+        for number in numbers
+    }
+
+
+def classifying_adapter():
+    """The weights that the archive is classified with (none for the untuned base), and the model's name."""
+    if CLASSIFY is None:
+        return [], None
+    if CLASSIFY.folder:
+        return (
+            os.path.join(CLASSIFY.folder, "adapter_model.safetensors"),
+            Path(CLASSIFY.folder).name,
+        )
+    if CLASSIFY.hub:
+        return f"{CLASSIFIED}/adapter/adapter_model.safetensors", CLASSIFY.hub
+    try:
+        mixture, seed = find_row(GRID, CLASSIFY.adapter, "classify.adapter")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    weights = adapter_file(mixture, seed) if GRID.mixtures[mixture].is_trained else []
+    return weights, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
+
+
+SHARDS = archive_files()
+CLASSIFYING_ADAPTER, CLASSIFIER = classifying_adapter()
+
+
+def classified_tables(wildcards):
+    """What the target makes; where there is nothing to classify, what to do about it."""
+    if CLASSIFY is None:
+        raise WorkflowError(
+            "classify: nothing to classify. Add a block `classify` with input and adapter to the config "
+            "(config/README.md explains it)"
+        )
+    if not SHARDS:
+        patterns = ", ".join(CLASSIFY.input)
+        raise WorkflowError(
+            f"classify.input: no file matches {patterns}. Looked from {os.getcwd()}"
+        )
+    return [f"{CLASSIFIED}/files.csv", f"{CLASSIFIED}/languages.csv"]
+
+
+def parts_of_archive():
+    """The slices that jobs are made of: whole files, or what `divide_archive` found."""
+    if CLASSIFY.rows_per_job is None:
+        return {name: {"shard": name, "first": 0, "rows": None} for name in SHARDS}
+    with checkpoints.divide_archive.get().output[0].open(encoding="utf-8") as file:
+        return json.load(file)
+
+
+def part_of_archive(wildcards):
+    return parts_of_archive()[wildcards.part]

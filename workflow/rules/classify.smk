@@ -1,0 +1,126 @@
+# From the grid to use: an archive of any size gets labels from one adapter, a job for each file or part of a file.
+include: "archive.smk"
+
+
+localrules:
+    classify,
+    prefetch_adapter,
+    divide_archive,
+    count_classified,
+
+
+rule classify:
+    input:
+        classified_tables,
+
+
+if CLASSIFY:
+
+    rule generate_archive:
+        input:
+            lexicons=LEXICONS,
+        output:
+            archive=f"{RESULTS}/archive/shard{{number}}.csv.gz",
+            counts=f"{RESULTS}/archive/shard{{number}}.json",
+        log:
+            f"{RESULTS}/logs/generate_archive/{{number}}.log",
+        wildcard_constraints:
+            number=r"\d+",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("generate_archive"),
+            lab=settings("classify")["classify"]["lab"],
+            seed=EXPERIMENT.seed,
+        script:
+            "../scripts/generate_archive.py"
+
+    rule prefetch_adapter:
+        output:
+            weights=f"{CLASSIFIED}/adapter/adapter_model.safetensors",
+            config=f"{CLASSIFIED}/adapter/adapter_config.json",
+        log:
+            f"{RESULTS}/logs/prefetch_adapter.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("prefetch_adapter"),
+            hub=CLASSIFY.hub,
+            revision=CLASSIFY.revision,
+        script:
+            "../scripts/prefetch_adapter.py"
+
+    checkpoint divide_archive:
+        input:
+            list(SHARDS.values()),
+        output:
+            DIVIDED,
+        log:
+            f"{RESULTS}/logs/divide_archive.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("divide_archive"),
+            shards=SHARDS,
+            rows_per_job=CLASSIFY.rows_per_job,
+        script:
+            "../scripts/divide_archive.py"
+
+    rule classify_posts:
+        input:
+            archive=lambda wildcards: SHARDS[part_of_archive(wildcards)["shard"]],
+            adapter=CLASSIFYING_ADAPTER,
+            base=f"{RESULTS}/base.json",
+            checks=ancient(f"{RESULTS}/answers.json"),
+        output:
+            posts=f"{CLASSIFIED}/posts/{{part}}.parquet",
+            rejected=f"{CLASSIFIED}/rejected/{{part}}.csv",
+            counts=f"{CLASSIFIED}/counts/{{part}}.json",
+            usage=usage_file("classify_posts/{part}"),
+        log:
+            f"{RESULTS}/logs/classify_posts/{{part}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/classify_posts/{{part}}.tsv"
+        wildcard_constraints:
+            part="[^/]+",
+        conda:
+            "../../envs/babelgrid.yaml"
+        # One thread reads, cleans and tokenises ahead of those that score.
+        threads: MODEL_THREADS + 1
+        resources:
+            **MODEL_RESOURCES,
+        params:
+            code=code("classify_posts"),
+            settings={
+                **settings("base", "prompt", "labels", "predict"),
+                "classify": (
+                    CLASSIFY.read_from_lab() if CLASSIFY.lab else CLASSIFY
+                ).model_dump(mode="json"),
+            },
+            aliases=EXPERIMENT.languages.aliases,
+            part=part_of_archive,
+            model=CLASSIFIER,
+            kept=f"{RESULTS}/checkpoints/classify_posts/{{part}}",
+        script:
+            "../scripts/classify_posts.py"
+
+    rule count_classified:
+        input:
+            posts=lambda wildcards: expand(
+                f"{CLASSIFIED}/posts/{{part}}.parquet", part=parts_of_archive()
+            ),
+            counts=lambda wildcards: expand(
+                f"{CLASSIFIED}/counts/{{part}}.json", part=parts_of_archive()
+            ),
+        output:
+            files=f"{CLASSIFIED}/files.csv",
+            languages=f"{CLASSIFIED}/languages.csv",
+        log:
+            f"{RESULTS}/logs/count_classified.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("count_classified"),
+            labels=list(EXPERIMENT.labels),
+        script:
+            "../scripts/count_classified.py"

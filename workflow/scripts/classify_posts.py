@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+from babelgrid.config.base import Base
+from babelgrid.config.classify import Classify
+from babelgrid.config.finetune import Predict
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.files import read_json
+from babelgrid.gpus import hold_gpu
+from babelgrid.job import job, limit_threads
+from babelgrid.model.classify import Classified, Classifier, classify
+from babelgrid.prompts.archive import Archive, Slice
+from babelgrid.usage import measured
+
+with (
+    job(snakemake.log[0]),
+    hold_gpu(snakemake.resources.jobs_per_gpu),
+    measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
+):
+    # One of the threads is that of the process that reads and tokenises.
+    limit_threads(max(1, snakemake.threads - 1))
+    blocks, part = snakemake.params.settings, snakemake.params.part
+    archive = Archive(
+        Slice(Path(snakemake.input.archive), part["first"], part["rows"]),
+        Classify(**blocks["classify"]),
+        snakemake.params.aliases,
+        Prompt(**blocks["prompt"]),
+        read_json(snakemake.input.base)["folder"],
+    )
+    classifier = Classifier(
+        Path(snakemake.input.base),
+        Base(**blocks["base"]),
+        Path(snakemake.input.adapter).parent if snakemake.input.adapter else None,
+        {name: Label(**label) for name, label in blocks["labels"].items()},
+        Predict(**blocks["predict"]),
+        snakemake.params.model,
+    )
+    out = Classified(*(Path(snakemake.output[name]) for name in ("posts", "rejected", "counts")))
+    classify(archive, classifier, out, Path(snakemake.params.kept), code=snakemake.params.code, usage=usage)

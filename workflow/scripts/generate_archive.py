@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from babelgrid.config.classify import LabArchive
+from babelgrid.job import job
+from babelgrid.lab.archive import write_lab_archive
+
+with job(snakemake.log[0]):
+    write_lab_archive(
+        LabArchive(**snakemake.params.lab),
+        snakemake.params.seed,
+        int(snakemake.wildcards.number),
+        Path(snakemake.output.archive),
+        Path(snakemake.output.counts),
+    )
