@@ -16,7 +16,7 @@ EXPERIMENTS = ["config.yaml", "paper.yaml", "grid13.yaml", "sib200.yaml"]
 
 
 def test_every_shipped_file_is_tested_here():
-    others = {"embedded.yaml", "lab_uniform.yaml", "published.yaml"}
+    others = {"archive.yaml", "embedded.yaml", "lab_uniform.yaml", "published.yaml"}
     assert {path.name for path in CONFIG.glob("*.yaml")} == set(EXPERIMENTS) | others
 
 
@@ -35,7 +35,7 @@ def test_the_embedded_overlay_swaps_the_base_of_any_experiment(name):
     assert build_grid(embedded).cells == build_grid(plain).cells
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, "embedded.yaml", "lab_uniform.yaml", "published.yaml"])
+@pytest.mark.parametrize("name", [*EXPERIMENTS, "archive.yaml", "embedded.yaml", "lab_uniform.yaml", "published.yaml"])
 def test_a_shipped_file_names_the_schema_that_it_fits(name):
     text = (CONFIG / name).read_text(encoding="utf-8")
     schema = CONFIG / text.splitlines()[0].split("$schema=")[1]

@@ -82,7 +82,7 @@ def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Pa
     Raises `UserError` where the archive or the model cannot be read, or where the counts do not add up.
     """
     record = provenance(_settings_of(archive, classifier), [archive.part.path, *classifier.files])
-    made_by = [{**record, "git_commit": None}, code, words_of(choose_device())]
+    made_by = [{**record, "git_commit": None}, list(classifier.labels), code, words_of(choose_device())]
     groups = _take_over(kept / digest(made_by))
     done = _whole_groups(groups)
     read = sum(counts["read"] for counts in map(_counts_of, done))
@@ -151,14 +151,18 @@ def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first:
                 new = {key: prompt for key, prompt in group.prompts.items() if key not in found}
                 scores = _score(new, model, tokenizer, archive, classifier)
                 seen.add(scores, number)
-                table = _table(group, found | scores, schema, classifier)
-                with whole_file(folder / f"{number:06d}.parquet") as temporary:
-                    pq.write_table(table, temporary)
+                write_group(_table(group, found | scores, schema, classifier), folder / f"{number:06d}.parquet")
                 progress.tell(group, len(new), sum(len(tokens) for _, tokens in new.values()))
         seen.close()
         progress.end()
     usage.posts, usage.tokens = progress.rows, progress.tokens
     note_device(usage, choose_device())
+
+
+def write_group(table: pa.Table, path: Path) -> None:
+    """Publish a whole group."""
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary)
 
 
 def _open_seen(path: Path, groups: int) -> SeenPosts:

@@ -55,7 +55,7 @@ def predict(
     record = {"prompt": prompt.model_dump(mode="json"), "base": base.model_dump(mode="json")}
     records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
     choices = {name: label.model_dump(mode="json") for name, label in labels.items()}, settings.model_dump(mode="json")
-    made_by = [choices, code, words_of(choose_device())]
+    made_by = [choices, list(labels), code, words_of(choose_device())]
     parts = {
         name: kept / f"{name}-{digest([{**own, 'git_commit': None}, made_by])}.parquet" for name, own in records.items()
     }

@@ -154,7 +154,7 @@ def _check_text_is_there(path: Path, records: list[Record], text: str) -> None:
     if names and text not in names:
         listed = ", ".join(map(shown, names))
         raise UserError(
-            f"{path}: no column {text!r}{nearest(text, names)} (classify.columns.text). There are: {listed}"
+            f"{path}: no column {text!r}{nearest(text, names)} (classify.columns.text). The columns: {listed}"
         )
 
 

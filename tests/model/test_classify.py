@@ -1,0 +1,261 @@
+"""An archive gets the labels that `predict` gives, once for each post, and the same whatever happens on the way."""
+
+import csv
+import gzip
+import json
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from babelgrid.config.classify import ArchiveColumns, Classify
+from babelgrid.config.finetune import Predict
+from babelgrid.config.prompt import Prompt
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, read_parquet
+from babelgrid.model import classify as classifying
+from babelgrid.model.classify import Classified, Classifier, classify
+from babelgrid.model.predict import predict
+from babelgrid.prompts.archive import Archive, Slice, read_groups
+from babelgrid.usage import Usage
+from training import BASE, LABELS, train
+
+SETTINGS = Classify(input=["posts.csv"], adapter="en", columns=ArchiveColumns(id="id"), rows_per_group=4)
+ROWS = [(f"p{number}", f"welcome {number % 7} of us" if number % 3 else f"closed {number % 5}") for number in range(30)]
+
+
+@pytest.fixture
+def classifier(random_base):
+    return Classifier(random_base(), BASE, None, LABELS, Predict(), "lab/none/seed0")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Read the archive in this process: quicker, where it is not the process that is tested."""
+    monkeypatch.setattr(classifying, "encoded_groups", lambda archive: nullcontext(read_groups(archive)))
+
+
+@pytest.fixture
+def archive_of(tmp_path, classifier):
+    """Return a function from rows to an archive."""
+
+    def make(rows, settings=SETTINGS, name="posts.csv", header=("id", "text"), prompt=None):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([header, *rows])
+        folder = read_json(classifier.base_path)["folder"]
+        return Archive(Slice(tmp_path / name), settings, {"in": "id"}, prompt or Prompt(), folder)
+
+    return make
+
+
+def run(archive, classifier, folder, usage=None):
+    out = Classified(*(folder / name for name in ("posts.parquet", "rejected.csv", "counts.json")))
+    classify(archive, classifier, out, folder / "kept", code="x", usage=usage or Usage())
+    assert not (folder / "kept").exists()
+    return out
+
+
+def test_labels_and_probabilities_are_those_of_predict(posts, random_base, archive_of, tmp_path):
+    adapter = train(posts, random_base(), tmp_path / "adapter")
+    classifier = Classifier(random_base(), BASE, adapter, LABELS, Predict(), "lab/en+es/seed0")
+    test = read_parquet(posts["en"]).query("split == 'test'")
+    predicted = tmp_path / "predicted.parquet"
+    blocks = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict(), "usage": Usage()}
+    predict(random_base(), adapter, {"en": posts["en"]}, {"en": predicted}, tmp_path / "kept", **blocks, code="x")
+    archive = archive_of(
+        test[["id", "text"]].itertuples(index=False), SETTINGS.model_copy(update={"rows_per_group": 50})
+    )
+    found, expected = read_parquet(run(archive, classifier, tmp_path / "out").posts), read_parquet(predicted)
+    assert found["id"].tolist() == expected["id"].tolist()
+    assert found["predicted"].astype(str).tolist() == expected["predicted"].tolist()
+    likely = np.exp(expected[["logp_pro", "logp_anti"]].to_numpy())
+    shares = (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
+    np.testing.assert_allclose(found[["p_pro", "p_anti"]].to_numpy(), shares, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_output_is_named_after_the_model_and_holds_no_text(archive_of, classifier, tmp_path):
+    out = run(archive_of(ROWS), classifier, tmp_path / "out")
+    table = pq.read_table(out.posts)
+    assert table.column_names == ["id", "language", "predicted", "p_pro", "p_anti", "model"]
+    assert pq.read_metadata(out.posts).num_row_groups == 8
+    [model] = set(table["model"].to_pylist())
+    assert model.startswith("lab/none/seed0@")
+    assert b"welcome" not in out.posts.read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_post_that_comes_again_is_scored_once(archive_of, classifier, tmp_path, monkeypatch):
+    scored = []
+    plain = classifying.label_log_probabilities
+    monkeypatch.setattr(
+        classifying,
+        "label_log_probabilities",
+        lambda model, prompts, *rest: scored.append(len(prompts)) or plain(model, prompts, *rest),
+    )
+    usage = Usage()
+    table = read_parquet(run(archive_of(ROWS), classifier, tmp_path / "out", usage).posts)
+    texts = [text for _, text in ROWS]
+    assert sum(scored) == len(set(texts))
+    assert usage.posts == len(ROWS)
+    assert table.assign(text=texts).groupby("text")[["p_pro", "p_anti"]].nunique().max().max() == 1
+
+
+@pytest.mark.parametrize("killed_at", [1, 3, 7])
+@pytest.mark.usefixtures("here")
+def test_a_killed_job_goes_on_after_the_last_whole_group_to_the_same_bytes(
+    archive_of, classifier, tmp_path, monkeypatch, killed_at
+):
+    archive = archive_of([*ROWS[:10], ("bad", ""), *ROWS[10:]])
+    whole = run(archive, classifier, tmp_path / "whole")
+    written = []
+
+    class Killed(BaseException):
+        pass
+
+    def write_until_killed(table, path):
+        if len(written) == killed_at:
+            raise Killed
+        written.append(table.num_rows)
+        pq.write_table(table, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(classifying, "write_group", write_until_killed)
+        out = Classified(*(tmp_path / name for name in ("posts.parquet", "rejected.csv", "counts.json")))
+        with pytest.raises(Killed):
+            classify(archive, classifier, out, tmp_path / "kept", code="x", usage=Usage())
+    assert not out.posts.exists()
+    usage = Usage()
+    classify(archive, classifier, out, tmp_path / "kept", code="x", usage=usage)
+    assert usage.posts == len(ROWS) + 1 - 4 * killed_at
+    for name in ("posts", "rejected"):
+        assert getattr(out, name).read_bytes() == getattr(whole, name).read_bytes()
+
+
+@pytest.mark.parametrize("change", ["archive", "code", "labels", "damage"])
+@pytest.mark.usefixtures("here")
+def test_what_was_kept_of_other_inputs_or_is_damaged_is_not_used(archive_of, classifier, tmp_path, monkeypatch, change):
+    out = Classified(*(tmp_path / name for name in ("posts.parquet", "rejected.csv", "counts.json")))
+    with monkeypatch.context() as patch:
+        patch.setattr(classifying, "_assemble", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            classify(archive_of(ROWS), classifier, out, tmp_path / "kept", code="x", usage=Usage())
+    rows = [("q", "another"), *ROWS[1:]] if change == "archive" else ROWS
+    labels = dict(reversed(LABELS.items())) if change == "labels" else LABELS
+    if change == "damage":
+        [first] = (tmp_path / "kept").rglob("000001.parquet")
+        first.write_bytes(first.read_bytes()[:100])
+    usage = Usage()
+    code = "y" if change == "code" else "x"
+    classify(archive_of(rows), replace(classifier, labels=labels), out, tmp_path / "kept", code=code, usage=usage)
+    assert usage.posts == (26 if change == "damage" else 30)
+    assert read_parquet(out.posts)["id"].tolist() == [identifier for identifier, _ in rows]
+
+
+@pytest.mark.usefixtures("here")
+def test_rows_without_a_text_go_to_a_side_file_with_their_lines_and_all_rows_are_counted(
+    archive_of, classifier, tmp_path
+):
+    rows = [("a", "one"), ("b", " "), ("c", "three", "too many"), ("d", "four")]
+    archive = archive_of(rows)
+    with archive.part.path.open("ab") as stream:
+        stream.write(b"e,\xff\nf,six\n")
+    out = run(archive, classifier, tmp_path / "out")
+    rejected = pd.read_csv(out.rejected)
+    assert rejected[["line", "reason"]].to_numpy().tolist() == [
+        [3, "empty text"],
+        [4, "broken record"],
+        [6, "broken encoding"],
+    ]
+    assert read_json(out.counts) == {
+        "file": str(archive.part.path),
+        "read": 6,
+        "classified": 3,
+        "left_out": 0,
+        "rejected": 3,
+    }
+    assert read_parquet(out.posts)["id"].tolist() == ["a", "d", "f"]
+
+
+@pytest.mark.usefixtures("here")
+def test_rows_in_other_languages_are_counted_and_left_out(archive_of, classifier, tmp_path):
+    columns = ArchiveColumns(id="id", language="lang")
+    settings = SETTINGS.model_copy(update={"columns": columns, "languages": ["hu", "id"]})
+    rows = [("a", "one", "hu"), ("b", "two", "en"), ("c", "three", "in"), ("d", "four", "")]
+    out = run(archive_of(rows, settings, header=("id", "text", "lang")), classifier, tmp_path / "out")
+    assert read_parquet(out.posts)[["id", "language"]].to_numpy().tolist() == [["a", "hu"], ["c", "id"]]
+    assert read_json(out.counts)["left_out"] == 2
+
+
+@pytest.mark.usefixtures("here")
+def test_each_language_meets_its_own_template_and_one_without_is_rejected(archive_of, classifier, tmp_path):
+    prompt = Prompt(template={"en": "{text}\nLabel:", "es": "{text}\nEtiqueta:"}, language="native")
+    settings = SETTINGS.model_copy(update={"columns": ArchiveColumns(id="id", language="lang")})
+    rows = [("a", "one", "en"), ("b", "one", "es"), ("c", "one", "hu")]
+    out = run(archive_of(rows, settings, header=("id", "text", "lang"), prompt=prompt), classifier, tmp_path / "out")
+    table = read_parquet(out.posts)
+    assert table["id"].tolist() == ["a", "b"]
+    assert table["p_pro"].nunique() == 2
+    assert pd.read_csv(out.rejected)["reason"].tolist() == ["unknown language"]
+
+
+@pytest.mark.usefixtures("here")
+def test_columns_of_parquet_are_kept_with_their_types_and_those_of_jsonl_as_text(archive_of, classifier, tmp_path):
+    archive = archive_of(ROWS)
+    table = pa.table({"id": ["a"], "text": ["one"], "likes": pa.array([3], pa.int16()), "tags": [["x", "y"]]})
+    pq.write_table(table, tmp_path / "posts.parquet")
+    line = {"id": "a", "text": "one", "likes": 3, "tags": ["x", "y"]}
+    (tmp_path / "posts.jsonl.gz").write_bytes(gzip.compress(json.dumps(line).encode()))
+    settings = SETTINGS.model_copy(update={"keep": ["likes", "tags"]})
+    for name, kept in {"posts.parquet": [3, ["x", "y"]], "posts.jsonl.gz": ["3", '["x", "y"]']}.items():
+        own = replace(archive, part=Slice(tmp_path / name), settings=settings)
+        [row] = pq.read_table(run(own, classifier, tmp_path / name.replace(".", "-")).posts).to_pylist()
+        assert [row["likes"], row["tags"]] == kept
+
+
+@pytest.mark.usefixtures("here")
+def test_parts_of_a_file_give_the_rows_of_the_whole(archive_of, classifier, tmp_path):
+    archive = archive_of(ROWS)
+    whole = read_parquet(run(archive, classifier, tmp_path / "whole").posts)
+    parts = [
+        read_parquet(
+            run(replace(archive, part=Slice(archive.part.path, first, 12)), classifier, tmp_path / str(first)).posts
+        )
+        for first in (0, 12, 24)
+    ]
+    assert [len(part) for part in parts] == [12, 12, 6]
+    together = pd.concat(parts, ignore_index=True)
+    assert together["id"].tolist() == whole["id"].tolist()
+    np.testing.assert_allclose(together["p_pro"], whole["p_pro"], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_empty_file_gives_an_empty_table_with_all_columns(archive_of, classifier, tmp_path):
+    out = run(archive_of([]), classifier, tmp_path / "out")
+    assert pq.read_table(out.posts).column_names == ["id", "language", "predicted", "p_pro", "p_anti", "model"]
+    assert read_json(out.counts)["read"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"columns": ArchiveColumns(text="txet", id="id")}, r"no column 'txet'; did you mean 'text'"),
+        ({"keep": ["date"]}, r"no column 'date' \(classify\.keep\)"),
+    ],
+)
+def test_a_missing_column_is_one_error_and_nothing_is_written(archive_of, classifier, tmp_path, settings, words):
+    with pytest.raises(UserError, match=words):
+        run(archive_of(ROWS, SETTINGS.model_copy(update=settings)), classifier, tmp_path / "out")
+    assert not (tmp_path / "out" / "posts.parquet").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_jsonl_under_another_name_of_the_text_is_an_error_and_no_heap_of_bad_rows(archive_of, classifier, tmp_path):
+    archive = archive_of(ROWS)
+    (tmp_path / "posts.jsonl").write_text('{"id": "a", "body": "one"}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"no column 'text' \(classify\.columns\.text\)\. The columns: 'id', 'body'"):
+        run(replace(archive, part=Slice(tmp_path / "posts.jsonl")), classifier, tmp_path / "out")

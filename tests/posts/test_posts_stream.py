@@ -1,0 +1,138 @@
+"""Reading any size of file row by row gives what reading it whole gives, and goes on behind a broken row."""
+
+import csv
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from babelgrid.errors import UserError
+from babelgrid.posts.divide import divide_archive
+from babelgrid.posts.drops import Reason
+from babelgrid.posts.formats import read_file
+from babelgrid.posts.paths import name_shards
+from babelgrid.posts.stream import MOST_LINES_OF_A_RECORD, open_stream
+
+FIELD = st.text(alphabet=st.sampled_from('a,"\n\r é한'), max_size=6)
+
+
+def records_of(path, wanted=("id", "text")):
+    with open_stream(path, wanted) as stream:
+        return [(record.line, dict(record.values), record.broken) for record in stream.records]
+
+
+def written(rows):
+    text = io.StringIO()
+    csv.writer(text).writerows([["id", "text"], *rows])
+    return text.getvalue()
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=st.lists(st.tuples(st.sampled_from("xyz"), FIELD), max_size=8))
+def test_a_csv_read_in_a_stream_is_the_csv_read_whole(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("csv") / "posts.csv"
+    path.write_text(written(rows), encoding="utf-8", newline="")
+    _, whole = read_file(path, {"id", "text"})
+    assert records_of(path) == [(record.line, dict(record.values), record.broken) for record in whole]
+    assert [values["text"] for _, values, _ in records_of(path)] == [text for _, text in rows]
+
+
+@pytest.mark.parametrize("name", ["posts.csv.gz", "posts.tsv.gz", "posts.jsonl.gz", "posts.jsonl.zst", "posts.csv.zst"])
+def test_compressed_files_of_several_members_are_read_to_the_end(tmp_path, name):
+    rows = [{"id": str(number), "text": f"post {number} 안녕"} for number in range(3000)]
+    if "jsonl" in name:
+        lines = [json.dumps(row) + "\n" for row in rows]
+    else:
+        mark = "\t" if "tsv" in name else ","
+        lines = [f"id{mark}text\n", *(mark.join(row.values()) + "\n" for row in rows)]
+    halves = ["".join(lines[:1500]).encode(), "".join(lines[1500:]).encode()]
+    codec = pa.Codec("zstd") if name.endswith("zst") else None
+    packed = [gzip.compress(half) if codec is None else codec.compress(half, asbytes=True) for half in halves]
+    (tmp_path / name).write_bytes(b"".join(packed))
+    assert [values for _, values, _ in records_of(tmp_path / name)] == rows
+
+
+def test_a_broken_row_is_marked_with_its_line_and_the_next_ones_are_read(tmp_path):
+    path = tmp_path / "posts.csv"
+    path.write_bytes(b'id,text\n1,one\n2,"two" or\n3,three,3\n4,\xff\n5,"five\nsix"\n7,seven\n')
+    records = records_of(path)
+    assert [(line, broken) for line, _, broken in records if broken] == [
+        (3, Reason.BROKEN_RECORD),
+        (4, Reason.BROKEN_RECORD),
+    ]
+    assert [values["text"] for _, values, broken in records if not broken] == ["one", "\udcff", "five\nsix", "seven"]
+    assert [line for line, *_ in records] == [2, 3, 4, 5, 6, 8]
+
+
+@pytest.mark.parametrize("lines_behind", [10, 3 * MOST_LINES_OF_A_RECORD])
+def test_a_quote_that_is_never_closed_costs_one_row_only(tmp_path, lines_behind):
+    path = tmp_path / "posts.csv"
+    behind = "".join(f"{number},text\n" for number in range(lines_behind))
+    path.write_text(f'id,text\n1,one\n2,"never closed\n{behind}', encoding="utf-8")
+    records = records_of(path)
+    assert [line for line, _, broken in records if broken] == [3]
+    assert len(records) == 2 + lines_behind
+    assert records[-1][:2] == (3 + lines_behind, {"id": str(lines_behind - 1), "text": "text"})
+
+
+def test_a_line_of_jsonl_that_is_not_json_is_marked(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(b'{"text": "a"}\n\n{"text": \n[1]\n{"text": "\xff"}\n{"text": "b"}')
+    assert [(line, broken) for line, _, broken in records_of(path)] == [
+        (1, None),
+        (3, Reason.BROKEN_RECORD),
+        (4, Reason.BROKEN_RECORD),
+        (5, Reason.BROKEN_ENCODING),
+        (6, None),
+    ]
+
+
+def test_parquet_gives_the_wanted_columns_alone(tmp_path):
+    table = pa.table({"id": ["a", "b"], "text": ["one", None], "other": [1, 2]})
+    pq.write_table(table, tmp_path / "posts.parquet")
+    assert records_of(tmp_path / "posts.parquet") == [
+        (1, {"id": "a", "text": "one"}, None),
+        (2, {"id": "b", "text": None}, None),
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_compressed_file_that_breaks_off_is_an_error_that_names_the_line(tmp_path, suffix):
+    content = "".join(f'{{"text": "{number}"}}\n' for number in range(100_000)).encode()
+    packed = gzip.compress(content) if suffix == "gz" else pa.Codec("zstd").compress(content, asbytes=True)
+    (tmp_path / f"posts.jsonl.{suffix}").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(UserError, match=rf"posts\.jsonl\.{suffix}: .*(breaks off|cannot be read)"):
+        records_of(tmp_path / f"posts.jsonl.{suffix}")
+
+
+@pytest.mark.parametrize("name", ["posts.xlsx", "posts", "posts.parquet.gz", "posts.csv.bz2"])
+def test_a_kind_of_file_that_is_not_known_is_an_error_with_the_kinds_that_are(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError, match=r"must end in one of \.csv"):
+        records_of(tmp_path / name)
+
+
+def test_parts_cover_every_row_once(tmp_path):
+    (tmp_path / "a.csv").write_text("text\n" + "x\n" * 25, encoding="utf-8")
+    (tmp_path / "b.csv").write_text("text\n", encoding="utf-8")
+    divide_archive({"a": tmp_path / "a.csv", "b": tmp_path / "b.csv"}, 10, tmp_path / "parts.json")
+    parts = json.loads((tmp_path / "parts.json").read_text(encoding="utf-8"))
+    assert [(part["shard"], part["first"], part["rows"]) for part in parts.values()] == [
+        ("a", 0, 10),
+        ("a", 10, 10),
+        ("a", 20, 5),
+        ("b", 0, 0),
+    ]
+
+
+def test_shards_of_one_name_in_two_folders_have_names_of_their_own():
+    assert name_shards(["2020/posts.csv.gz", "2021/posts.csv.gz", "x y/ä ö.jsonl"]) == {
+        "posts": "2020/posts.csv.gz",
+        "posts-2": "2021/posts.csv.gz",
+        "ä_ö": "x y/ä ö.jsonl",
+    }
