@@ -46,7 +46,8 @@ def build_grid(experiment: Experiment) -> Grid:
     Raises `UserError` where a declaration names a language that is not a train language.
     """
     expanded = imported_mixtures(experiment).values() if experiment.predictions else _expand(experiment)
-    mixtures = {mixture.name: mixture for mixture in expanded}
+    asked = map(Mixture, experiment.api.rows if experiment.api else ())
+    mixtures = {mixture.name: mixture for mixture in (*expanded, *asked)}
     if not mixtures:
         raise UserError("mixtures: none are declared; add for example 'monolingual: all' or 'all: true'")
     return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))

@@ -29,6 +29,8 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{EXPERIMENT.experiment}"
+# Rows that an endpoint answers, and how many examples each is given.
+API_ROWS = EXPERIMENT.api.rows if EXPERIMENT.api else {}
 # Predictions made elsewhere: there are no posts, no base, no adapters and no baselines.
 IMPORT = EXPERIMENT.predictions.imported if EXPERIMENT.predictions else None
 # The lab's small base needs no GPU and no more than a core; any other base takes the GPU, where there is one.
@@ -166,6 +168,11 @@ def baseline_posts(wildcards):
         posts_file(language)
         for language in mixture.all_languages or EXPERIMENT.languages.train
     ]
+
+
+def row_pattern(names):
+    """A wildcard's constraint to some of the mixtures; to nothing where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 # What a grid is made of before its tables; the tables' rules take these as inputs.

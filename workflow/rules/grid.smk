@@ -58,6 +58,8 @@ rule predict:
         f"{RESULTS}/logs/predict/{PREDICT_JOB}.log",
     benchmark:
         f"{RESULTS}/benchmarks/predict/{PREDICT_JOB}.tsv"
+    wildcard_constraints:
+        mixture=row_pattern(name for name in GRID.mixtures if name not in API_ROWS),
     conda:
         "../../envs/babelgrid.yaml"
     threads: MODEL_THREADS

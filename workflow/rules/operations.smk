@@ -60,12 +60,17 @@ if not IMPORT:
             snakefile=str(workflow.main_snakefile),
             benchmarks=f"{RESULTS}/benchmarks",
             grid=lambda wildcards: {
-                "rows": [[mixture_settings(name), seed] for name, seed in GRID.rows],
+                "rows": [
+                    [mixture_settings(name), seed]
+                    for name, seed in GRID.rows
+                    if name not in API_ROWS
+                ],
                 "budget": EXPERIMENT.mixtures.posts,
                 "epochs": EXPERIMENT.finetune.epochs,
                 "test_languages": list(GRID.test_languages),
                 "per_cell": EXPERIMENT.predict.per_cell,
             },
+            api=API_ROWS,
             workers={
                 "gpus": EXPERIMENT.machine.gpus if USES_GPU else None,
                 "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,

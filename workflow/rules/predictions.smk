@@ -4,6 +4,7 @@ if not IMPORT:
     include: "posts.smk"
     include: "base.smk"
     include: "grid.smk"
+    include: "api.smk"
 
 else:
 

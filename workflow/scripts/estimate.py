@@ -3,18 +3,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+from babelgrid.config.api import Api
+from babelgrid.config.cost import Cost
 from babelgrid.job import job
 from babelgrid.mixture import Mixture
+from babelgrid.operations.api_estimate import print_api_estimate
 from babelgrid.operations.estimate import Workers, count_jobs, print_estimate, read_speed
+from babelgrid.prices import price_of, read_prices
 
 with job(snakemake.log[0]), tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as config:
     json.dump(snakemake.params.config, config)
     config.flush()
     plan = [sys.executable, "-m", "snakemake", "-n", "--forceall", "--cores", "1", "--configfile", config.name]
     grid = snakemake.params.grid
+    counted = Path(snakemake.input.posts), Path(snakemake.input.tokens)
     print_estimate(
-        Path(snakemake.input.posts),
-        Path(snakemake.input.tokens),
+        *counted,
         Path(snakemake.input.base),
         read_speed(Path(snakemake.input.speed)),
         Path(snakemake.params.benchmarks),
@@ -26,3 +30,13 @@ with job(snakemake.log[0]), tempfile.NamedTemporaryFile("w", suffix=".json", enc
         jobs=count_jobs([*plan, "--snakefile", snakemake.params.snakefile]),
         workers=Workers(**snakemake.params.workers),
     )
+    if snakemake.params.api:
+        api = Api(**snakemake.config["api"])
+        prices = read_prices(Cost(**snakemake.config.get("cost", {})).prices)
+        print_api_estimate(
+            *counted,
+            rows=snakemake.params.api,
+            test_languages=grid["test_languages"],
+            price=price_of(api.model, api.base_url, api.dollars_per_million, prices),
+            max_tokens=api.max_tokens,
+        )

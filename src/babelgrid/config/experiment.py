@@ -6,8 +6,10 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from babelgrid.config.analysis import Exposure, Intervention, Plan, Score, View
+from babelgrid.config.api import Api
 from babelgrid.config.base import Base
 from babelgrid.config.classify import Classify
+from babelgrid.config.cost import Cost
 from babelgrid.config.fields import Language, Settings, Text
 from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.machine import Machine
@@ -59,6 +61,10 @@ class Experiment(Settings):
     """How one adapter is trained."""
     predict: Predict = Predict()
     """How test posts are scored."""
+    api: Api | None = None
+    """An endpoint that is asked the same test posts, as one more row of the grid. Off unless it is there."""
+    cost: Cost = Cost()
+    """What the ledger of costs is reckoned with."""
     classify: Classify | None = None
     """An archive of posts without labels, for the target `classify`."""
     score: Score = Score()
@@ -97,8 +103,8 @@ class Experiment(Settings):
             if missing:
                 raise ValueError(f"{' and '.join(missing)}: needed, unless predictions.import is there")
             return self
-        if self.classify:
-            raise ValueError("classify needs a base; it does not go with predictions.import")
+        if self.classify or self.api:
+            raise ValueError("classify and api need posts and a base; they do not go with predictions.import")
         if self.posts or self.base:
             raise ValueError("predictions.import stands instead of posts and base; take them out (null in an overlay)")
         if self.predictions.imported.columns.seed is None and len(self.seeds) > 1:
@@ -164,6 +170,13 @@ class Experiment(Settings):
                 key = spelling.strip().casefold()
                 if seen.setdefault(key, name) != name:
                     raise ValueError(f"labels: the spelling {spelling!r} belongs to both {seen[key]!r} and {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _take_examples_of_a_train_language(self) -> Self:
+        if self.api and self.api.examples not in {"own", *self.languages.train}:
+            allowed = ", ".join(["own", *self.languages.train])
+            raise ValueError(f"api.examples: {self.api.examples!r} is no train language. Allowed: {allowed}")
         return self
 
     @model_validator(mode="after")

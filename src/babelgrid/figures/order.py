@@ -26,6 +26,7 @@ def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[
     """
     groups: dict[str, list[str]] = {
         "Untuned": [],
+        "Asked, by API": [],
         "One language": [],
         "Two languages": [],
         "Sets of languages": [],
@@ -50,7 +51,7 @@ def cluster(matrix: pd.DataFrame) -> list[int]:
 
 def _kind(mixture: str, languages: set[str]) -> str:
     if not languages:
-        return "Untuned"
+        return "Asked, by API" if mixture.startswith("api-") else "Untuned"
     if "@" in mixture:
         return "With a dose (@posts)"
     if mixture == "all" or mixture.startswith("all-"):

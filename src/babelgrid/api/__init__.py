@@ -1,0 +1,1 @@
+"""Answers of an OpenAI-compatible endpoint to the grid's test posts."""

@@ -1,0 +1,217 @@
+"""Ask an endpoint many questions: a few at once, again where it fails, and never past the budget."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import openai
+import tenacity
+from tqdm import tqdm
+
+from babelgrid.api.ledger import Answer, Ledger, OverBudgetError, question_key
+from babelgrid.api.messages import Message, label_said, log_probabilities
+from babelgrid.config.api import Api
+from babelgrid.config.prompt import Label
+from babelgrid.errors import UserError
+from babelgrid.prices import Price
+
+log = logging.getLogger(__name__)
+
+
+class UnreadableError(Exception):
+    """A reply that is no chat completion."""
+
+
+LONGEST_PAUSE = 60.0
+# A token is a byte at least; what a chat format puts around a message is a few tokens.
+TOKENS_AROUND_A_MESSAGE = 16
+# Of these a later attempt may come through: too many requests, a server's fault, no connection, no answer in time, and
+# an answer that breaks off or is no JSON.
+TRANSIENT = (
+    openai.RateLimitError,
+    openai.InternalServerError,
+    openai.APIConnectionError,
+    openai.APIResponseValidationError,
+    httpx2.HTTPError,
+    json.JSONDecodeError,
+    UnreadableError,
+)
+
+
+@dataclass
+class Endpoint:
+    """An endpoint with its price, and what is done with it."""
+
+    settings: Api
+    price: Price
+    labels: Mapping[str, Label]
+    ledger: Ledger
+    seed: int
+    calls: int = 0
+    """Calls that were answered now, and not found in the ledger."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is sent beside the messages."""
+        asked = self.settings.top_logprobs
+        logprobs = {"logprobs": True, "top_logprobs": asked} if asked else {}
+        return {
+            "model": self.settings.model,
+            "max_tokens": self.settings.max_tokens,
+            "temperature": 0,
+            "seed": self.seed,
+            **logprobs,
+        }
+
+    def key_of(self, question: Sequence[Message]) -> str:
+        """Return the key of a question in the ledger."""
+        labels = {name: label.model_dump(mode="json") for name, label in self.labels.items()}
+        return question_key(question, {**self.parameters, "base_url": self.settings.base_url, "labels": labels})
+
+    def most_dollars(self, question: Sequence[Message]) -> float:
+        """Return what a call can cost at most."""
+        size = sum(len(message["content"].encode()) + TOKENS_AROUND_A_MESSAGE for message in question)
+        return self.price.of(size, self.settings.max_tokens)
+
+
+def ask(endpoint: Endpoint, questions: Sequence[Sequence[Message]], bar: "tqdm[None]") -> list[Answer]:
+    """Return the answer to each question, from the ledger where it is there.
+
+    Raises `UserError` where the budget would be passed, the endpoint refuses, or it fails at every attempt. What has
+    been answered until then is in the ledger, and is not asked again.
+    """
+    return asyncio.run(_ask_all(endpoint, questions, bar))
+
+
+async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], bar: "tqdm[None]") -> list[Answer]:
+    settings = endpoint.settings
+    key = os.environ.get(settings.key)
+    if not key and not _is_here(settings.base_url):
+        raise UserError(f"api.key: the environment variable {settings.key} is not set; put the endpoint's key there")
+    turns = asyncio.Semaphore(settings.concurrency)
+    client = openai.AsyncOpenAI(
+        api_key=key or "none", base_url=settings.base_url, timeout=settings.timeout, max_retries=0
+    )
+
+    failures: list[BaseException] = []
+
+    async def answer(question: Sequence[Message]) -> Answer | None:
+        async with turns:
+            if failures:  # those under way come to their end, as they are paid for; no new one begins
+                return None
+            try:
+                found = endpoint.ledger.find(endpoint.key_of(question))
+                if found is None:
+                    found = await _ask_once(client, endpoint, question)
+                    endpoint.calls += 1
+            except (openai.OpenAIError, OverBudgetError, *TRANSIENT) as error:
+                failures.append(error)
+                return None
+            bar.update(1)
+            return found
+
+    async with client:
+        answers = await asyncio.gather(*map(answer, questions))
+    answered = [found for found in answers if found is not None]
+    if failures:
+        raise UserError(_in_words(failures[0], endpoint, len(answered), len(questions))) from failures[0]
+    return answered
+
+
+async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Sequence[Message]) -> Answer:
+    """Ask a question that has no answer yet, several times if need be; every attempt is paid for."""
+    settings, most = endpoint.settings, endpoint.most_dollars(question)
+    attempts = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(TRANSIENT),
+        stop=tenacity.stop_after_attempt(settings.attempts),
+        wait=_pause,
+        reraise=True,
+    )
+    async for attempt in attempts:
+        with attempt:
+            number = endpoint.ledger.reserve(most)
+            start = time.monotonic()
+            try:
+                messages: Any = list(question)
+                reply = await client.chat.completions.create(messages=messages, **endpoint.parameters)
+                answer = _read(reply, endpoint, time.monotonic() - start, most)
+            except openai.APIStatusError as error:
+                endpoint.ledger.settle(number, 0.0)  # a request that is refused costs nothing
+                if not _is_filtered(error):
+                    raise
+                answer = Answer(None, log_probabilities(None, None, endpoint.labels), 0, 0, time.monotonic() - start, 0)
+            endpoint.ledger.settle(number, answer.dollars)
+            endpoint.ledger.keep(endpoint.key_of(question), answer)
+            return answer
+    raise AssertionError("tenacity ends by an answer or an exception")
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Return the seconds to wait: as the endpoint asks, else twice as long each time, with chance in it."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
+    if asked.replace(".", "", 1).isdigit():
+        return min(float(asked), LONGEST_PAUSE)
+    return float(tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE)(state))
+
+
+def _read(reply: Any, endpoint: Endpoint, seconds: float, most: float) -> Answer:
+    """Return what a reply means; where it does not say its tokens, it is taken to have cost the most."""
+    choices = getattr(reply, "choices", None)
+    if not isinstance(choices, list):
+        raise UnreadableError
+    choice = choices[0] if choices else None
+    message = getattr(choice, "message", None)
+    said = label_said(getattr(message, "content", None), endpoint.labels)
+    logp = log_probabilities(said, _first_tokens(choice), endpoint.labels)
+    used = getattr(reply, "usage", None)
+    prompt, completion = (int(getattr(used, name, None) or 0) for name in ("prompt_tokens", "completion_tokens"))
+    dollars = endpoint.price.of(prompt, completion) if prompt else most
+    return Answer(said, logp, prompt, completion, seconds, dollars)
+
+
+def _first_tokens(choice: Any) -> list[tuple[str, float]] | None:
+    """Return the likeliest first tokens that say something, with their log-probabilities."""
+    content = getattr(getattr(choice, "logprobs", None), "content", None) or []
+    for position in content:
+        if position.token.strip():
+            return [(top.token, float(top.logprob)) for top in position.top_logprobs or [position]]
+    return None
+
+
+def _is_filtered(error: openai.APIStatusError) -> bool:
+    """Say whether the endpoint refuses this very post, by its rules on content: that is an answer."""
+    return isinstance(error, openai.BadRequestError) and error.code == "content_filter"
+
+
+def _is_here(url: str) -> bool:
+    return httpx2.URL(url).host in {"127.0.0.1", "localhost", "::1"}
+
+
+def _in_words(error: BaseException, endpoint: Endpoint, answered: int, asked: int) -> str:
+    """Return what happened and what to do; nothing that was sent or came back is in it."""
+    settings = endpoint.settings
+    state = f"{answered} of {asked} posts are answered and kept"
+    if isinstance(error, OverBudgetError):
+        spent = f"{settings.budget:g} dollars (spent: {endpoint.ledger.spent():.4f})"
+        return f"api.budget: the next call might pass the {spent}. {state}; raise the budget and run again to go on"
+    times = f"{settings.attempts} times"
+    words: dict[type[BaseException], str] = {
+        openai.AuthenticationError: f"it does not take the key in {settings.key}",
+        openai.PermissionDeniedError: f"the key in {settings.key} may not do this",
+        openai.NotFoundError: f"it has no model {settings.model!r}, or no chat completions at this address",
+        openai.BadRequestError: "it refuses the request; try api.top_logprobs: 0, or another max_tokens",
+        openai.APITimeoutError: f"no answer within {settings.timeout:g} s, {times}",
+        openai.RateLimitError: f"it is busy, {times}; lower api.concurrency",
+        openai.APIConnectionError: f"no connection, {times}",
+        openai.APIStatusError: f"it fails, {times}",
+    }
+    said = next((text for kind, text in words.items() if isinstance(error, kind)), f"no answer can be read, {times}")
+    status = f" (status {error.status_code})" if isinstance(error, openai.APIStatusError) else ""
+    return f"api: {settings.base_url}: {said}{status}. {state}; run again to go on from there"

@@ -1,0 +1,74 @@
+"""What an endpoint is asked about a post, and what its answer means."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from babelgrid.config.prompt import Label, Prompt
+
+Message = dict[str, str]
+
+MARKS = " \t\r\n\"'`*.,:;!?()[]"
+
+
+def messages_for(
+    text: str, language: str, examples: pd.DataFrame, prompt: Prompt, labels: Mapping[str, Label]
+) -> list[Message]:
+    """Return the messages: the allowed answers, each example with its answer, and the post.
+
+    examples: posts with columns language, text, label. The prompt is the experiment's own, without its chat template.
+    """
+    allowed = ", ".join(label.answer.strip() for label in labels.values())
+    messages = [{"role": "system", "content": f"Answer with one of these and nothing else: {allowed}"}]
+    for example in examples.itertuples():
+        messages.append(_question(str(example.text), str(example.language), prompt))
+        messages.append({"role": "assistant", "content": labels[str(example.label)].answer.strip()})
+    return [*messages, _question(text, language, prompt)]
+
+
+def _question(text: str, language: str, prompt: Prompt) -> Message:
+    before, after = prompt.template_for(language).split("{text}")
+    return {"role": "user", "content": before + text + after}
+
+
+def label_said(answer: str | None, labels: Mapping[str, Label]) -> str | None:
+    """Return the label that an answer says, or None: no answer, another word, or more than one label.
+
+    It is said by its answer, its name or an alias, whatever the case and the marks around it; or by the first of them
+    in a sentence that holds no other label.
+    """
+    spellings = {_fold(word): name for name, label in labels.items() for word in (label.answer, name, *label.aliases)}
+    folded = _fold(answer or "")
+    if folded in spellings:
+        return spellings[folded]
+    words = "|".join(map(re.escape, spellings))
+    said = {spellings[word] for word in re.findall(rf"(?<!\w)(?:{words})(?!\w)", folded)}
+    return said.pop() if len(said) == 1 else None
+
+
+def log_probabilities(
+    said: str | None, tokens: Sequence[tuple[str, float]] | None, labels: Mapping[str, Label]
+) -> list[float]:
+    """Return the natural log-probability of each label; -inf for all where nothing was said.
+
+    tokens: the likeliest first tokens of the answer with their log-probabilities, as far as the endpoint gives any. A
+    label has the probability of the tokens that its answer, and no other's, begins with. Where that does not agree
+    with what was said, or there are no tokens, the label that was said has all probability.
+    """
+    if said is None:
+        return [-math.inf] * len(labels)
+    answers = {name: _fold(label.answer) for name, label in labels.items()}
+    shares = dict.fromkeys(labels, 0.0)
+    for token, logp in tokens or []:
+        begun = [name for name, answer in answers.items() if _fold(token) and answer.startswith(_fold(token))]
+        if len(begun) == 1 and -math.inf < logp <= 0:
+            shares[begun[0]] += math.exp(logp)
+    if max(shares, key=shares.__getitem__) != said or not 0 < sum(shares.values()) <= 1 + 1e-6:
+        shares = {name: float(name == said) for name in labels}
+    return [math.log(share) if share else -math.inf for share in shares.values()]
+
+
+def _fold(text: str) -> str:
+    return text.strip(MARKS).casefold()

@@ -1,0 +1,102 @@
+"""A row of the grid that an endpoint answers: the files that `predict` would write, and what they took."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+import pandas as pd
+
+from babelgrid.api.ask import Endpoint, ask
+from babelgrid.api.ledger import Answer
+from babelgrid.api.messages import Message, messages_for
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.files import provenance, read_parquet, write_json, write_parquet
+from babelgrid.mixture import Mixture
+from babelgrid.posts.sample import read_train_posts, sample_posts
+from babelgrid.terminal import progress_bar
+from babelgrid.usage import Usage, working
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is the same for all posts of a row. shots: examples before the post; train: posts that they come from."""
+
+    prompt: Prompt
+    labels: Mapping[str, Label]
+    shots: int
+    train: Mapping[str, Path]
+    """The posts files of the train languages, which give examples."""
+    examples: str
+    """Their language, or `own`: that of the post, English (or else the first) where it is no train language."""
+
+
+def ask_row(
+    endpoint: Endpoint,
+    question: Question,
+    posts: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    details: Path,
+    usage: Usage,
+) -> None:
+    """Write each language's predictions on its test posts, as `model.predict` does, and in `details` what they took.
+
+    predicted is null, and every logp_<label> -inf, where no label was said: such a post counts as wrong.
+    details: JSON with model, posts, calls (of now), unparsable, tokens, dollars, latency; but for `calls`, over all
+    answers, wherever they come from.
+    """
+    usage.device = endpoint.settings.base_url
+    answers: list[Answer] = []
+    for language, path in posts.items():
+        test = read_parquet(path, ["id", "text", "label", "split"]).query("split == 'test'").reset_index(drop=True)
+        questions = questions_about(test["text"].tolist(), language, question, endpoint.seed)
+        with working(usage), progress_bar(len(questions), 0, " posts") as bar:
+            own = ask(endpoint, questions, bar)
+        silent = sum(answer.label is None for answer in own)
+        log.info("%s: %d posts, %d of them without a label in the answer", language, len(own), silent)
+        table = pd.DataFrame({"id": test["id"], "gold": test["label"], "predicted": [answer.label for answer in own]})
+        for column, label in enumerate(question.labels):
+            table[f"logp_{label}"] = [answer.logp[column] for answer in own]
+        record = {"api": endpoint.settings.model_dump(mode="json"), "prompt": question.prompt.model_dump(mode="json")}
+        write_parquet(outputs[language], table, provenance({**record, "shots": question.shots}, [path]))
+        answers += own
+    usage.posts = len(answers)
+    usage.tokens = sum(answer.prompt_tokens + answer.completion_tokens for answer in answers)
+    write_json(details, _describe(endpoint, answers))
+
+
+def questions_about(texts: list[str], language: str, question: Question, seed: int) -> list[list[Message]]:
+    """Return the messages about each text in a language."""
+    examples = _examples(language, question, seed)
+    return [messages_for(text, language, examples, question.prompt, question.labels) for text in texts]
+
+
+def _examples(language: str, question: Question, seed: int) -> pd.DataFrame:
+    """Take the first posts of a language's seeded order, which has the labels in their proportions."""
+    if not question.shots:
+        return pd.DataFrame(columns=["language", "text", "label"])
+    wanted = language if question.examples == "own" else question.examples
+    source = next((name for name in (wanted, "en") if name in question.train), next(iter(question.train)))
+    mixture = Mixture("examples", (source,), allocation=((source, question.shots),))
+    return sample_posts(read_train_posts({source: question.train[source]}), mixture, seed, None)
+
+
+def _describe(endpoint: Endpoint, answers: list[Answer]) -> dict[str, object]:
+    latencies = sorted(answer.seconds for answer in answers)
+    tenths = quantiles(latencies, n=10, method="inclusive") if len(latencies) > 1 else latencies * 9
+    return {
+        "model": endpoint.settings.model,
+        "base_url": endpoint.settings.base_url,
+        "posts": len(answers),
+        "calls": endpoint.calls,
+        "unparsable": sum(answer.label is None for answer in answers),
+        "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+        "completion_tokens": sum(answer.completion_tokens for answer in answers),
+        "dollars": sum(answer.dollars for answer in answers),
+        "latency_seconds": {"median": tenths[4], "p90": tenths[8], "max": latencies[-1]} if latencies else None,
+        "concurrency": endpoint.settings.concurrency,
+        "price_source": endpoint.price.source,
+    }

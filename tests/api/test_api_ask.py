@@ -1,0 +1,212 @@
+"""An endpoint that is busy, fails, hangs or talks nonsense costs time, never a post, a key or a dollar too many."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from endpoint import endpoint, said
+
+from babelgrid.api import ask as asking
+from babelgrid.api.ask import Endpoint, ask
+from babelgrid.api.ledger import Ledger
+from babelgrid.config.api import Api
+from babelgrid.config.prompt import Label
+from babelgrid.errors import UserError
+from babelgrid.prices import Price
+from babelgrid.terminal import progress_bar
+
+LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
+FREE = Price(0.0, 0.0, "free")
+
+
+def questions(count):
+    return [[{"role": "user", "content": f"a secret post, number {number}"}] for number in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "planted-key-5f2c9e")
+    plain = asking._pause
+    monkeypatch.setattr(asking, "_pause", lambda state: min(plain(state), 0.3))
+
+
+@contextmanager
+def asked(behave, tmp_path, price=FREE, **settings):
+    with endpoint(behave) as server:
+        api = Api(model="m", base_url=server.url, **{"budget": 0, "timeout": 5, "attempts": 3, **settings})
+        yield server, lambda: Endpoint(api, price, LABELS, Ledger(tmp_path / "ledger.sqlite", api.budget), 1)
+
+
+def labels(made, count):
+    with progress_bar(count, 0, "") as bar:
+        return [answer.label for answer in ask(made, questions(count), bar)]
+
+
+def first_then_pro(*first):
+    """Behave in some way at the first calls, and answer afterwards."""
+    return lambda call, _: first[call] if call < len(first) else (200, {}, said("pro"))
+
+
+def test_answers_come_in_the_order_of_the_posts_and_a_rerun_makes_no_call(tmp_path):
+    def behave(_, request):
+        number = int(request["messages"][-1]["content"].split()[-1])
+        time.sleep(0.05)
+        return 200, {}, said(["pro", "anti", "hm"][number % 3], top={"pro": 0.7, "anti": 0.3})
+
+    with asked(behave, tmp_path, concurrency=4) as (server, make):
+        first = make()
+        assert labels(first, 30) == ["pro", "anti", None] * 10
+        assert (first.calls, len(server.requests), server.most_at_once) == (30, 30, 4)
+        again = make()
+        assert labels(again, 31)[:30] == ["pro", "anti", None] * 10
+        assert (again.calls, len(server.requests)) == (1, 31)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        (429, {"Retry-After": "0.2"}, '{"error": {"message": "busy"}}'),
+        (500, {}, "oh no"),
+        (503, {}, ""),
+        (200, {"Content-Length": "5000"}, said("pro")),
+        (200, {}, said("pro")[:40]),
+        (200, {"Content-Type": "text/html"}, "<html>hello</html>"),
+        (200, {}, "[]"),
+        (200, {}, "{}"),
+        (200, {}, b"\xff\xfe"),
+    ],
+    ids=["429", "500", "503", "truncated", "half JSON", "HTML", "a list", "an empty object", "no UTF-8"],
+)
+def test_a_trouble_that_passes_costs_an_attempt_and_no_answer(tmp_path, trouble):
+    with asked(first_then_pro(trouble, trouble), tmp_path) as (server, make):
+        assert labels(make(), 1) == ["pro"]
+        assert len(server.requests) == 3
+
+
+def test_an_endpoint_that_says_when_to_come_again_is_waited_for(tmp_path):
+    with asked(first_then_pro((429, {"Retry-After": "0.25"}, "{}")), tmp_path) as (_, make):
+        start = time.monotonic()
+        labels(make(), 1)
+        assert 0.25 <= time.monotonic() - start < 3
+
+
+def test_an_endpoint_that_hangs_is_asked_again(tmp_path):
+    with asked(first_then_pro(2.0), tmp_path, timeout=0.3) as (server, make):
+        assert labels(make(), 1) == ["pro"]
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ((429, {"Retry-After": "0"}, "{}"), "it is busy, 3 times"),
+        ((500, {}, "secret post"), r"it fails, 3 times \(status 500\)"),
+        ((401, {}, '{"error": {"message": "planted-key"}}'), "does not take the key in OPENAI_API_KEY"),
+        ((404, {}, "{}"), "it has no model 'm'"),
+        ((400, {}, '{"error": {"message": "secret post"}}'), "top_logprobs: 0"),
+        ((200, {}, "{"), "no answer can be read, 3 times"),
+        (2.0, "no answer within 0.3 s, 3 times"),
+    ],
+)
+def test_a_trouble_that_stays_is_one_error_and_what_was_answered_is_kept(tmp_path, trouble, words):
+    def behave(call, _):
+        return (200, {}, said("pro")) if call < 2 else trouble
+
+    with asked(behave, tmp_path, timeout=0.3, concurrency=1) as (server, make):
+        with pytest.raises(UserError, match=words) as error:
+            labels(make(), 5)
+        assert "2 of 5 posts are answered" in str(error.value)
+        assert "secret" not in str(error.value)
+        assert "planted" not in str(error.value)
+        assert len(server.requests) >= 3
+
+
+def test_a_post_that_the_endpoint_refuses_by_its_rules_has_no_label_and_the_rest_goes_on(tmp_path):
+    refused = (400, {}, '{"error": {"code": "content_filter", "message": "no"}}')
+    with asked(first_then_pro(refused), tmp_path, concurrency=1) as (server, make):
+        assert labels(make(), 3) == [None, "pro", "pro"]
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_the_budget_is_never_passed_and_more_budget_goes_on_from_there(tmp_path, concurrency):
+    price = Price(prompt=1e4, completion=1e4, source="a list")  # a cent a token
+
+    def behave(call, _):
+        return (500, {}, "") if call % 7 == 3 else (200, {}, said("pro", tokens=(10, 1)))
+
+    with asked(behave, tmp_path, price, budget=5.0, concurrency=concurrency) as (server, make):
+        with pytest.raises(UserError, match=r"api\.budget: .* pass the 5 dollars"):
+            labels(make(), 200)
+        spent = 0.11 * sum(call % 7 != 3 for call in range(len(server.requests)))
+        assert 2.0 < spent <= 5.0
+        before = len(server.requests)
+        with pytest.raises(UserError, match=r"api\.budget"):
+            labels(make(), 200)
+        assert 0.11 * sum(call % 7 != 3 for call in range(len(server.requests))) <= 5.0
+        assert len(server.requests) - before <= 20
+
+
+def test_an_answer_that_never_came_counts_against_the_budget(tmp_path):
+    price = Price(prompt=1e4, completion=0.0, source="a list")
+    with asked(lambda *_: 2.0, tmp_path, price, budget=2.0, timeout=0.2, concurrency=1) as (server, make):
+        with pytest.raises(UserError, match=r"api\.budget|no answer within"):
+            labels(make(), 50)
+        made = make()
+        assert 0 < made.ledger.spent() <= 2.0
+        assert made.ledger.spent() == pytest.approx(len(server.requests) * made.most_dollars(questions(1)[0]))
+
+
+def test_without_its_key_an_endpoint_elsewhere_is_not_called(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    api = Api(model="m", base_url="https://example.invalid/v1", budget=1)
+    made = Endpoint(api, FREE, LABELS, Ledger(tmp_path / "ledger.sqlite", 1), 1)
+    with pytest.raises(UserError, match="the environment variable OPENAI_API_KEY is not set"):
+        labels(made, 1)
+
+
+def test_no_post_no_answer_and_no_key_is_kept(tmp_path):
+    with asked(lambda *_: (200, {}, said("you said: a secret post, pro")), tmp_path) as (server, make):
+        made = make()
+        assert labels(made, 3) == ["pro"] * 3
+        made.ledger.close()
+        assert server.keys == {"Bearer planted-key-5f2c9e"}
+    for path in tmp_path.rglob("*"):
+        content = path.read_bytes()
+        assert b"secret" not in content
+        assert b"you said" not in content
+        assert b"planted" not in content
+
+
+def test_a_killed_job_goes_on_from_what_was_answered(tmp_path):
+    script = (
+        "import sys, json; from test_api_ask import *; "
+        "api = Api(model='m', base_url=sys.argv[1], budget=0, concurrency=2); "
+        "labels(Endpoint(api, FREE, LABELS, Ledger(Path(sys.argv[2]), 0), 1), 40)"
+    )
+
+    def behave(call, _):
+        time.sleep(0.02)
+        return 200, {}, said("pro")
+
+    with asked(behave, tmp_path, concurrency=2) as (server, make):
+        root = Path(__file__).parents[2]
+        command = [sys.executable, "-c", script, server.url, str(tmp_path / "ledger.sqlite")]
+        paths = [str(root / "src"), str(root / "tests/api"), str(root / "tests")]
+        process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+        while len(server.requests) < 15:
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        killed_after = len(server.requests)
+        made = make()
+        assert labels(made, 40) == ["pro"] * 40
+        assert made.calls <= 40 - (killed_after - 2)
+        assert len({json.dumps(request["messages"]) for request in server.requests}) == 40

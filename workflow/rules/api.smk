@@ -1,0 +1,39 @@
+# A row of the grid that an OpenAI-compatible endpoint answers: no GPU, and where Snakemake runs, as nodes have no network.
+
+
+ASKED = EXPERIMENT.api.what_is_asked if EXPERIMENT.api else {}
+
+
+localrules:
+    ask_api,
+
+
+rule ask_api:
+    input:
+        posts=[posts_file(language) for language in GRID.test_languages],
+        train=[posts_file(language) for language in EXPERIMENT.languages.train],
+        checks=ancient(f"{RESULTS}/posts/checked.json"),
+    output:
+        predictions=[
+            ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
+            for language in GRID.test_languages
+        ],
+        details=f"{RESULTS}/api/{{mixture}}/seed{{seed}}.json",
+        usage=usage_file("predict/{mixture}/seed{seed}"),
+    # Where `status` looks for the log of a row's predictions.
+    log:
+        f"{RESULTS}/logs/predict/{{mixture}}/seed{{seed}}.log",
+    wildcard_constraints:
+        mixture=row_pattern(API_ROWS),
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("ask_api"),
+        # The rest of the block changes how an endpoint is asked and no answer: the script takes it from the config.
+        settings={**settings("prompt", "labels"), "api": ASKED},
+        shots=lambda wildcards: API_ROWS[wildcards.mixture],
+        train=list(EXPERIMENT.languages.train),
+        ledger=f"{RESULTS}/api/ledger.sqlite",
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/ask_api.py"

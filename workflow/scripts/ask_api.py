@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from babelgrid.api.ask import Endpoint
+from babelgrid.api.ledger import Ledger
+from babelgrid.api.row import Question, ask_row
+from babelgrid.config.api import Api
+from babelgrid.config.cost import Cost
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.job import job
+from babelgrid.prices import price_of, read_prices
+from babelgrid.usage import measured
+
+with job(snakemake.log[0]), measured(snakemake.output.usage) as usage:
+    blocks = snakemake.params.settings
+    labels = {name: Label(**label) for name, label in blocks["labels"].items()}
+    api = Api(**snakemake.config["api"])
+    prices = read_prices(Cost(**snakemake.config.get("cost", {})).prices)
+    price = price_of(api.model, api.base_url, api.dollars_per_million, prices)
+    train = dict(zip(snakemake.params.train, map(Path, snakemake.input.train), strict=True))
+    ask_row(
+        Endpoint(api, price, labels, Ledger(Path(snakemake.params.ledger), api.budget), snakemake.params.seed),
+        Question(Prompt(**blocks["prompt"]), labels, snakemake.params.shots, train, api.examples),
+        {Path(path).stem: Path(path) for path in snakemake.input.posts},
+        {Path(path).stem: Path(path) for path in snakemake.output.predictions},
+        Path(snakemake.output.details),
+        usage,
+    )
