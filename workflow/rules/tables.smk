@@ -11,6 +11,10 @@ TABLES = [
 if IMPORT and IMPORT.columns.part:
     TABLES.append(f"{RESULTS}/tables/parts.csv")
 
+if not IMPORT:
+
+    include: "cost.smk"
+
 
 localrules:
     score_cells,

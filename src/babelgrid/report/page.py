@@ -36,6 +36,7 @@ FURTHER = {
     "transfer": "Every cell with its gap and gain",
     "comparisons": "Paired comparisons",
     "classes": "Precision, recall and F1 of every class",
+    "cost_ratios": "How many times faster and cheaper, with the numbers that each ratio comes from",
 }
 """Tables that the page shows where they are, and the titles that it gives them."""
 _MOST_ROWS = 400
@@ -97,6 +98,9 @@ def write_report(
         "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],
         "data_sheet": data_sheet(read_json(posts_report)) if posts_report else [],
         "cost": cost(benchmarks),
+        "ledger": _results(
+            "cost", "Speed and price of each model (dollars per million posts, without start-up)", tables
+        ),
         "provenance": [provenance_table(read_json(base) if base else {}, record), hashes_table(record)],
         "config": config,
     }

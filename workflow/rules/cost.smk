@@ -1,0 +1,32 @@
+# The ledger: what each model of the grid took, and what a million posts cost with it.
+include: "usage.smk"
+
+
+localrules:
+    tabulate_cost,
+
+
+rule tabulate_cost:
+    input:
+        usage=sum([*PREDICT_USAGE.values(), *FINETUNE_USAGE.values()], []),
+        asked=sum(ASKED_DETAILS.values(), []),
+        prices=EXPERIMENT.cost.prices or [],
+    output:
+        cost=ensure(f"{RESULTS}/tables/cost.csv", non_empty=True),
+        ratios=ensure(f"{RESULTS}/tables/cost_ratios.csv", non_empty=True),
+    log:
+        f"{RESULTS}/logs/tabulate_cost.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("tabulate_cost"),
+        predicted=PREDICT_USAGE,
+        trained=FINETUNE_USAGE,
+        asked=ASKED_DETAILS,
+        settings=settings("cost"),
+        dollars_per_hour=EXPERIMENT.machine.dollars_per_hour,
+    script:
+        "../scripts/tabulate_cost.py"
+
+
+TABLES += [f"{RESULTS}/tables/cost.csv", f"{RESULTS}/tables/cost_ratios.csv"]

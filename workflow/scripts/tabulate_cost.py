@@ -1,0 +1,22 @@
+from pathlib import Path
+
+from babelgrid.analysis.cost import Assumptions, chosen_prices, tabulate_cost
+from babelgrid.config.cost import Cost
+from babelgrid.job import job
+from babelgrid.prices import read_prices
+
+with job(snakemake.log[0]):
+    cost = Cost(**snakemake.params.settings["cost"])
+    tabulate_cost(
+        snakemake.params.predicted,
+        snakemake.params.trained,
+        snakemake.params.asked,
+        Assumptions(
+            snakemake.params.dollars_per_hour,
+            cost.dollars_per_kwh,
+            cost.watts,
+            chosen_prices(cost.references, read_prices(cost.prices)),
+        ),
+        Path(snakemake.output.cost),
+        Path(snakemake.output.ratios),
+    )
