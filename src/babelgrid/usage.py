@@ -67,7 +67,7 @@ def _start_tracker() -> Any:
         from codecarbon import OfflineEmissionsTracker
     except ImportError as error:
         raise UserError(
-            "machine.energy needs codecarbon, which is not installed: pip install -r envs/requirements-energy.txt"
+            "machine.energy needs codecarbon, which is not installed: pip install codecarbon"
         ) from error
     # Energy alone is taken from it, so the country, which it turns into grams of CO2, does not matter.
     tracker = OfflineEmissionsTracker(

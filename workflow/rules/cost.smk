@@ -2,8 +2,13 @@
 include: "usage.smk"
 
 
+TABLES += [f"{RESULTS}/tables/cost.csv", f"{RESULTS}/tables/cost_ratios.csv"]
+FIGURES += expand(f"{RESULTS}/figures/cost.{{format}}", format=FORMATS)
+
+
 localrules:
     tabulate_cost,
+    draw_cost,
 
 
 rule tabulate_cost:
@@ -29,4 +34,24 @@ rule tabulate_cost:
         "../scripts/tabulate_cost.py"
 
 
-TABLES += [f"{RESULTS}/tables/cost.csv", f"{RESULTS}/tables/cost_ratios.csv"]
+rule draw_cost:
+    input:
+        style=STYLE_FILE,
+        cost=f"{RESULTS}/tables/cost.csv",
+    output:
+        **{kind: f"{RESULTS}/figures/cost.{kind}" for kind in FORMATS if kind != "svg"},
+        svg=report(
+            f"{RESULTS}/figures/cost.svg",
+            caption="../report/cost.rst",
+            category="cost",
+            labels={"figure": "cost"},
+        ),
+    log:
+        f"{RESULTS}/logs/draw_cost.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("draw_cost"),
+        look={"note": NOTE, "width": WIDTH},
+    script:
+        "../scripts/draw_cost.py"

@@ -197,3 +197,9 @@ rule draw_curves:
         look={"note": NOTE, "width": WIDTH},
     script:
         "../scripts/draw_curves.py"
+
+
+# With figures of its own, and where there are jobs that took anything.
+if not IMPORT:
+
+    include: "cost.smk"

@@ -11,10 +11,6 @@ TABLES = [
 if IMPORT and IMPORT.columns.part:
     TABLES.append(f"{RESULTS}/tables/parts.csv")
 
-if not IMPORT:
-
-    include: "cost.smk"
-
 
 localrules:
     score_cells,

@@ -19,4 +19,4 @@ class Machine(Settings):
     dollars_per_hour: float | None = Field(default=None, ge=0)
     """Price of an hour of one GPU (or of the machine, where there is none), for `estimate`; null leaves it out."""
     energy: bool = False
-    """Record the energy that each job with the model takes, as codecarbon measures or estimates it (docs/cost.md)."""
+    """Record the energy that each job with the model takes, as codecarbon measures or estimates it (docs/use.md)."""

@@ -45,8 +45,8 @@ def words_of(device: Device) -> str:
 
 
 def name_of(device: Device) -> str:
-    """Return a device's name for people, such as `NVIDIA A100-SXM4-80GB` or `CPU, 1 threads`."""
-    return torch.cuda.get_device_name() if device.name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    """Return a device's name for people, such as `NVIDIA A100-SXM4-80GB` or `CPU, threads: 1`."""
+    return torch.cuda.get_device_name() if device.name == "cuda" else f"CPU, threads: {torch.get_num_threads()}"
 
 
 def note_device(usage: Usage, device: Device) -> None:

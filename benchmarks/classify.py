@@ -1,0 +1,84 @@
+"""How much of pure scoring is left when an archive is read, cleaned, tokenised, scored and written.
+
+`python -m benchmarks.classify` after `make run`: one thread scores, as in the workflow; both sides have the same posts.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+from babelgrid.config.base import Base, LabBase
+from babelgrid.config.classify import ArchiveColumns, Classify, LabArchive
+from babelgrid.config.finetune import Predict
+from babelgrid.config.load import read_experiment
+from babelgrid.files import read_json
+from babelgrid.job import limit_threads
+from babelgrid.lab.archive import write_lab_archive
+from babelgrid.model.classify import Classified, Classifier, classify
+from babelgrid.model.predict import load_adapted
+from babelgrid.model.score import label_log_probabilities
+from babelgrid.prompts.answers import label_paths
+from babelgrid.prompts.archive import Archive, Slice, read_groups
+from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.usage import Usage
+from benchmarks.measure import write_result
+
+ADAPTER = Path("results/lab/adapters/all/seed0")
+BASE = Path("results/lab/base.json")
+
+
+def main() -> None:
+    """Let both sides take turns, and report posts per second of each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    limit_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        archive, classifier = prepare(Path(folder), arguments.rows)
+        rounds = [
+            (whole(archive, classifier, Path(folder)), pure(archive, classifier)) for _ in range(arguments.repeats)
+        ]
+    rows = [{"whole": w, "pure": p, "share": w / p} for w, p in rounds]
+    write_result("classify", {"rows": arguments.rows, "rounds": rows})
+    for row in rows:
+        print(f"whole: {row['whole']:.0f} posts/s, pure scoring: {row['pure']:.0f} posts/s, share: {row['share']:.2f}")
+
+
+def prepare(folder: Path, rows: int) -> tuple[Archive, Classifier]:
+    """Write an archive of one shard and name what it is classified with."""
+    write_lab_archive(LabArchive(rows=rows, shards=1), 1, 0, folder / "shard.csv.gz", folder / "counts.json")
+    experiment = read_experiment("config/config.yaml")
+    settings = Classify(input=["x"], adapter="all", columns=ArchiveColumns(id="id", language="language"))
+    tokenizer = read_json(BASE)["folder"]
+    archive = Archive(Slice(folder / "shard.csv.gz"), settings, {}, experiment.prompt, tokenizer)
+    base = Base(lab=LabBase())
+    return archive, Classifier(BASE, base, ADAPTER, experiment.labels, Predict(), "lab/all/seed0")
+
+
+def whole(archive: Archive, classifier: Classifier, folder: Path) -> float:
+    """Return posts per second of the whole job, from the loaded base to the last group."""
+    usage = Usage()
+    out = Classified(folder / "posts.parquet", folder / "rejected.csv", folder / "counted.json")
+    classify(archive, classifier, out, folder / "kept", code="", usage=usage)
+    return usage.posts / usage.work_seconds
+
+
+def pure(archive: Archive, classifier: Classifier) -> float:
+    """Return posts per second of scoring alone: prompts that are tokenised already, each once."""
+    groups = list(read_groups(archive))
+    tokenizer = load_tokenizer(archive.tokenizer)
+    model = load_adapted(classifier.base_path, classifier.adapter, classifier.base)
+    paths = label_paths(archive.prompt, classifier.labels, "en", tokenizer)
+    start = time.monotonic()
+    posts = 0
+    for group in groups:
+        prompts = [tokens for _, tokens in group.prompts.values()]
+        posts += len(label_log_probabilities(model, prompts, paths, classifier.settings.tokens_per_batch))
+    return posts / (time.monotonic() - start)
+
+
+if __name__ == "__main__":
+    main()
