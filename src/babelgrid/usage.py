@@ -66,9 +66,7 @@ def _start_tracker() -> Any:
     try:
         from codecarbon import OfflineEmissionsTracker
     except ImportError as error:
-        raise UserError(
-            "machine.energy needs codecarbon, which is not installed: pip install codecarbon"
-        ) from error
+        raise UserError("machine.energy needs codecarbon, which is not installed: pip install codecarbon") from error
     # Energy alone is taken from it, so the country, which it turns into grams of CO2, does not matter.
     tracker = OfflineEmissionsTracker(
         country_iso_code="DEU", save_to_file=False, log_level="error", tracking_mode="process", allow_multiple_runs=True
