@@ -70,7 +70,9 @@ def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
         for view in ("topic", "stance")
         for kind in ("pdf", "svg", "png", "csv")
     }
-    assert names == expected | {f"learning_curves.{kind}" for kind in ("pdf", "svg", "png", "csv")}
+    for figure in ("learning_curves", "cost"):
+        expected |= {f"{figure}.{kind}" for kind in ("pdf", "svg", "png", "csv")}
+    assert names == expected
 
 
 def test_the_page_and_the_printed_matrix_are_there(checkout):
@@ -137,7 +139,7 @@ def test_the_report_holds_every_figure_with_its_caption(checkout, tmp_path):
     result = checkout.snakemake("--report", str(tmp_path / "report.html"))
     assert result.returncode == 0, result.stderr[-3000:]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for name in (*(f"{figure}_topic.svg" for figure in FIGURES), "learning_curves.svg"):
+    for name in (*(f"{figure}_topic.svg" for figure in FIGURES), "learning_curves.svg", "cost.svg"):
         assert name in page
     assert "constructed world" in page
 

@@ -61,7 +61,7 @@ def test_a_plotting_edit_redraws_those_figures_only(checkout, edited):
 
 def test_an_edit_of_the_style_redraws_all_figures_and_the_report_alone(checkout, edited):
     edited("src/babelgrid/figures/style.py")
-    assert checkout.planned() == {**FIGURES, "draw_curves": 1, **REPORT}
+    assert checkout.planned() == {**FIGURES, "draw_curves": 1, "draw_cost": 1, **REPORT}
 
 
 def test_an_edit_of_the_scores_trains_nothing(checkout, edited):
