@@ -155,7 +155,7 @@ def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first:
                 progress.tell(group, len(new), sum(len(tokens) for _, tokens in new.values()))
         seen.close()
         progress.end()
-    usage.posts, usage.tokens = progress.rows, progress.tokens
+    usage.posts, usage.tokens = progress.posts, progress.tokens
     note_device(usage, choose_device())
 
 
@@ -247,7 +247,7 @@ class Progress:
 
     def __init__(self, read: int) -> None:
         """Start the clock. read: rows that were read before."""
-        self.read, self.rows, self.scored, self.tokens = read, 0, 0, 0
+        self.read, self.rows, self.posts, self.scored, self.tokens = read, 0, 0, 0, 0
         self._start = self._last = time.monotonic()
         self._bar = progress_bar(100, 0, " %")
 
@@ -256,6 +256,7 @@ class Progress:
         now = time.monotonic()
         self.read += group.read
         self.rows += group.read
+        self.posts += len(group.rows)
         self.scored += scored
         self.tokens += tokens
         self._bar.update(round(100 * group.done) - self._bar.n)
