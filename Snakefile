@@ -17,6 +17,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/operations.smk"
 include: "workflow/rules/classify.smk"
+include: "workflow/rules/release.smk"
 
 
 localrules:

@@ -140,8 +140,9 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
         folder = Path(parent) / path.name
         folder.mkdir()
         fill(folder)
-        for file in folder.iterdir():
-            file.chmod(0o644)
+        for file in folder.rglob("*"):
+            if file.is_file():
+                file.chmod(0o644)
         with publishing():
             shutil.rmtree(path, ignore_errors=True)
             folder.replace(path)

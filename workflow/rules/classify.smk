@@ -4,9 +4,6 @@ include: "archive.smk"
 
 localrules:
     classify,
-    prefetch_adapter,
-    divide_archive,
-    count_classified,
 
 
 rule classify:
@@ -15,6 +12,11 @@ rule classify:
 
 
 if CLASSIFY:
+
+    localrules:
+        prefetch_adapter,
+        divide_archive,
+        count_classified,
 
     rule generate_archive:
         input:

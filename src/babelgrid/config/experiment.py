@@ -17,6 +17,7 @@ from babelgrid.config.mixtures import Mixtures
 from babelgrid.config.posts import Posts
 from babelgrid.config.predictions import Predictions
 from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.release import Release
 from babelgrid.config.report import Figures, Report
 from babelgrid.errors import nearest
 
@@ -67,6 +68,8 @@ class Experiment(Settings):
     """What the ledger of costs is reckoned with."""
     classify: Classify | None = None
     """An archive of posts without labels, for the target `classify`."""
+    release: Release | None = None
+    """Adapters that are made ready for others, for the target `release`."""
     score: Score = Score()
     """How cells are scored."""
     exposure: Exposure = Exposure()
@@ -103,8 +106,8 @@ class Experiment(Settings):
             if missing:
                 raise ValueError(f"{' and '.join(missing)}: needed, unless predictions.import is there")
             return self
-        if self.classify or self.api:
-            raise ValueError("classify and api need posts and a base; they do not go with predictions.import")
+        if self.classify or self.api or self.release:
+            raise ValueError("classify, api and release need posts and a base: they do not go with predictions.import")
         if self.posts or self.base:
             raise ValueError("predictions.import stands instead of posts and base; take them out (null in an overlay)")
         if self.predictions.imported.columns.seed is None and len(self.seeds) > 1:

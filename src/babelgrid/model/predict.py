@@ -17,7 +17,7 @@ from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import provenance, read_json, read_parquet, write_parquet
-from babelgrid.model.base import choose_device, load_base, note_device, words_of
+from babelgrid.model.base import Device, choose_device, load_base, note_device, words_of
 from babelgrid.model.checkpoints import digest
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.answers import label_paths
@@ -105,13 +105,15 @@ def _is_whole(part: Path) -> bool:
     return True
 
 
-def load_adapted(base_path: Path, adapter: Path | None, base: Base) -> Any:
+def load_adapted(base_path: Path, adapter: Path | None, base: Base, device: Device | None = None) -> Any:
     """Load the base, with an adapter's weights on it unless there is none, ready to score.
+
+    device: the best there is, unless it is given.
 
     In float32 the adapter is added into the weights, which changes a log-probability by rounding alone and saves two
     more products in every layer. In 16 bits it stays beside them: added in, its small numbers would be rounded away.
     """
-    model: Any = load_base(base_path, base, choose_device())
+    model: Any = load_base(base_path, base, device or choose_device())
     if adapter is not None:
         from peft import PeftModel  # costs a second, which the untuned base need not pay
 

@@ -1,0 +1,108 @@
+"""The lines that load a released model with plain libraries and label a post: for its card, and for the gate."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from babelgrid.config.base import Base
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.files import read_json
+from babelgrid.prompts.answers import label_paths
+from babelgrid.prompts.template import frame_of
+from babelgrid.prompts.tokenizer import load_tokenizer
+
+DEVICE = """\
+DEVICE, DTYPE = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+"""
+ADAPTER = (
+    """\
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+"""
+    + DEVICE
+    + """\
+nf4 = BitsAndBytesConfig(
+    load_in_4bit=True,
+    bnb_4bit_quant_type="nf4",
+    bnb_4bit_use_double_quant={double},
+    bnb_4bit_compute_dtype=DTYPE,
+)
+tokenizer = AutoTokenizer.from_pretrained({source})
+base = AutoModelForCausalLM.from_pretrained({source}, quantization_config=nf4, dtype=DTYPE, device_map=DEVICE)
+model = PeftModel.from_pretrained(base, ".").eval()
+"""
+)
+MERGED = (
+    """\
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+"""
+    + DEVICE
+    + """\
+tokenizer = AutoTokenizer.from_pretrained("merged")
+model = AutoModelForCausalLM.from_pretrained({weights}, dtype=DTYPE, device_map=DEVICE).eval()
+"""
+)
+LABEL_OF = """\
+
+# What stands before and after a post, and the tokens by which each label is told from the others.
+FRAMES = {frames!r}
+LABELS = {labels!r}
+
+
+@torch.inference_mode()
+def label_of(post, language={default!r}):
+    before, after = FRAMES[language]
+    for token in tokenizer.all_special_tokens:
+        post = post.replace(token, token[0] + " " + token[1:])
+    offsets = tokenizer(post, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    if len(offsets) > {most}:
+        post = post[: offsets[{most} - 1][1]]
+    prompt = tokenizer(before + post + after, add_special_tokens={special})["input_ids"]
+    scores = {{}}
+    for label, tokens in LABELS[language].items():
+        ids = torch.tensor([prompt + tokens], device=DEVICE)
+        logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]
+        scores[label] = logits.float().log_softmax(-1)[range(len(tokens)), tokens].sum().item()
+    return max(scores, key=scores.get)
+"""
+
+
+def load_adapter_lines(base: Base, name: str, revision: str | None) -> str:
+    """Return the lines that load the adapter on its base in NF4, to be run in the released folder."""
+    source = repr(name) if revision is None else f"{name!r}, revision={revision!r}"
+    return ADAPTER.format(source=source, double=base.double_quantization)
+
+
+def load_merged_lines() -> str:
+    """Return the lines that load the merged weights."""
+    return MERGED.format(weights='"merged"')
+
+
+def load_gguf_lines() -> str:
+    """Return the lines that load the GGUF by transformers, which makes numbers of it again."""
+    return MERGED.format(weights='".", gguf_file="model.gguf"')
+
+
+def label_lines(base_path: Path, prompt: Prompt, labels: Mapping[str, Label]) -> str:
+    """Return the lines that define `label_of(post, language)` for a clean post, once a model is loaded."""
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    languages = language_keys(prompt)
+    frames = {language: frame_of(prompt, language, tokenizer) for language in languages}
+    return LABEL_OF.format(
+        frames={language: (frame.before, frame.after) for language, frame in frames.items()},
+        labels={
+            language: {name: list(path) for name, path in label_paths(prompt, labels, language, tokenizer).items()}
+            for language in languages
+        },
+        default=languages[0],
+        most=prompt.max_post_tokens,
+        special=frames[languages[0]].add_special_tokens,
+    )
+
+
+def language_keys(prompt: Prompt) -> list[str]:
+    """Return the languages with a template of their own: English alone where all posts meet that one."""
+    return list(prompt.template) if prompt.language == "native" else ["en"]

@@ -1,0 +1,97 @@
+"""Whether released weights say what the grid says, when others load them: the gate of a release."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from babelgrid.config.prompt import Prompt
+from babelgrid.errors import UserError
+from babelgrid.files import read_parquet, write_json
+from babelgrid.release.loading import language_keys
+
+log = logging.getLogger(__name__)
+
+# Posts come in by the standard input and labels go out by the standard output: no text is on disk or in a log.
+ANSWER = """
+import json, sys
+json.dump([label_of(post, language) for post, language in json.load(sys.stdin)], sys.stdout)
+"""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The test posts of a row and the labels that the grid gave them, by language."""
+
+    posts: Mapping[str, Path]
+    predictions: Mapping[str, Path]
+
+
+def check_parity(folder: Path, forms: Mapping[str, str], cells: Cells, prompt: Prompt, least: float, out: Path) -> None:
+    """Let each form's lines label the test posts, each in a fresh process in the released folder.
+
+    forms: Python source by form (adapter, merged, gguf), which loads a model and defines `label_of`.
+    Writes for each form to `out`: posts, agreement with the grid, and the ids that differ, by language.
+    Raises `UserError`, after writing, if a form agrees on less than `least` of the posts.
+    """
+    posts = _labelled_posts(cells)
+    found = {form: _compare(_labels(folder, form, lines, posts, prompt), posts) for form, lines in forms.items()}
+    write_json(out, {"least": least, "forms": found})
+    for form, agreement in found.items():
+        share = agreement["agreement"]
+        log.info("%s: %.2f %% of %d posts have the label of the grid", form, 100 * share, agreement["posts"])
+        if share < least:
+            worst = max(agreement["differing"], key=lambda language: len(agreement["differing"][language]))
+            raise UserError(
+                f"release: the form {form!r} agrees with the grid on {share:.2%} of {agreement['posts']} test posts, "
+                f"less than release.parity ({least:.2%}); most differ in {worst!r}. {out} lists their ids. "
+                "Nothing is released"
+            )
+
+
+def _labelled_posts(cells: Cells) -> pd.DataFrame:
+    """Return id, text, language and predicted of all test posts."""
+    tables = []
+    for language, path in cells.posts.items():
+        test = read_parquet(path, ["id", "text", "split"]).query("split == 'test'")
+        predicted = read_parquet(cells.predictions[language], ["id", "predicted"])
+        tables.append(test.merge(predicted, on="id", validate="one_to_one").assign(language=language))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _labels(folder: Path, form: str, lines: str, posts: pd.DataFrame, prompt: Prompt) -> list[str]:
+    languages = posts["language"] if prompt.language == "native" else language_keys(prompt) * len(posts)
+    asked = json.dumps(list(zip(posts["text"], languages, strict=True)))
+    log.info("%s: labelling %d posts as its card says", form, len(posts))
+    ended = subprocess.run(
+        [sys.executable, "-c", lines + ANSWER],
+        cwd=folder,
+        input=asked,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+        check=False,
+    )
+    if ended.returncode != 0:
+        last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
+        raise UserError(f"release: the form {form!r} cannot be loaded as its card says: {last}")
+    labels: list[str] = json.loads(ended.stdout.splitlines()[-1])
+    return labels
+
+
+def _compare(labels: list[str], posts: pd.DataFrame) -> dict[str, Any]:
+    differs = posts["predicted"] != pd.Series(labels)
+    differing = posts[differs].groupby("language")["id"].agg(list)
+    return {
+        "posts": len(posts),
+        "agreement": 1 - float(differs.mean()),
+        "differing": {language: differing.get(language, []) for language in posts["language"].unique()},
+    }

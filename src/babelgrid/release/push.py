@@ -1,0 +1,64 @@
+"""Upload released adapters to the Hugging Face Hub: on request alone, private unless the config says otherwise."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+
+from babelgrid.errors import UserError
+from babelgrid.files import sha256, write_json
+
+log = logging.getLogger(__name__)
+
+TOKEN = "HF_TOKEN"  # noqa: S105  (the name of a variable)
+
+
+def released_files(folder: Path) -> list[Path]:
+    """Return the files of a released adapter: all that `push_adapter` uploads. Snakemake leaves a hidden one there."""
+    return sorted(path for path in folder.rglob("[!.]*") if path.is_file())
+
+
+def describe_push(folders: Mapping[str, Path], private: bool) -> str:
+    """Return what would be uploaded, file by file. folders: released folders by repository."""
+    lines = []
+    for repository, folder in folders.items():
+        files = released_files(folder)
+        size = sum(path.stat().st_size for path in files)
+        visible = "private" if private else "public"
+        lines.append(f"{repository} ({visible}): {len(files)} files, {size / 1e6:,.1f} MB")
+        lines += [f"{path.stat().st_size:>16,}  {path.relative_to(folder)}" for path in files]
+    return "\n".join([*lines, "Nothing was uploaded. `snakemake push` does it."])
+
+
+def push_adapter(folder: Path, repository: str, private: bool, out: Path) -> None:
+    """Upload a released folder in one commit, and write repository, commit and the SHA-256 of every file to `out`.
+
+    Raises `UserError` without a token in the environment, where the repository is there and public although the config
+    says private, or where the Hub refuses.
+    """
+    token = os.environ.get(TOKEN)
+    if not token:
+        raise UserError(f"push: put a write token of {repository.partition('/')[0]!r} in the variable {TOKEN}")
+    hub = HfApi(token=token)
+    try:
+        hub.create_repo(repository, private=private, exist_ok=True)
+        if private and not hub.repo_info(repository).private:
+            raise UserError(
+                f"push: {repository} is there already and public, and release.push.private is true. "
+                "Make it private on its Hub page, or say release.push.private: false"
+            )
+        commit = hub.upload_folder(
+            repo_id=repository, folder_path=folder, commit_message="Release by babelgrid", ignore_patterns=".*"
+        )
+    except (HfHubHTTPError, OSError) as error:
+        raise UserError(f"push: the Hub did not take {repository} ({_in_words(error, token)})") from None
+    log.info("%s: %d files are at %s", repository, len(released_files(folder)), commit.oid)
+    files = {str(path.relative_to(folder)): sha256(path) for path in released_files(folder)}
+    write_json(out, {"repository": repository, "private": private, "commit": commit.oid, "sha256": files})
+
+
+def _in_words(error: Exception, token: str) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].replace(token, "…")

@@ -1,0 +1,90 @@
+"""The files of a released adapter: the adapter under its base's public name, merged weights, and the lab's own base."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from babelgrid.config.base import Base
+from babelgrid.config.release import Release
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, write_json
+from babelgrid.model.base import Device
+from babelgrid.model.predict import load_adapted
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+TOKENIZER = ("tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt", "*.model", "*.jinja")
+MODEL = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
+LEGAL = ("LICENSE*", "NOTICE*", "USE_POLICY*")
+
+
+@dataclass(frozen=True)
+class PublicBase:
+    """How others load the base: a repository at a revision, or the folder `base` beside the released adapter."""
+
+    name: str
+    revision: str | None
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the base has no public name, and goes with the adapter."""
+        return self.revision is None
+
+    @property
+    def is_llama(self) -> bool:
+        """Whether the base is one of Meta's, by its public name."""
+        owner, _, name = self.name.partition("/")
+        return owner == "meta-llama" or name.lower().startswith(("llama-", "meta-llama-"))
+
+
+def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
+    """Return the name of the base in public; never a path of this machine.
+
+    Raises `UserError` for a local folder without a public name: whether it may be given away is not ours to say.
+    """
+    if base.lab is not None:
+        return PublicBase("base", None)
+    content = read_json(base_path)
+    name = content["name"] if content.get("revision") else settings.base
+    revision = content.get("revision") or settings.base_revision
+    if name is None or revision is None:
+        raise UserError(
+            "release: this base is a local folder. Say what others load in its place: release.base (owner/name) and "
+            "release.base_revision (a commit)"
+        )
+    return PublicBase(name, revision)
+
+
+def write_weights(adapter: Path, base_path: Path, base: Base, public: PublicBase, into: Path) -> None:
+    """Write into a folder the adapter, `merged` (bfloat16, with its tokenizer) and, if it has no public name, `base`.
+
+    Merged are the weights that the adapter was trained on, the base's NF4 weights as numbers again, with the adapter
+    added in float32 and rounded once: never 4 bits again, in which the adapter's small numbers would be lost.
+    """
+    folder = Path(read_json(base_path)["folder"])
+    shutil.copyfile(adapter / WEIGHTS, into / WEIGHTS)
+    config = read_json(adapter / CONFIG)
+    write_json(into / CONFIG, {**config, "base_model_name_or_path": public.name, "revision": public.revision})
+    as_numbers = base.model_copy(update={"weights": "dequantized"})
+    _save(load_adapted(base_path, adapter, as_numbers, Device("cpu", torch.float32)), into / "merged")
+    _copy(folder, into / "merged", TOKENIZER)
+    _copy(folder, into, LEGAL)
+    if public.is_beside:
+        _copy(folder, into / "base", (*MODEL, *TOKENIZER))
+
+
+def _save(model: Any, out: Path) -> None:
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.config._name_or_path = ""  # else a path of this machine may be written
+    model.to(torch.bfloat16).save_pretrained(out)
+
+
+def _copy(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
+    """Copy what a release needs of a base, and nothing that says how and where it was made."""
+    out.mkdir(exist_ok=True)
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            shutil.copyfile(path, out / path.name)

@@ -1,0 +1,54 @@
+"""An adapter that was trained on a random base, the cells of its row, and its release."""
+
+import pandas as pd
+import pytest
+
+from babelgrid.config.finetune import Predict
+from babelgrid.config.prompt import Prompt
+from babelgrid.config.release import Release
+from babelgrid.files import write_csv
+from babelgrid.model.predict import predict
+from babelgrid.release.adapter import release_adapter
+from babelgrid.release.card import Row
+from babelgrid.release.parity import Cells
+from babelgrid.usage import Usage
+from training import BASE, LABELS, train, write_posts
+
+SETTINGS = Release(adapters=["en+es"], base="someone/small-base", base_revision="4f0c2d1")
+
+
+@pytest.fixture(scope="session")
+def cells(tmp_path_factory, random_base):
+    """Return the row and the cells of an adapter that was trained on two languages."""
+    folder = tmp_path_factory.mktemp("row")
+    (folder / "posts").mkdir()
+    posts = write_posts(folder / "posts")
+    adapter = train(posts, random_base(), folder / "adapter")
+    predictions = {language: folder / f"{language}.parquet" for language in posts}
+    blocks = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict(), "usage": Usage()}
+    predict(random_base(), adapter, posts, predictions, folder / "kept", **blocks, code="x")
+    scores = {"n": 6, "macro_f1": 0.5, "macro_f1_low": 0.25, "macro_f1_high": 0.75}
+    table = pd.DataFrame(
+        [
+            {"mixture": mixture, "seed": 0, "test_language": language, "view": "stance", **scores}
+            for mixture in ("en+es", "en")
+            for language in posts
+        ]
+    ).assign(majority_macro_f1=0.3, ngram_macro_f1=0.4)
+    write_csv(folder / "cells.csv", table)
+    row = Row("small", "en+es", 0, adapter, random_base(), folder / "cells.csv", posts)
+    return row, Cells(posts, predictions)
+
+
+@pytest.fixture
+def release(cells, tmp_path):
+    """Return a function that releases the adapter (or another row), with changed settings; it returns the folder."""
+    its_row, its_cells = cells
+
+    def run(row=its_row, **changes):
+        out = tmp_path / "released/seed0"
+        blocks = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": SETTINGS.model_copy(update=changes)}
+        release_adapter(row, its_cells, out, tmp_path / "parity.json", **blocks)
+        return out
+
+    return run

@@ -1,0 +1,93 @@
+"""Uploads by the real `huggingface_hub`, in a process of its own, to a stand-in for the Hub on loopback."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from babelgrid.files import read_json, sha256
+from babelgrid.release.push import describe_push
+from hub import COMMIT, standing_in
+
+TOKEN = "planted-token-77"
+PUSH = """
+import sys
+from pathlib import Path
+from babelgrid.release.push import push_adapter
+push_adapter(Path(sys.argv[1]), "team/small-en-seed0", sys.argv[2] == "private", Path(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "seed0"
+    (made / "merged").mkdir(parents=True)
+    (made / ".snakemake_timestamp").touch()
+    (made / "README.md").write_text("---\nlicense: mit\n---\na card\n", encoding="utf-8")
+    (made / "merged/model.safetensors").write_bytes(bytes(range(256)) * 40)
+    return made
+
+
+@pytest.fixture
+def hub():
+    with standing_in() as hub:
+        yield hub
+
+
+@pytest.fixture
+def push(folder, tmp_path, hub):
+    def run(visible="private", token=TOKEN):
+        command = [sys.executable, "-c", PUSH, str(folder), visible, str(tmp_path / "pushed.json")]
+        environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "HF_TOKEN": token}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_push_uploads_every_file_to_a_private_repository_and_records_it(push, folder, hub, tmp_path):
+    ended = push()
+    assert ended.returncode == 0, ended.stderr
+    assert hub.repositories == {"team/small-en-seed0": True}
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("[!.]*") if path.is_file()}
+    assert hub.files["team/small-en-seed0"] == {name: path.read_bytes() for name, path in paths.items()}
+    assert hub.tokens == {f"Bearer {TOKEN}"}
+    record = read_json(tmp_path / "pushed.json")
+    assert record["commit"] == COMMIT
+    assert record["sha256"] == {name: sha256(path) for name, path in paths.items()}
+    assert TOKEN not in (tmp_path / "pushed.json").read_text(encoding="utf-8") + ended.stdout + ended.stderr
+
+
+def test_nothing_goes_to_a_public_repository_that_should_be_private(push, hub, tmp_path):
+    hub.repositories["team/small-en-seed0"] = False
+    ended = push()
+    assert "push: team/small-en-seed0 is there already and public" in ended.stderr
+    assert hub.files == {}
+    assert not (tmp_path / "pushed.json").exists()
+
+
+def test_a_public_repository_is_made_only_when_asked_for(push, hub):
+    assert push("public").returncode == 0
+    assert hub.repositories == {"team/small-en-seed0": False}
+
+
+def test_a_push_without_a_token_asks_nobody(push, hub):
+    assert "push: put a write token of 'team' in the variable HF_TOKEN" in push(token="").stderr
+    assert hub.repositories == {}
+
+
+def test_a_refusal_of_the_hub_is_told_in_its_words_without_the_token(push, hub, tmp_path):
+    hub.refuses = True
+    ended = push()
+    assert ended.returncode != 0
+    assert "push: the Hub did not take team/small-en-seed0" in ended.stderr
+    assert TOKEN not in ended.stderr
+    assert not (tmp_path / "pushed.json").exists()
+
+
+def test_the_list_names_every_file_with_its_size_and_who_may_see_it(folder):
+    listed = describe_push({"team/small-en-seed0": folder}, private=True)
+    assert listed.splitlines()[0] == "team/small-en-seed0 (private): 2 files, 0.0 MB"
+    assert "10,240  merged/model.safetensors" in listed
+    assert "Nothing was uploaded" in listed
+    assert "(public)" in describe_push({"team/x": folder}, private=False)

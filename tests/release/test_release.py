@@ -1,0 +1,126 @@
+"""What a released folder holds, what it never holds, and the gate before it."""
+
+import re
+import shutil
+import stat
+from dataclasses import replace
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from babelgrid.errors import UserError
+from babelgrid.files import read_json, read_parquet
+from babelgrid.release.card import release_name
+from babelgrid.release.weights import PublicBase
+
+LLAMA = PublicBase("meta-llama/Llama-3.2-3B", "13afe5124825b4f3751f836b40dafda64c1ed062")
+
+
+@pytest.fixture
+def converter(tmp_path, monkeypatch):
+    """Return a function that puts a script on the PATH in place of llama.cpp's converter."""
+
+    def put(source):
+        path = tmp_path / "bin/convert_hf_to_gguf.py"
+        path.parent.mkdir()
+        path.write_text(source, encoding="utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", str(path.parent))
+
+    return put
+
+
+def test_a_release_holds_the_adapter_merged_weights_and_a_card(release):
+    folder = release()
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    merged = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert files == {"README.md", "adapter_config.json", "adapter_model.safetensors", *(f"merged/{n}" for n in merged)}
+    assert {str(weight.dtype) for weight in load_file(folder / "merged/model.safetensors").values()} == {
+        "torch.bfloat16"
+    }
+    assert "quantization_config" not in read_json(folder / "merged/config.json")
+    config = read_json(folder / "adapter_config.json")
+    assert (config["base_model_name_or_path"], config["revision"]) == ("someone/small-base", "4f0c2d1")
+
+
+def test_no_released_file_holds_a_post_or_a_path_of_this_machine(release, cells, tmp_path_factory):
+    folder, (row, _) = release(), cells
+    texts = [text for path in row.posts.values() for text in read_parquet(path)["text"]]
+    assert len(texts) == 36
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert [text for text in texts if text.encode() in content] == [], path
+            assert str(tmp_path_factory.getbasetemp()).encode() not in content, path
+
+
+def test_the_card_has_the_rows_scores_and_loads_the_public_base(release):
+    card = (release() / "README.md").read_text(encoding="utf-8")
+    assert "| stance | en | 6 | 0.500 | 0.250 to 0.750 | 0.400 |" in card
+    assert card.count("| stance |") == 2
+    assert "AutoTokenizer.from_pretrained('someone/small-base', revision='4f0c2d1')" in card
+    assert "adapter 100.00 %, merged 100.00 %" in card
+    assert len(re.findall(r"`[0-9a-f]{64}`", card)) == 2
+    assert "Built with Llama" not in card
+
+
+def test_weights_that_do_not_say_what_the_grid_says_are_not_released(release, cells, tmp_path):
+    row, _ = cells
+    shutil.copytree(row.adapter, tmp_path / "tampered")
+    weights = load_file(tmp_path / "tampered/adapter_model.safetensors")
+    flipped = {name: -weight if "lora_B" in name else weight for name, weight in weights.items()}
+    save_file(flipped, tmp_path / "tampered/adapter_model.safetensors")
+    with pytest.raises(UserError, match=r"release: the form 'adapter' agrees with the grid on .*parity\.json lists"):
+        release(replace(row, adapter=tmp_path / "tampered"))
+    assert not (tmp_path / "released/seed0").exists()
+    assert list((tmp_path / "released").iterdir()) == []
+    found = read_json(tmp_path / "parity.json")["forms"]["adapter"]
+    differing = [post for ids in found["differing"].values() for post in ids]
+    assert len(differing) >= 1
+    assert found["agreement"] == pytest.approx(1 - len(differing) / 12)
+
+
+def test_a_local_base_without_a_public_name_is_not_given_away(release, tmp_path):
+    with pytest.raises(UserError, match=r"release\.base \(owner/name\) and release\.base_revision"):
+        release(base=None)
+    assert not (tmp_path / "released").exists()
+
+
+def test_what_a_config_says_is_words_on_the_card_and_no_markup(release):
+    words = {"limits": "<script>x</script>\n# Head | [a](b)", "licence": "mit"}
+    card = (release(**words) / "README.md").read_text(encoding="utf-8")
+    assert r"\<script\>x\</script\> \# Head \| \[a\](b)" in card
+    assert card.startswith("---\nlicense: mit\n")
+
+
+def test_an_adapter_of_a_llama_base_is_named_and_marked_so(release):
+    card = (release(base=LLAMA.name, base_revision=LLAMA.revision) / "README.md").read_text(encoding="utf-8")
+    assert "\n# Llama-small-en+es-seed0\n".replace("+", "-") in card
+    assert "\nBuilt with Llama.\n" in card
+    assert f"base_model: {LLAMA.name}\n" in card
+
+
+def test_names_on_the_hub_hold_only_what_the_hub_allows():
+    assert release_name("my study", "en+hu@25", 1, PublicBase("base", None)) == "my-study-en-hu-25-seed1"
+    assert release_name("x", "all", 0, LLAMA) == "Llama-x-all-seed0"
+    assert len(release_name("x" * 200, "all", 0, LLAMA)) <= 96
+
+
+def test_gguf_without_a_converter_says_what_to_put_where(release, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match=r"no convert_hf_to_gguf\.py on the PATH\. Put a checkout of llama\.cpp there"):
+        release(gguf="bf16")
+    assert list((tmp_path / "released").iterdir()) == []
+
+
+def test_a_converter_that_fails_is_quoted(release, converter):
+    converter("import sys; sys.exit('Model FooForCausalLM is not supported')")
+    with pytest.raises(UserError, match=r"release\.gguf: .* failed: Model FooForCausalLM is not supported"):
+        release(gguf="bf16")
+
+
+def test_a_gguf_that_cannot_be_loaded_is_not_released(release, converter, tmp_path):
+    converter("import sys; open(sys.argv[3], 'wb').write(b'GGUF, but cut off')")
+    with pytest.raises(UserError, match="the form 'gguf' cannot be loaded as its card says"):
+        release(gguf="bf16")
+    assert list((tmp_path / "released").iterdir()) == []

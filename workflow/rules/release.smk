@@ -1,0 +1,90 @@
+# Adapters made ready for others: the adapter, merged weights, a card, and the proof that they say what the grid says.
+include: "released.smk"
+
+
+localrules:
+    release,
+    push,
+    push_list,
+
+
+rule release:
+    input:
+        released_folders,
+
+
+# Says what `push` would upload. Makes no file, and asks nobody.
+rule push_list:
+    input:
+        folders=pushed_folders,
+        base=f"{RESULTS}/base.json",
+    log:
+        f"{RESULTS}/logs/push_list.log",
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        settings=settings("base", "release"),
+        experiment=EXPERIMENT.experiment,
+        rows=lambda wildcards: [list(row) for row in pushed_rows()],
+        push=PUSH,
+    script:
+        "../scripts/push_list.py"
+
+
+rule push:
+    input:
+        pushed_records,
+
+
+if RELEASE:
+
+    localrules:
+        push_adapter,
+
+    rule release_adapter:
+        input:
+            adapter=lambda wildcards: adapter_file(wildcards.mixture, wildcards.seed),
+            base=f"{RESULTS}/base.json",
+            cells=f"{RESULTS}/tables/cells.csv",
+            trained=train_posts,
+            posts=TEST_POSTS,
+            predictions=lambda wildcards: [
+                prediction_file(wildcards.mixture, wildcards.seed, language)
+                for language in GRID.test_languages
+            ],
+        output:
+            directory(f"{RESULTS}/release/{{mixture}}/seed{{seed}}"),
+        log:
+            f"{RESULTS}/logs/release_adapter/{{mixture}}/seed{{seed}}.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        threads: MODEL_THREADS
+        resources:
+            **MODEL_RESOURCES,
+        params:
+            code=code("release_adapter"),
+            settings=settings("base", "prompt", "labels"),
+            release=release_settings,
+            experiment=EXPERIMENT.experiment,
+            # Outside the folder, which is there only if all is well.
+            parity=f"{RESULTS}/logs/release_adapter/{{mixture}}/seed{{seed}}.parity.json",
+        script:
+            "../scripts/release_adapter.py"
+
+    rule push_adapter:
+        input:
+            folder=f"{RESULTS}/release/{{mixture}}/seed{{seed}}",
+            base=f"{RESULTS}/base.json",
+        output:
+            f"{RESULTS}/pushed/{{mixture}}/seed{{seed}}.json",
+        log:
+            f"{RESULTS}/logs/push_adapter/{{mixture}}/seed{{seed}}.log",
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("push_adapter"),
+            settings=settings("base", "release"),
+            experiment=EXPERIMENT.experiment,
+            push=PUSH,
+        script:
+            "../scripts/push_adapter.py"

@@ -1,0 +1,57 @@
+# What the targets `release` and `push` make.
+RELEASE = EXPERIMENT.release
+PUSH = RELEASE and RELEASE.push and RELEASE.push.model_dump(mode="json")
+
+
+def released_rows():
+    """The rows that the config names; where it names none, what to do about it."""
+    if RELEASE is None:
+        raise WorkflowError(
+            "release: nothing to release. Add a block `release` with adapters to the config "
+            "(config/README.md explains it)"
+        )
+    return [released_row(name) for name in RELEASE.adapters]
+
+
+def released_row(name):
+    """A row of the grid that has an adapter."""
+    try:
+        mixture, seed = find_row(GRID, name, "release.adapters")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    if not GRID.mixtures[mixture].is_trained:
+        raise WorkflowError(
+            f"release.adapters: {mixture!r} has no adapter, as nothing was trained for it"
+        )
+    return mixture, seed
+
+
+def release_settings(wildcards):
+    """What one adapter's folder depends on: not the other adapters of the list, and not where it is uploaded."""
+    own = {"adapters": [f"{wildcards.mixture}/seed{wildcards.seed}"], "push": None}
+    return {**RELEASE.model_dump(mode="json"), **own}
+
+
+def released_folders(wildcards):
+    return [
+        f"{RESULTS}/release/{mixture}/seed{seed}" for mixture, seed in released_rows()
+    ]
+
+
+def pushed_rows():
+    """The released rows; without an owner on the Hub, what to do about it."""
+    if released_rows() and PUSH is None:
+        raise WorkflowError(
+            "release.push: say whose the repositories on the Hub are: release: {push: {owner: ...}}"
+        )
+    return released_rows()
+
+
+def pushed_folders(wildcards):
+    return pushed_rows() and released_folders(wildcards)
+
+
+def pushed_records(wildcards):
+    return [
+        f"{RESULTS}/pushed/{mixture}/seed{seed}.json" for mixture, seed in pushed_rows()
+    ]

@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+from babelgrid.config.base import Base
+from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.release import Release
+from babelgrid.gpus import hold_gpu
+from babelgrid.job import job, limit_threads
+from babelgrid.release.adapter import release_adapter
+from babelgrid.release.card import Row
+from babelgrid.release.parity import Cells
+
+with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
+    limit_threads(snakemake.threads)
+    blocks = snakemake.params.settings
+    files = {
+        name: {Path(path).stem: Path(path) for path in snakemake.input[name]}
+        for name in ("trained", "posts", "predictions")
+    }
+    release_adapter(
+        Row(
+            snakemake.params.experiment,
+            snakemake.wildcards.mixture,
+            int(snakemake.wildcards.seed),
+            Path(snakemake.input.adapter).parent,
+            Path(snakemake.input.base),
+            Path(snakemake.input.cells),
+            files["trained"],
+        ),
+        Cells(files["posts"], files["predictions"]),
+        Path(snakemake.output[0]),
+        Path(snakemake.params.parity),
+        base=Base(**blocks["base"]),
+        prompt=Prompt(**blocks["prompt"]),
+        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        settings=Release(**snakemake.params.release),
+    )
