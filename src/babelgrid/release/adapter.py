@@ -42,7 +42,7 @@ def release_adapter(
     def fill(folder: Path) -> None:
         write_weights(row.adapter, row.base_path, base, public, folder)
         if settings.gguf:
-            write_gguf(folder / "merged", settings.gguf, folder / "model.gguf")
+            write_gguf(folder / "merged", settings.gguf, folder / "gguf/model.gguf")
         forms = {form: source + lines.labelling for form, source in loading_here.items()}
         check_parity(folder, forms, cells, prompt, settings.parity, parity_path)
         write_card(row, settings, public, labels, lines, read_json(parity_path), folder / "README.md")

@@ -24,6 +24,7 @@ def write_gguf(merged: Path, numbers: str, out: Path) -> None:
             f"release.gguf: no {CONVERTER} on the PATH. Put a checkout of llama.cpp there (its folder, with what its "
             "requirements ask for), or set release.gguf to null"
         )
+    out.parent.mkdir()
     command = [sys.executable, converter, str(merged), "--outfile", str(out), "--outtype", numbers]
     ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if ended.returncode != 0 or not out.is_file():

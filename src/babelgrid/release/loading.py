@@ -83,7 +83,7 @@ def load_merged_lines() -> str:
 
 def load_gguf_lines() -> str:
     """Return the lines that load the GGUF by transformers, which makes numbers of it again."""
-    return MERGED.format(weights='".", gguf_file="model.gguf"')
+    return MERGED.format(weights='"gguf", gguf_file="model.gguf"')
 
 
 def label_lines(base_path: Path, prompt: Prompt, labels: Mapping[str, Label]) -> str:
