@@ -34,7 +34,7 @@ class Release(Settings):
     limits: Text = "Scores hold for posts like those it was tested on. It is not meant for decisions about people."
     """What it is not for, in words for the card."""
     gguf: Literal["f32", "f16", "bf16", "q8_0"] | None = None
-    """Also write `gguf/model.gguf` in these numbers, by llama.cpp's `convert_hf_to_gguf.py`, which has to be on the PATH."""
+    """Also write `gguf/model.gguf` in these numbers, by llama.cpp's `convert_hf_to_gguf.py`, to be on the PATH."""
     parity: float = Field(default=0.99, gt=0, le=1)
     """Share of the test posts on which each form (adapter, merged, GGUF), loaded as its card says, must give the labels
     of the grid; below it the release fails."""
