@@ -78,6 +78,11 @@ def test_an_edit_of_the_training_code_trains_all_again(checkout, edited):
     assert not {"pretrain_base", "prepare_posts"} & set(planned)
 
 
+def test_how_often_training_saves_and_whom_it_tells_trains_nothing_again(checkout):
+    changed = "finetune: {checkpoint_minutes: 3, checkpoint_steps: 50, report_to: [tensorboard]}"
+    assert checkout.planned(overlays=[checkout.overlay(changed)]) == {"write_report": 1}
+
+
 def test_another_learning_rate_trains_all_again(checkout):
     planned = checkout.planned(overlays=[checkout.overlay("finetune: {learning_rate: 0.01}")])
     assert planned["finetune"] == 2

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 search_path = [sys.path[0], os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
+from babelgrid.config.finetune import WITHOUT_EFFECT
 from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures
@@ -151,6 +152,8 @@ def training_settings(wildcards):
         blocks["prompt"]["template"] = {
             language: template[language] for language in languages
         }
+    for name in WITHOUT_EFFECT:
+        del blocks["finetune"][name]
     return blocks
 
 

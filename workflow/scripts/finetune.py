@@ -2,7 +2,7 @@ from pathlib import Path
 
 import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
-from babelgrid.config.finetune import Finetune
+from babelgrid.config.finetune import WITHOUT_EFFECT, Finetune
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
@@ -17,6 +17,9 @@ with (
 ):
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
+    # How often a job saves and whom it tells are no params, which would train again what they do not change.
+    said = snakemake.config.get("finetune", {})
+    settings = {**blocks["finetune"], **{name: said[name] for name in WITHOUT_EFFECT if name in said}}
     mixture = Mixture.from_settings(snakemake.params.mixture)
     finetune(
         dict(zip(mixture.all_languages, map(Path, snakemake.input.posts), strict=True)),
@@ -30,7 +33,7 @@ with (
         base=Base(**blocks["base"]),
         prompt=Prompt(**blocks["prompt"]),
         labels={name: Label(**label) for name, label in blocks["labels"].items()},
-        settings=Finetune(**blocks["finetune"]),
+        settings=Finetune(**settings),
         code=snakemake.params.code,
         usage=usage,
     )

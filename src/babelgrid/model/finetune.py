@@ -14,7 +14,7 @@ from safetensors.torch import save
 from transformers import set_seed
 
 from babelgrid.config.base import Base
-from babelgrid.config.finetune import Finetune, Lora
+from babelgrid.config.finetune import WITHOUT_EFFECT, Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError, nearest
 from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
@@ -125,7 +125,7 @@ def _note_training(usage: Usage, trainer: AdapterTrainer, examples: list[Example
 def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: Device) -> dict[str, str]:
     """Return a digest of each kind of thing that the adapter's bytes depend on."""
     # When the state is saved and who is told of the loss change no weight.
-    steps = plan.model_dump(mode="json", exclude={"checkpoint_steps", "checkpoint_minutes", "report_to"})
+    steps = plan.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
     kinds = {
         "data": record["inputs"],
         "config": {**record["settings"], "finetune": steps},
