@@ -134,18 +134,90 @@ def test_a_post_that_the_endpoint_refuses_by_its_rules_has_no_label_and_the_rest
         assert len(server.requests) == 3
 
 
+def reply(content="pro", usage=None, logprobs=None):
+    """Return a completion with parts as no honest endpoint makes them."""
+    body = json.loads(said("x"))
+    body["choices"][0] |= {"message": {"role": "assistant", "content": content}, "logprobs": logprobs}
+    return json.dumps({**body, "usage": body["usage"] if usage is None else usage})
+
+
+@pytest.mark.parametrize(
+    ("odd", "label"),
+    [
+        ({"content": [{"type": "text", "text": "an"}, {"type": "text", "text": "ti"}, 3]}, "anti"),
+        ({"content": 7}, None),
+        ({"content": {"text": "pro"}}, None),
+        ({"logprobs": {"content": "pro"}}, "pro"),
+        ({"logprobs": {"content": [{"token": None, "logprob": -1, "top_logprobs": []}]}}, "pro"),
+        ({"logprobs": {"content": [{"logprob": -1}]}}, "pro"),
+        ({"logprobs": {"content": [{"token": "pro", "logprob": None, "top_logprobs": []}]}}, "pro"),
+        ({"usage": {"prompt_tokens": "many", "completion_tokens": 1}}, "pro"),
+        ({"usage": {"prompt_tokens": [], "completion_tokens": {}}}, "pro"),
+    ],
+)
+def test_a_reply_of_odd_parts_is_an_answer_and_no_crash(tmp_path, odd, label):
+    with asked(lambda *_: (200, {}, reply(**odd)), tmp_path) as (server, make):
+        assert labels(make(), 2) == [label, label]
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {},
+        {"prompt_tokens": -100_000, "completion_tokens": 1},
+        {"prompt_tokens": 10},
+        {"prompt_tokens": 10, "completion_tokens": None},
+    ],
+)
+def test_a_reply_that_does_not_say_its_tokens_counts_as_the_dearest(tmp_path, usage):
+    price = Price(prompt=1e4, completion=1e4, source="a list")
+    with asked(lambda *_: (200, {}, reply(usage=usage)), tmp_path, price, budget=100.0) as (_, make):
+        made = make()
+        labels(made, 3)
+        most = sum(map(made.most_dollars, questions(3)))
+        assert made.ledger.spent() == pytest.approx(most)
+
+
+def test_a_reply_dearer_than_its_call_could_be_stops_the_run(tmp_path):
+    price = Price(prompt=1e4, completion=1e4, source="a list")
+    long = (200, {}, said("pro", tokens=(10, 5000)))
+    with asked(lambda *_: long, tmp_path, price, budget=100.0, concurrency=1) as (server, make):
+        with pytest.raises(UserError, match=r"api\.budget: a reply says that it cost more than its call could"):
+            labels(make(), 5)
+        assert len(server.requests) == 1
+
+
+def test_a_call_that_ends_in_a_server_s_fault_counts_as_paid(tmp_path):
+    price = Price(prompt=1e4, completion=1e4, source="a list")
+    with asked(first_then_pro((504, {}, ""), (429, {}, "")), tmp_path, price, budget=100.0) as (_, make):
+        made = make()
+        labels(made, 1)
+        assert made.ledger.spent() == pytest.approx(made.most_dollars(questions(1)[0]) + price.of(10, 1))
+
+
+def test_posts_of_the_same_words_are_asked_once(tmp_path):
+    with asked(lambda call, _: (200, {}, said(["pro", "anti"][call % 2])), tmp_path) as (server, make):
+        with progress_bar(6, 0, "") as bar:
+            found = [answer.label for answer in ask(make(), questions(1) * 6, bar)]
+        assert found == ["pro"] * 6
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_the_budget_is_never_passed_and_more_budget_goes_on_from_there(tmp_path, concurrency):
     price = Price(prompt=1e4, completion=1e4, source="a list")  # a cent a token
 
     def behave(call, _):
-        return (500, {}, "") if call % 7 == 3 else (200, {}, said("pro", tokens=(10, 1)))
+        return (429, {}, "") if call % 7 == 3 else (200, {}, said("pro", tokens=(10, 1)))
 
     with asked(behave, tmp_path, price, budget=5.0, concurrency=concurrency) as (server, make):
+        made = make()
         with pytest.raises(UserError, match=r"api\.budget: .* pass the 5 dollars"):
-            labels(make(), 200)
-        spent = 0.11 * sum(call % 7 != 3 for call in range(len(server.requests)))
-        assert 2.0 < spent <= 5.0
+            labels(made, 200)
+        paid = 0.11 * sum(call % 7 != 3 for call in range(len(server.requests)))
+        assert made.ledger.spent() == pytest.approx(paid)
+        assert 5.0 - concurrency * made.most_dollars(questions(200)[-1]) < paid <= 5.0
         before = len(server.requests)
         with pytest.raises(UserError, match=r"api\.budget"):
             labels(make(), 200)

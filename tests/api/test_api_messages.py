@@ -48,6 +48,12 @@ def test_an_answer_says_one_label_or_none(answer, label):
     assert label_said(answer, LABELS) == label
 
 
+def test_the_longer_of_two_spellings_that_begin_alike_is_what_is_said():
+    labels = {"support": Label(answer=" support"), "partly": Label(answer=" support with conditions")}
+    assert label_said("I would say: support with conditions.", labels) == "partly"
+    assert label_said("I would say: support.", labels) == "support"
+
+
 def test_tokens_that_one_label_alone_begins_with_give_their_probability_to_it():
     tokens = [(" ne", math.log(0.5)), ("Pro", math.log(0.25)), ("p", math.log(0.05)), ("x", math.log(0.1))]
     found = [math.exp(value) for value in log_probabilities("neutral", tokens, LABELS)]

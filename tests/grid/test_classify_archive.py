@@ -93,3 +93,22 @@ def test_a_mistake_in_classify_is_one_clear_error(checkout, tmp_path, overlay, w
     result = checkout.snakemake("-n", "classify", overlays=[path])
     assert result.returncode != 0
     assert words in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (
+            "classify: {input: [config/config.yaml, config/*.cvs], adapter: en}",
+            "classify.input: no file matches 'config/*.cvs'",
+        ),
+        (
+            "{classify: {input: [config/config.yaml], adapter: api-0shot}, api: {model: m, budget: 1}}",
+            "classify.adapter: 'api-0shot' is an API",
+        ),
+    ],
+)
+def test_a_mistake_is_told_before_anything_runs(checkout, config, words):
+    result = checkout.snakemake("-n", "classify", overlays=[checkout.overlay(config)])
+    assert result.returncode != 0
+    assert words in result.stdout + result.stderr

@@ -259,3 +259,40 @@ def test_jsonl_under_another_name_of_the_text_is_an_error_and_no_heap_of_bad_row
     (tmp_path / "posts.jsonl").write_text('{"id": "a", "body": "one"}\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"no column 'text' \(classify\.columns\.text\)\. The columns: 'id', 'body'"):
         run(replace(archive, part=Slice(tmp_path / "posts.jsonl")), classifier, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("here")
+def test_lines_without_a_text_in_the_middle_of_jsonl_are_bad_rows_wherever_a_part_begins(
+    archive_of, classifier, tmp_path
+):
+    archive = archive_of(ROWS)
+    lines = [*[{"id": "a", "text": "one"}] * 4, *[{"id": "b", "deleted": True}] * 4, {"id": "c", "text": "two"}]
+    (tmp_path / "posts.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    out = run(replace(archive, part=Slice(tmp_path / "posts.jsonl", first=4)), classifier, tmp_path / "out")
+    assert (read_json(out.counts)["classified"], read_json(out.counts)["rejected"]) == (1, 4)
+
+
+@pytest.mark.usefixtures("here")
+def test_kept_columns_of_parquet_are_kept_to_the_last_nanosecond(archive_of, classifier, tmp_path):
+    kept = pa.table(
+        {
+            "at": pa.array([1_600_000_000_123_456_789], pa.timestamp("ns")),
+            "for": pa.array([123_456_789], pa.duration("ns")),
+            "large": pa.array([2**63 + 1], pa.uint64()),
+            "map": pa.array([[("x", 1)]], pa.map_(pa.string(), pa.int64())),
+        }
+    )
+    pq.write_table(kept.append_column("id", [["a"]]).append_column("text", [["one"]]), tmp_path / "posts.parquet")
+    settings = SETTINGS.model_copy(update={"keep": kept.column_names})
+    archive = replace(archive_of(ROWS), part=Slice(tmp_path / "posts.parquet"), settings=settings)
+    assert pq.read_table(run(archive, classifier, tmp_path / "out").posts).select(kept.column_names).equals(kept)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_kept_column_that_would_lose_digits_is_refused(archive_of, classifier, tmp_path):
+    table = pa.table({"id": ["a"], "text": ["one"], "at": pa.array([1], pa.time64("ns"))})
+    pq.write_table(table, tmp_path / "posts.parquet")
+    settings = SETTINGS.model_copy(update={"keep": ["at"]})
+    archive = replace(archive_of(ROWS), part=Slice(tmp_path / "posts.parquet"), settings=settings)
+    with pytest.raises(UserError, match=r"column 'at' \(classify\.keep\) holds times of day in nanoseconds"):
+        run(archive, classifier, tmp_path / "out")

@@ -136,3 +136,15 @@ def test_shards_of_one_name_in_two_folders_have_names_of_their_own():
         "posts-2": "2021/posts.csv.gz",
         "ä_ö": "x y/ä ö.jsonl",
     }
+
+
+@pytest.mark.parametrize("paths", [["a/p-2.csv", "x/p.csv", "y/p.csv"], ["p.csv", "x/p.csv", "p-2.csv", "y/p-2.csv"]])
+def test_no_file_of_an_archive_takes_another_s_name(paths):
+    assert sorted(name_shards(paths).values()) == sorted(paths)
+
+
+def test_a_lone_carriage_return_in_tsv_ends_no_row(tmp_path):
+    path = tmp_path / "posts.tsv"
+    path.write_bytes(b"id\ttext\r\n1\thello\rworld\r\n2\tnext\r\n")
+    with open_stream(path, {"id", "text"}) as stream:
+        assert [record.values["text"] for record in stream.records] == ["hello\rworld", "next"]

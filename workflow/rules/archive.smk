@@ -1,6 +1,6 @@
 # What `classify` works on: the files of the archive, the parts that jobs are made of, and the adapter.
 from babelgrid.grid import find_row
-from babelgrid.posts.paths import name_shards
+from babelgrid.posts.paths import find_files, name_shards
 
 CLASSIFY = EXPERIMENT.classify
 CLASSIFIED = f"{RESULTS}/classified"
@@ -8,11 +8,17 @@ DIVIDED = f"{CLASSIFIED}/parts.json"
 
 
 def archive_files():
-    """The files of the archive by the names of their shards."""
+    """The files of the archive by the names of their shards; none if a pattern matches nothing."""
     if CLASSIFY is None:
         return {}
     if CLASSIFY.lab is None:
-        return name_shards(existing_files(CLASSIFY.input))
+        try:
+            files = find_files(CLASSIFY.input, "classify.input")
+        except (
+            UserError
+        ):  # said by the target: who asks for another one need not have the archive
+            return {}
+        return name_shards(sorted({os.path.normpath(file.path) for file in files}))
     numbers = range(CLASSIFY.lab.shards)
     return {
         f"shard{number}": f"{RESULTS}/archive/shard{number}.csv.gz"
@@ -35,6 +41,10 @@ def classifying_adapter():
         mixture, seed = find_row(GRID, CLASSIFY.adapter, "classify.adapter")
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    if mixture in API_ROWS:
+        raise WorkflowError(
+            f"classify.adapter: {mixture!r} is an API; an archive is classified by an adapter of the grid, or `none`"
+        )
     weights = adapter_file(mixture, seed) if GRID.mixtures[mixture].is_trained else []
     return weights, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
 
@@ -51,10 +61,10 @@ def classified_tables(wildcards):
             "(config/README.md explains it)"
         )
     if not SHARDS:
-        patterns = ", ".join(CLASSIFY.input)
-        raise WorkflowError(
-            f"classify.input: no file matches {patterns}. Looked from {os.getcwd()}"
-        )
+        try:
+            find_files(CLASSIFY.input, "classify.input")
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
     return [f"{CLASSIFIED}/files.csv", f"{CLASSIFIED}/languages.csv"]
 
 

@@ -135,7 +135,8 @@ def import_files():
 
 def existing_files(patterns):
     found = [
-        glob.glob(re.sub(r"\{(language|part)\}", "*", pattern)) for pattern in patterns
+        glob.glob(re.sub(r"\{(language|part)\}", "*", pattern), recursive=True)
+        for pattern in patterns
     ]
     return sorted({path for paths in found for path in paths if os.path.isfile(path)})
 

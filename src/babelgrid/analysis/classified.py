@@ -17,8 +17,10 @@ def count_classified(
 ) -> None:
     """Write the rows of each file (read, classified, left_out, rejected), their sum, and posts by language and label.
 
-    posts, counts: the two files of each job. Raises `UserError` where a file holds other rows than its job counted.
+    posts, counts: the two files of each job. Raises `UserError` where a file holds other rows than its job counted, or
+    a file of an earlier division of the archive lies beside: who reads the folder would have its rows twice.
     """
+    _check_nothing_else_is_there(posts)
     frame = pd.DataFrame([read_json(path) for path in counts])
     for path, classified in zip(posts, frame["classified"], strict=True):
         rows = pq.read_metadata(path).num_rows
@@ -31,6 +33,16 @@ def count_classified(
         raise UserError(f"classify: {int(lost.iloc[0])} rows are not accounted for. Delete the counts and run again")
     write_csv(files_out, pd.concat([by_file, total], ignore_index=True))
     write_csv(languages_out, _by_language(posts, labels))
+
+
+def _check_nothing_else_is_there(posts: Sequence[Path]) -> None:
+    folders = {path.parent for path in posts}
+    others = sorted({path for folder in folders for path in folder.glob("*.parquet")} - set(posts))
+    if others:
+        raise UserError(
+            f"{others[0]}: is of another division of the archive ({len(others)} such files); who reads the folder "
+            "would have its posts twice. Move them away or delete them, and run again"
+        )
 
 
 def _by_language(posts: Sequence[Path], labels: Sequence[str]) -> pd.DataFrame:

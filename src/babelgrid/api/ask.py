@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,12 @@ class UnreadableError(Exception):
     """A reply that is no chat completion."""
 
 
+class DearerError(Exception):
+    """A reply that cost more than its call could: what is left of the budget is no longer known to hold."""
+
+
 LONGEST_PAUSE = 60.0
+SERVERS_FAULT = 500
 # A token is a byte at least; what a chat format puts around a message is a few tokens.
 TOKENS_AROUND_A_MESSAGE = 16
 # Of these a later attempt may come through: too many requests, a server's fault, no connection, no answer in time, and
@@ -101,8 +107,11 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
 
     failures: list[BaseException] = []
 
+    # Posts of the same words are one question: each waits for the one before it, and finds its answer in the ledger.
+    one_by_one: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
     async def answer(question: Sequence[Message]) -> Answer | None:
-        async with turns:
+        async with one_by_one[endpoint.key_of(question)], turns:
             if failures:  # those under way come to their end, as they are paid for; no new one begins
                 return None
             try:
@@ -110,7 +119,7 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
                 if found is None:
                     found = await _ask_once(client, endpoint, question)
                     endpoint.calls += 1
-            except (openai.OpenAIError, OverBudgetError, *TRANSIENT) as error:
+            except (openai.OpenAIError, OverBudgetError, DearerError, *TRANSIENT) as error:
                 failures.append(error)
                 return None
             bar.update(1)
@@ -142,12 +151,15 @@ async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Se
                 reply = await client.chat.completions.create(messages=messages, **endpoint.parameters)
                 answer = _read(reply, endpoint, time.monotonic() - start, most)
             except openai.APIStatusError as error:
-                endpoint.ledger.settle(number, 0.0)  # a request that is refused costs nothing
+                if error.status_code < SERVERS_FAULT:
+                    endpoint.ledger.settle(number, 0.0)  # a request that is refused costs nothing
                 if not _is_filtered(error):
                     raise
                 answer = Answer(None, log_probabilities(None, None, endpoint.labels), 0, 0, time.monotonic() - start, 0)
             endpoint.ledger.settle(number, answer.dollars)
             endpoint.ledger.keep(endpoint.key_of(question), answer)
+            if answer.dollars > most * (1 + 1e-9):
+                raise DearerError
             return answer
     raise AssertionError("tenacity ends by an answer or an exception")
 
@@ -167,21 +179,37 @@ def _read(reply: Any, endpoint: Endpoint, seconds: float, most: float) -> Answer
     if not isinstance(choices, list):
         raise UnreadableError
     choice = choices[0] if choices else None
-    message = getattr(choice, "message", None)
-    said = label_said(getattr(message, "content", None), endpoint.labels)
+    said = label_said(_content(choice), endpoint.labels)
     logp = log_probabilities(said, _first_tokens(choice), endpoint.labels)
     used = getattr(reply, "usage", None)
-    prompt, completion = (int(getattr(used, name, None) or 0) for name in ("prompt_tokens", "completion_tokens"))
-    dollars = endpoint.price.of(prompt, completion) if prompt else most
-    return Answer(said, logp, prompt, completion, seconds, dollars)
+    prompt, completion = _tokens(used, "prompt_tokens"), _tokens(used, "completion_tokens")
+    dollars = endpoint.price.of(prompt, completion) if prompt is not None and completion is not None else most
+    return Answer(said, logp, prompt or 0, completion or 0, seconds, dollars)
+
+
+def _content(choice: Any) -> str | None:
+    """Return the words of a reply; what is neither words nor a list of parts with words says nothing."""
+    content = getattr(getattr(choice, "message", None), "content", None)
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else None for part in content]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else None
+
+
+def _tokens(used: Any, name: str) -> int | None:
+    count = getattr(used, name, None)
+    return count if type(count) is int and count >= 0 else None
 
 
 def _first_tokens(choice: Any) -> list[tuple[str, float]] | None:
-    """Return the likeliest first tokens that say something, with their log-probabilities."""
-    content = getattr(getattr(choice, "logprobs", None), "content", None) or []
-    for position in content:
-        if position.token.strip():
-            return [(top.token, float(top.logprob)) for top in position.top_logprobs or [position]]
+    """Return the likeliest first tokens that say something, with their log-probabilities; None if any is malformed."""
+    content = getattr(getattr(choice, "logprobs", None), "content", None)
+    try:
+        for position in content or []:
+            if position.token.strip():
+                return [(str(top.token), float(top.logprob)) for top in position.top_logprobs or [position]]
+    except (AttributeError, TypeError, ValueError):
+        return None
     return None
 
 
@@ -201,6 +229,11 @@ def _in_words(error: BaseException, endpoint: Endpoint, answered: int, asked: in
     if isinstance(error, OverBudgetError):
         spent = f"{settings.budget:g} dollars (spent: {endpoint.ledger.spent():.4f})"
         return f"api.budget: the next call might pass the {spent}. {state}; raise the budget and run again to go on"
+    if isinstance(error, DearerError):
+        return (
+            "api.budget: a reply says that it cost more than its call could, by api.max_tokens and the price; the "
+            f"budget cannot be kept (spent: {endpoint.ledger.spent():.4f} dollars). {state}. Look at what it charges"
+        )
     times = f"{settings.attempts} times"
     words: dict[type[BaseException], str] = {
         openai.AuthenticationError: f"it does not take the key in {settings.key}",

@@ -43,7 +43,8 @@ def label_said(answer: str | None, labels: Mapping[str, Label]) -> str | None:
     folded = _fold(answer or "")
     if folded in spellings:
         return spellings[folded]
-    words = "|".join(map(re.escape, spellings))
+    # The longest first: one spelling may begin another (`support`, `support with conditions`).
+    words = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
     said = {spellings[word] for word in re.findall(rf"(?<!\w)(?:{words})(?!\w)", folded)}
     return said.pop() if len(said) == 1 else None
 

@@ -204,7 +204,7 @@ def _table(group: Group, scores: Mapping[bytes, np.ndarray], schema: pa.Schema, 
     columns |= {f"p_{name}": shares[:, column] for column, name in enumerate(names)}
     columns["model"] = [classifier.model_id] * len(group.rows)
     counts = {"read": group.read, "left_out": group.left_out, "rejected": group.rejected}
-    arrays = [pa.array(columns[field.name]).cast(field.type) for field in schema]
+    arrays = [pa.array(columns[field.name], type=field.type) for field in schema]
     return pa.table(arrays, schema=schema).replace_schema_metadata({COUNTS_KEY: json.dumps(counts)})
 
 

@@ -4,6 +4,7 @@ import glob
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from babelgrid.errors import UserError, nearest
@@ -20,29 +21,31 @@ class DataFile:
     part: str | None = None
 
 
-def find_files(patterns: Sequence[str]) -> list[DataFile]:
+def find_files(patterns: Sequence[str], key: str = "posts.files") -> list[DataFile]:
     """Return the files that the patterns name, sorted within a pattern, each file once.
 
+    key: of the patterns in the config, for the error.
     `*`, `?`, `[…]` and `**` match as in a shell; `{language}` and `{part}` match a piece of one folder or file name.
     Raises `UserError` if a pattern matches nothing.
     """
     found: dict[Path, DataFile] = {}
     for pattern in patterns:
-        for file in _match(pattern):
+        for file in _match(pattern, key):
             found.setdefault(file.path, file)
     return list(found.values())
 
 
 def name_shards(paths: Sequence[str]) -> dict[str, str]:
-    """Return a name for each file of an archive, without its suffixes; where two would be the same, with its number."""
+    """Return a name for each file of an archive, without its suffixes; where two would be the same, with a number."""
     names: dict[str, str] = {}
-    for number, path in enumerate(paths, start=1):
+    for path in paths:
         stem = re.sub(r"[^\w-]", "_", Path(path).name.split(".")[0]) or "shard"
-        names[f"{stem}-{number}" if stem in names else stem] = path
+        free = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
+        names[next(name for name in free if name not in names)] = path
     return names
 
 
-def _match(pattern: str) -> list[DataFile]:
+def _match(pattern: str, key: str) -> list[DataFile]:
     if Path(pattern).is_file():
         return [DataFile(Path(pattern))]
     expression = _expression(pattern)
@@ -50,9 +53,7 @@ def _match(pattern: str) -> list[DataFile]:
     candidates = sorted(glob.glob(re.sub(r"\{(language|part)\}", "*", pattern), recursive=True))  # noqa: PTH207
     matches = [match for path in candidates if Path(path).is_file() and (match := expression.fullmatch(path))]
     if not matches:
-        raise UserError(
-            f"posts.files: no file matches {pattern!r}{_neighbour(Path(pattern))}. Looked from {Path.cwd()}"
-        )
+        raise UserError(f"{key}: no file matches {pattern!r}{_neighbour(Path(pattern))}. Looked from {Path.cwd()}")
     return [DataFile(Path(match[0]), **match.groupdict()) for match in matches]
 
 

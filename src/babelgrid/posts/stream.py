@@ -48,10 +48,8 @@ def open_stream(path: Path, wanted: Collection[str]) -> Iterator[Stream]:
         with path.open("rb") as raw:
             size = max(path.stat().st_size, 1)
             binary = _decompress(path, raw)
-            # A lone carriage return ends no line of JSON, and csv knows itself what it ends.
-            text = io.TextIOWrapper(
-                binary, "utf-8-sig", "surrogateescape", newline="" if kind in {".csv", ".tsv"} else "\n"
-            )
+            # A lone carriage return ends no line of JSON or TSV, and csv knows itself what it ends.
+            text = io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="" if kind == ".csv" else "\n")
             yield TEXT_STREAMS[kind](_lines(text, path), lambda: raw.tell() / size)
     except (OSError, csv.Error, pa.ArrowException) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error

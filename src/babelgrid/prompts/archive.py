@@ -81,7 +81,14 @@ class Archive:
             return dict.fromkeys(self.settings.keep, pa.string())
         schema = pq.read_schema(self.part.path)
         _check_columns(self.part.path, schema.names, self.settings)
-        return {name: schema.field(name).type for name in self.settings.keep}
+        types = {name: schema.field(name).type for name in self.settings.keep}
+        for name, its_type in types.items():
+            if its_type == pa.time64("ns"):
+                raise UserError(
+                    f"{self.part.path}: column {name!r} (classify.keep) holds times of day in nanoseconds, which "
+                    "would be cut to microseconds. Cast it to time64[us] or text, or leave it out"
+                )
+        return types
 
 
 @contextmanager
@@ -129,7 +136,7 @@ def read_groups(archive: Archive) -> Iterator[Group]:
         deque(islice(stream.records, archive.part.first), maxlen=0)
         records, begin, read = islice(stream.records, archive.part.rows), stream.position(), 0
         while rows := list(islice(records, settings.rows_per_group)):
-            if not read and stream.columns is None:
+            if not read and not archive.part.first and stream.columns is None:
                 _check_text_is_there(archive.part.path, rows, columns.text)
             read += len(rows)
             of_file = (stream.position() - begin) / max(1 - begin, 1e-9)

@@ -1,0 +1,46 @@
+"""The books of a classified archive: every row once, in one file."""
+
+import pandas as pd
+import pytest
+
+from babelgrid.analysis.classified import count_classified
+from babelgrid.errors import UserError
+from babelgrid.files import write_json
+
+
+@pytest.fixture
+def count(tmp_path):
+    """Return a function that writes a part with so many posts, and counts the archive of that one part."""
+    folder = tmp_path / "posts"
+    folder.mkdir()
+
+    def run(part, rows, counted=None, read=None):
+        posts, counts = folder / f"{part}.parquet", tmp_path / f"{part}.json"
+        pd.DataFrame({"language": ["en"] * rows, "predicted": ["pro"] * rows}).to_parquet(posts)
+        counted = rows if counted is None else counted
+        read = counted if read is None else read
+        write_json(counts, {"file": "a.csv", "read": read, "classified": counted, "left_out": 0, "rejected": 0})
+        count_classified([posts], [counts], ["pro", "anti"], tmp_path / "files.csv", tmp_path / "languages.csv")
+        return pd.read_csv(tmp_path / "files.csv")
+
+    return run
+
+
+def test_rows_add_up_by_file_and_in_all(count):
+    assert count("a", 3)["classified"].tolist() == [3, 3]
+
+
+def test_a_part_that_lost_a_row_is_an_error(count):
+    with pytest.raises(UserError, match="holds 3 rows, its job wrote 4"):
+        count("a", 3, counted=4)
+
+
+def test_rows_that_are_in_no_account_are_an_error(count):
+    with pytest.raises(UserError, match="2 rows are not accounted for"):
+        count("a", 3, read=5)
+
+
+def test_a_file_of_another_division_of_the_archive_is_an_error_and_no_second_count(count):
+    count("a", 3)
+    with pytest.raises(UserError, match=r"a\.parquet: is of another division of the archive \(1 such files\)"):
+        count("a.00000", 3)
