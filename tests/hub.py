@@ -57,6 +57,11 @@ def _add_repositories(app, hub):
 
 
 def _add_uploads(app, hub):
+    @app.get("/api/models/{owner}/{name}/tree/main")
+    async def tree(owner: str, name: str):
+        files = hub.files.get(f"{owner}/{name}", {})
+        return [{"type": "file", "path": path, "size": len(content), "oid": "0"} for path, content in files.items()]
+
     @app.post("/api/validate-yaml")
     async def validate():
         return {"errors": [], "warnings": []}
@@ -70,6 +75,8 @@ def _add_uploads(app, hub):
     async def commit(owner: str, name: str, request: Request):
         for line in (await request.body()).splitlines():
             entry = json.loads(line)
+            if entry["key"] == "deletedFile":
+                del hub.files[f"{owner}/{name}"][entry["value"]["path"]]
             if entry["key"] == "file":
                 content = base64.b64decode(entry["value"]["content"])
                 hub.files.setdefault(f"{owner}/{name}", {})[entry["value"]["path"]] = content

@@ -101,6 +101,11 @@ def test_push_lists_first_and_uploads_what_it_listed(released, monkeypatch):
         ("", "release", "release: nothing to release. Add a block `release`"),
         ("release: {adapters: [enn]}", "release", "release.adapters: there is no mixture 'enn'; did you mean 'en'?"),
         ("release: {adapters: [none]}", "release", "release.adapters: 'none' has no adapter"),
+        (
+            "release: {adapters: [en+hu@4, en+hu@4/seed0], push: {owner: x}}",
+            "push_list",
+            "two would be 'tiny-en-hu-4-seed0' on the Hub",
+        ),
         ("release: {adapters: [en]}", "push", "release.push: say whose the repositories on the Hub are"),
     ],
 )

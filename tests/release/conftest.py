@@ -14,7 +14,9 @@ from babelgrid.release.parity import Cells
 from babelgrid.usage import Usage
 from training import BASE, LABELS, train, write_posts
 
-SETTINGS = Release(adapters=["en+es"], base="someone/small-base", base_revision="4f0c2d1")
+SETTINGS = Release(
+    adapters=["en+es"], base="someone/small-base", base_revision="4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b"
+)
 
 
 @pytest.fixture(scope="session")

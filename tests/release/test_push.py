@@ -58,6 +58,21 @@ def test_a_push_uploads_every_file_to_a_private_repository_and_records_it(push, 
     assert TOKEN not in (tmp_path / "pushed.json").read_text(encoding="utf-8") + ended.stdout + ended.stderr
 
 
+def test_what_an_earlier_release_had_beside_is_gone_after_the_next(push, hub):
+    hub.repositories["team/small-en-seed0"] = True
+    hub.files["team/small-en-seed0"] = {"gguf/model.gguf": b"of another card", "README.md": b"old"}
+    ended = push()
+    assert ended.returncode == 0, ended.stderr
+    assert set(hub.files["team/small-en-seed0"]) == {"README.md", "merged/model.safetensors"}
+
+
+def test_a_hub_that_cannot_be_reached_is_one_error(push, hub, tmp_path):
+    hub.address = "http://127.0.0.1:9"
+    ended = push()
+    assert "UserError: push: the Hub did not take team/small-en-seed0" in ended.stderr
+    assert not (tmp_path / "pushed.json").exists()
+
+
 def test_nothing_goes_to_a_public_repository_that_should_be_private(push, hub, tmp_path):
     hub.repositories["team/small-en-seed0"] = False
     ended = push()

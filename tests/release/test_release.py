@@ -6,11 +6,13 @@ import stat
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from babelgrid.config.release import Release
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet
-from babelgrid.release.card import release_name
+from babelgrid.files import read_json, read_parquet, write_json
+from babelgrid.release.name import release_name
 from babelgrid.release.weights import PublicBase
 
 LLAMA = PublicBase("meta-llama/Llama-3.2-3B", "13afe5124825b4f3751f836b40dafda64c1ed062")
@@ -40,7 +42,10 @@ def test_a_release_holds_the_adapter_merged_weights_and_a_card(release):
     }
     assert "quantization_config" not in read_json(folder / "merged/config.json")
     config = read_json(folder / "adapter_config.json")
-    assert (config["base_model_name_or_path"], config["revision"]) == ("someone/small-base", "4f0c2d1")
+    assert (config["base_model_name_or_path"], config["revision"]) == (
+        "someone/small-base",
+        "4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b",
+    )
 
 
 def test_no_released_file_holds_a_post_or_a_path_of_this_machine(release, cells, tmp_path_factory):
@@ -58,7 +63,10 @@ def test_the_card_has_the_rows_scores_and_loads_the_public_base(release):
     card = (release() / "README.md").read_text(encoding="utf-8")
     assert "| stance | en | 6 | 0.500 | 0.250 to 0.750 | 0.400 |" in card
     assert card.count("| stance |") == 2
-    assert "AutoTokenizer.from_pretrained('someone/small-base', revision='4f0c2d1')" in card
+    assert (
+        "AutoTokenizer.from_pretrained('someone/small-base', revision='4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b')"
+        in card
+    )
     assert "adapter 100.00 %, merged 100.00 %" in card
     assert len(re.findall(r"`[0-9a-f]{64}`", card)) == 2
     assert "Built with Llama" not in card
@@ -101,9 +109,39 @@ def test_an_adapter_of_a_llama_base_is_named_and_marked_so(release):
 
 
 def test_names_on_the_hub_hold_only_what_the_hub_allows():
-    assert release_name("my study", "en+hu@25", 1, PublicBase("base", None)) == "my-study-en-hu-25-seed1"
-    assert release_name("x", "all", 0, LLAMA) == "Llama-x-all-seed0"
-    assert len(release_name("x" * 200, "all", 0, LLAMA)) <= 96
+    assert release_name("my study", "en+hu@25", 1, False) == "my-study-en-hu-25-seed1"
+    assert release_name("x", "all", 0, True) == "Llama-x-all-seed0"
+    assert release_name("my--x..y", "all", 0, False) == "my-x-y-all-seed0"
+
+
+def test_a_long_name_keeps_its_mixture_and_seed():
+    names = {release_name("x" * 200, "en+hu", seed, True) for seed in range(3)}
+    assert len(names) == 3
+    assert max(map(len, names)) <= 96
+
+
+def test_where_a_tokenizer_once_lay_is_not_released(release, cells, tmp_path):
+    row, _ = cells
+    shutil.copytree(read_json(row.base_path)["folder"], tmp_path / "base")
+    config = read_json(tmp_path / "base/tokenizer_config.json")
+    write_json(tmp_path / "base/tokenizer_config.json", {**config, "name_or_path": "/home/someone/models/x"})
+    write_json(tmp_path / "base.json", {**read_json(row.base_path), "folder": str(tmp_path / "base")})
+    folder = release(replace(row, base_path=tmp_path / "base.json"))
+    assert "someone/models" not in (folder / "merged/tokenizer_config.json").read_text(encoding="utf-8")
+
+
+def test_a_release_that_would_name_a_folder_of_this_machine_is_none(release, cells, tmp_path):
+    row, _ = cells
+    place = read_json(row.base_path)["folder"]
+    with pytest.raises(UserError, match=r"release: README\.md would name .* a folder of this machine"):
+        release(limits=f"see {place}/config.json")
+    assert list((tmp_path / "released").iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [{"base": "/home/me/llama"}, {"base_revision": "main"}])
+def test_a_public_base_is_a_name_at_a_commit(change):
+    with pytest.raises(ValidationError):
+        Release(adapters=["en"], **change)
 
 
 def test_gguf_without_a_converter_says_what_to_put_where(release, monkeypatch, tmp_path):

@@ -1,4 +1,6 @@
 # What the targets `release` and `push` make.
+from babelgrid.release.name import release_name
+
 RELEASE = EXPERIMENT.release
 PUSH = RELEASE and RELEASE.push and RELEASE.push.model_dump(mode="json")
 
@@ -44,7 +46,13 @@ def pushed_rows():
         raise WorkflowError(
             "release.push: say whose the repositories on the Hub are: release: {push: {owner: ...}}"
         )
-    return released_rows()
+    rows = released_rows()
+    names = [release_name(EXPERIMENT.experiment, *row, is_llama=False) for row in rows]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise WorkflowError(
+            f"release.adapters: two would be {twice!r} on the Hub; push them from two configs, or rename a mixture"
+        )
+    return rows
 
 
 def pushed_folders(wildcards):

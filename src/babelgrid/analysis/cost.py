@@ -50,11 +50,13 @@ def tabulate_cost(
 
     predicted, trained: mixture -> the usage records of its jobs; asked: row of the API -> what each job's calls took.
     Speeds are those of scoring from the loaded base to the last result; `start_seconds` is what a job takes beside.
-    rented, electricity, charged: dollars per million posts at that speed, the start left out.
+    rented, electricity, charged: dollars per million posts at that speed, the start left out (measured energy alone is
+    that of whole jobs, and the assumptions say so).
     """
     own = [_own(name, paths, trained.get(name, []), assumptions) for name, paths in predicted.items() if paths]
     api = [_asked(name, paths) for name, paths in asked.items() if paths]
-    tokens = sum(row["tokens_per_post"] for row in own) / len(own) if own else 0.0
+    known = [row["tokens_per_post"] for row in own if row["posts"]]
+    tokens = sum(known) / len(known) if known else 0.0
     listed = [_listed(name, price, tokens, assumptions) for name, price in assumptions.references.items()]
     table = pd.DataFrame([*own, *api, *listed], columns=COLUMNS)
     write_csv(cost_path, table)
@@ -77,7 +79,7 @@ def _own(name: str, predicted: Sequence[str | Path], trained: Sequence[str | Pat
     working = jobs[jobs["posts"] > 0]
     posts, tokens, seconds = (float(working[column].sum()) for column in ("posts", "tokens", "work_seconds"))
     per_post = seconds / posts if posts else float("nan")
-    energy = jobs["energy_kwh"].sum() if jobs["energy_kwh"].notna().all() else None
+    energy = working["energy_kwh"].sum() if working["energy_kwh"].notna().all() else None
     basis, electricity = _electricity(per_post, energy, posts, assumptions)
     hourly = assumptions.dollars_per_hour
     if hourly is not None:
@@ -110,7 +112,9 @@ def _electricity(
     if price is None or not posts:
         return [], None
     if energy is not None:
-        return [f"electricity at {price:g} dollars per kWh, energy by codecarbon"], MILLION * energy / posts * price
+        return [
+            f"electricity at {price:g} dollars per kWh, energy of whole jobs by codecarbon"
+        ], MILLION * energy / posts * price
     if assumptions.watts is None:
         return [], None
     kwh = seconds_per_post * assumptions.watts / JOULES_PER_KWH

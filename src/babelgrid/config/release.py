@@ -21,10 +21,10 @@ class Release(Settings):
 
     adapters: list[Text] = Field(min_length=1)
     """Rows of the grid: `en+hu@25/seed1`, or `en+hu@25` for its first seed."""
-    base: Text | None = None
+    base: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
     """Public name (`owner/name`) of a base that is a local folder here. Others load it by this name."""
-    base_revision: Text | None = None
-    """Commit of that name."""
+    base_revision: Text | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """Commit of that name, in full."""
     licence: Text = "other"
     """Licence of the adapter, as the Hub names them. That of the base holds beside it."""
     base_licence: Text = "see the base's own page"

@@ -15,7 +15,17 @@ from babelgrid.files import read_json, sha256, whole_file, write_json
 log = logging.getLogger(__name__)
 
 # Weights as safetensors, never as pickles; no code.
-WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "*.jinja", "LICENSE*"]
+WANTED = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*.json",
+    "tokenizer*",
+    "*.model",
+    "*.jinja",
+    "LICENSE*",
+    "NOTICE*",
+    "USE_POLICY*",
+]
 UNWANTED = ["original/*", "*.py", "*.bin", "*.pth"]
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")

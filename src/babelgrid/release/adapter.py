@@ -11,7 +11,7 @@ from babelgrid.release.card import Lines, Row, write_card
 from babelgrid.release.gguf import write_gguf
 from babelgrid.release.loading import label_lines, load_adapter_lines, load_gguf_lines, load_merged_lines
 from babelgrid.release.parity import Cells, check_parity
-from babelgrid.release.weights import public_base, write_weights
+from babelgrid.release.weights import check_paths, public_base, write_weights
 
 
 def release_adapter(
@@ -46,5 +46,6 @@ def release_adapter(
         forms = {form: source + lines.labelling for form, source in loading_here.items()}
         check_parity(folder, forms, cells, prompt, settings.parity, parity_path)
         write_card(row, settings, public, labels, lines, read_json(parity_path), folder / "README.md")
+        check_paths(folder, row.base_path)
 
     write_folder(out, fill)

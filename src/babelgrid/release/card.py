@@ -1,6 +1,5 @@
 """The model card: what the adapter is, how well it does and where not, and the lines that load it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.config.prompt import Label
 from babelgrid.config.release import Release
 from babelgrid.files import sha256, write_text
+from babelgrid.release.name import release_name
 from babelgrid.release.weights import PublicBase
 
 
@@ -42,13 +42,6 @@ class Lines:
     labelling: str
 
 
-def release_name(experiment: str, mixture: str, seed: int, public: PublicBase) -> str:
-    """Return the adapter's name on the Hub; with a Llama base it begins so (Llama 3 Community License, 1.b.i)."""
-    plain = f"{experiment}-{mixture}-seed{seed}"
-    allowed = re.sub(r"[^A-Za-z0-9._-]+", "-", plain.replace("@", "-"))[:90].strip("-.")
-    return f"Llama-{allowed}" if public.is_llama else allowed
-
-
 def write_card(
     row: Row,
     settings: Release,
@@ -61,7 +54,7 @@ def write_card(
     """Write README.md. No text of a post and no path of this machine is in it."""
     content = {
         "front": front_matter(row, settings, public),
-        "name": release_name(row.experiment, row.mixture, row.seed, public),
+        "name": release_name(row.experiment, row.mixture, row.seed, public.is_llama),
         "row": row,
         "settings": settings,
         "public": public,

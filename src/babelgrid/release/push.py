@@ -5,8 +5,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx2
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from babelgrid.errors import UserError
 from babelgrid.files import sha256, write_json
@@ -34,7 +35,9 @@ def describe_push(folders: Mapping[str, Path], private: bool) -> str:
 
 
 def push_adapter(folder: Path, repository: str, private: bool, out: Path) -> None:
-    """Upload a released folder in one commit, and write repository, commit and the SHA-256 of every file to `out`.
+    """Make a repository hold a released folder and nothing else, in one commit; write which, and every file's SHA-256.
+
+    out: JSON of repository, private, commit and sha256 by file.
 
     Raises `UserError` without a token in the environment, where the repository is there and public although the config
     says private, or where the Hub refuses.
@@ -51,9 +54,13 @@ def push_adapter(folder: Path, repository: str, private: bool, out: Path) -> Non
                 "Make it private on its Hub page, or say release.push.private: false"
             )
         commit = hub.upload_folder(
-            repo_id=repository, folder_path=folder, commit_message="Release by babelgrid", ignore_patterns=".*"
+            repo_id=repository,
+            folder_path=folder,
+            commit_message="Release by babelgrid",
+            ignore_patterns=".*",
+            delete_patterns="*",  # what an earlier release had and this one has not would stand beside another card
         )
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
         raise UserError(f"push: the Hub did not take {repository} ({_in_words(error, token)})") from None
     log.info("%s: %d files are at %s", repository, len(released_files(folder)), commit.oid)
     files = {str(path.relative_to(folder)): sha256(path) for path in released_files(folder)}

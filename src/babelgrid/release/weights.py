@@ -17,6 +17,8 @@ from babelgrid.model.predict import load_adapted
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 TOKENIZER = ("tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt", "*.model", "*.jinja")
 MODEL = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
+OF_A_MACHINE = ("name_or_path", "tokenizer_file", "special_tokens_map_file")
+"""What older transformers wrote into tokenizer_config.json: where the tokenizer lay."""
 LEGAL = ("LICENSE*", "NOTICE*", "USE_POLICY*")
 
 
@@ -88,3 +90,18 @@ def _copy(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
     for pattern in patterns:
         for path in folder.glob(pattern):
             shutil.copyfile(path, out / path.name)
+    tokenizer = out / "tokenizer_config.json"
+    if tokenizer.is_file():
+        write_json(tokenizer, {key: value for key, value in read_json(tokenizer).items() if key not in OF_A_MACHINE})
+
+
+def check_paths(folder: Path, base_path: Path) -> None:
+    """Raise `UserError` if the card or a config of the release names a folder of this machine."""
+    base = str(Path(read_json(base_path)["folder"]).resolve())
+    for path in sorted([folder / "README.md", *folder.rglob("*config.json")]):
+        content = path.read_text(encoding="utf-8")
+        if named := next((place for place in (base, f"{Path.cwd()}/", f"{Path.home()}/") if place in content), None):
+            raise UserError(
+                f"release: {path.relative_to(folder)} would name {named!r}, a folder of this machine. Take it out of "
+                "the base's files or of the config"
+            )
