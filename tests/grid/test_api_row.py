@@ -74,6 +74,8 @@ def test_only_the_rows_of_the_api_are_asked_for_and_nothing_is_trained(checkout,
     overlay.write_text(f"api: {{model: {model}, base_url: '{url}', shots: [0, 2], budget: 0}}", encoding="utf-8")
     planned = checkout.planned(overlays=[overlay])
     assert planned["ask_api"] == 2
+    shown = checkout.snakemake("-n", overlays=[overlay]).stdout
+    assert f"asks {model} about the test posts, one call for each" in shown
     assert not {"finetune", "predict", "pretrain_base"} & set(planned)
 
 

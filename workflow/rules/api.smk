@@ -1,6 +1,5 @@
 # A row of the grid that an OpenAI-compatible endpoint answers: no GPU, and where Snakemake runs, as nodes have no network.
 
-
 ASKED = EXPERIMENT.api.what_is_asked if EXPERIMENT.api else {}
 
 
@@ -35,5 +34,7 @@ rule ask_api:
         train=list(EXPERIMENT.languages.train),
         ledger=f"{RESULTS}/api/ledger.sqlite",
         seed=EXPERIMENT.seed,
+    message:
+        what_it_may_cost()
     script:
         "../scripts/ask_api.py"

@@ -158,6 +158,17 @@ def training_settings(wildcards):
     return blocks
 
 
+def what_it_may_cost():
+    """For `snakemake -n`, before a call is made."""
+    if EXPERIMENT.api is None:
+        return ""
+    model = EXPERIMENT.api.model.replace("{", "{{").replace("}", "}}")
+    return (
+        f"{{wildcards.mixture}}: asks {model} about the test posts, one call for each; all rows and runs together within "
+        f"{EXPERIMENT.api.budget:g} dollars (api.budget). `snakemake estimate` says how many calls and dollars it would take"
+    )
+
+
 def adapter_to_score(wildcards):
     """The adapter of a row; the untuned base has none."""
     if not GRID.mixtures[wildcards.mixture].is_trained:
