@@ -102,7 +102,10 @@ def test_what_a_config_says_is_words_on_the_card_and_no_markup(release):
 
 
 def test_an_adapter_of_a_llama_base_is_named_and_marked_so(release):
-    card = (release(base=LLAMA.name, base_revision=LLAMA.revision) / "README.md").read_text(encoding="utf-8")
+    folder = release(base=LLAMA.name, base_revision=LLAMA.revision)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    notice = "Llama 3.2 is licensed under the Llama 3.2 Community License, Copyright © Meta Platforms, Inc."
+    assert (folder / "NOTICE").read_text(encoding="utf-8").startswith(notice)
     assert "\n# Llama-small-en+es-seed0\n".replace("+", "-") in card
     assert "\nBuilt with Llama.\n" in card
     assert f"base_model: {LLAMA.name}\n" in card

@@ -1,5 +1,6 @@
 """The files of a released adapter: the adapter under its base's public name, merged weights, and the lab's own base."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from babelgrid.config.base import Base
 from babelgrid.config.release import Release
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json
+from babelgrid.files import read_json, write_json, write_text
 from babelgrid.model.base import Device
 from babelgrid.model.predict import load_adapted
 
@@ -73,6 +74,8 @@ def write_weights(adapter: Path, base_path: Path, base: Base, public: PublicBase
     _save(load_adapted(base_path, adapter, as_numbers, Device("cpu", torch.float32)), into / "merged")
     _copy(folder, into / "merged", TOKENIZER)
     _copy(folder, into, LEGAL)
+    if public.is_llama:
+        write_text(into / "NOTICE", _llama_notice(public.name))
     if public.is_beside:
         _copy(folder, into / "base", (*MODEL, *TOKENIZER))
 
@@ -93,6 +96,14 @@ def _copy(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
     tokenizer = out / "tokenizer_config.json"
     if tokenizer.is_file():
         write_json(tokenizer, {key: value for key, value in read_json(tokenizer).items() if key not in OF_A_MACHINE})
+
+
+def _llama_notice(name: str) -> str:
+    """Return the words that have to go with what is made of Llama (Llama 3.2 Community License, section 1.b.iii)."""
+    version = re.search(r"llama-(\d+(?:\.\d+)?)", name, re.IGNORECASE)
+    llama = f"Llama {version[1]}" if version else "Llama"
+    licence = f"{llama} is licensed under the {llama} Community License"
+    return f"{licence}, Copyright © Meta Platforms, Inc. All Rights Reserved.\n"
 
 
 def check_paths(folder: Path, base_path: Path) -> None:
