@@ -11,11 +11,13 @@ from babelgrid.figures.style import FAINT, SEEN_COLOUR, UNSEEN_COLOUR, house_sty
 
 _ROW = 0.16
 _COLOURS = {"own": SEEN_COLOUR, "api": UNSEEN_COLOUR, "list price": FAINT}
-_PRICES = {"rented": ("o", "rented"), "electricity": ("s", "electricity"), "charged": ("D", "charged by an API")}
+_PRICES = {"rented": ("o", "rented"), "electricity": ("s", "electricity"), "charged": ("D", "charged by the API")}
+_WIDE = 10
+"""From this ratio of the largest to the smallest on, an axis is logarithmic; else it begins at zero."""
 
 
 def draw_cost(cost_path: str | Path, *, note: str, width: float, out_stem: str | Path) -> None:
-    """Draw posts per second and dollars per million posts, a row for each model, on logarithmic axes, and save it.
+    """Draw posts per second and dollars per million posts, a row for each model, and save it.
 
     cost_path: cost.csv. A model without a known price has no mark in the second panel; free ones neither.
     """
@@ -26,12 +28,24 @@ def draw_cost(cost_path: str | Path, *, note: str, width: float, out_stem: str |
         for row, how, posts in zip(rows, data["how"], data["posts_per_second"], strict=True):
             speed.plot([posts], [row], "o", color=_COLOURS[how], markersize=3.2)
         for column, (mark, words) in _PRICES.items():
-            own = data[column].where(data[column] > 0)
-            if own.notna().any():
-                price.plot(own, list(rows), mark, color=FAINT, markersize=3, label=words)
+            is_listed = data["how"] == "list price"
+            for chosen, filled, label in ((~is_listed, "full", words), (is_listed, "none", "reckoned by list price")):
+                known = data[column].where(chosen & (data[column] > 0))
+                if known.notna().any():
+                    price.plot(known, list(rows), mark, color=FAINT, markersize=3, fillstyle=filled, label=label)
+        _scale(speed, data["posts_per_second"])
+        _scale(price, pd.concat([data[column] for column in _PRICES]))
         if price.lines:
             price.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=5.8, handletextpad=0.2)
         save_figure(figure, data, out_stem)
+
+
+def _scale(axes: Axes, values: "pd.Series[float]") -> None:
+    known = values[values > 0]
+    if len(known) and known.max() >= _WIDE * known.min():
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(0, 1.08 * known.max() if len(known) else 1)
 
 
 def _lay_out(data: pd.DataFrame, note: str, width: float) -> tuple[Figure, list[Axes]]:
@@ -50,7 +64,7 @@ def _lay_out(data: pd.DataFrame, note: str, width: float) -> tuple[Figure, list[
     for number, label in enumerate(["posts per second", "dollars per million posts"]):
         box = ((left + number * (each + gap)) / width, below / height, each / width, panel / height)
         axes.append(figure.add_axes(box))
-        axes[-1].set(xscale="log", xlabel=label, ylim=(len(data) - 0.5, -0.5))
+        axes[-1].set(xlabel=label, ylim=(len(data) - 0.5, -0.5))
         axes[-1].grid(axis="x")
         axes[-1].set_yticks(range(len(data)), data["model"].tolist() if not number else [""] * len(data))
     if not data[list(_PRICES)].gt(0).any().any():

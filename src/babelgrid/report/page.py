@@ -22,7 +22,7 @@ from babelgrid.files import provenance, read_json, read_parquet, write_text
 from babelgrid.report.answer import answer
 from babelgrid.report.charts import CHARTS, VEGA_LITE
 from babelgrid.report.payload import build_payload
-from babelgrid.report.sections import cost, data_sheet, hashes_table, provenance_table, table_of
+from babelgrid.report.sections import cost, data_sheet, hashes_table, ledger, provenance_table, table_of
 
 FURTHER = {
     "donors": "Who gives and who receives",
@@ -98,9 +98,7 @@ def write_report(
         "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],
         "data_sheet": data_sheet(read_json(posts_report)) if posts_report else [],
         "cost": cost(benchmarks),
-        "ledger": _results(
-            "cost", "Speed and price of each model (dollars per million posts, without start-up)", tables
-        ),
+        "ledger": [] if (costs := _read("cost", tables)) is None else ledger(costs),
         "provenance": [provenance_table(read_json(base) if base else {}, record), hashes_table(record)],
         "config": config,
     }

@@ -101,6 +101,17 @@ def cost(benchmarks: Path) -> Table | None:
     return _table("Time and memory, as measured by Snakemake", head, rows)
 
 
+def ledger(costs: pd.DataFrame) -> list[Table]:
+    """Show speed and price of each model (cost.csv), in the columns that hold anything, and what the prices rest on."""
+    known = costs.dropna(axis="columns", how="all").drop(columns="assumptions", errors="ignore")
+    speeds = table_of(
+        known.rename(columns=lambda name: name.replace("_per_second", "/s").replace("_mb", ", MB")),
+        "Speed and price of each model (dollars per million posts, without start-up)",
+    )
+    assumed = costs.loc[costs["assumptions"].notna(), ["model", "assumptions"]]
+    return [speeds, table_of(assumed, "What the prices rest on")] if len(assumed) else [speeds]
+
+
 def provenance_table(base: Mapping[str, Any], record: Mapping[str, Any]) -> Table:
     """Show base, git commit and versions."""
     entries = [("base", base.get("name", "\N{EN DASH}"))]
@@ -134,6 +145,8 @@ def _show(value: Any) -> str:
     if pd.isna(value):
         return "\N{EN DASH}"
     if isinstance(value, float) and not value.is_integer():
+        if abs(value) >= 1000:
+            return f"{value:,.0f}"
         return decimal(value, 3) if 0.001 <= abs(value) < 10 else f"{value:.3g}"
     return f"{int(value):,}" if isinstance(value, float | int) and not isinstance(value, bool) else str(value)
 

@@ -1,0 +1,53 @@
+"""The figure and the page's tables of speed and price."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from babelgrid.analysis.cost import COLUMNS
+from babelgrid.figures.cost import draw_cost
+from babelgrid.report.sections import ledger
+
+OWN = {"how": "own", "device": "CPU", "posts_per_second": 500.0, "rented": 3.0}
+API = {"model": "api-0shot", "how": "api", "posts_per_second": 4.0, "charged": 160.0}
+LISTED = {"model": "gpt-4o", "how": "list price", "charged": 156.0, "assumptions": "reckoned, not asked"}
+
+
+def table(*rows):
+    return pd.DataFrame([*rows], columns=COLUMNS)
+
+
+@pytest.fixture
+def words_of(tmp_path):
+    """Return a function from rows to the words of the figure."""
+
+    def draw(*rows):
+        table(*rows).to_csv(tmp_path / "cost.csv", index=False)
+        draw_cost(tmp_path / "cost.csv", note="", width=7.0, out_stem=tmp_path / "cost")
+        return re.findall(r"<text[^>]*>([^<]*)<", (tmp_path / "cost.svg").read_text(encoding="utf-8"))
+
+    return draw
+
+
+def test_a_reckoned_price_is_told_from_a_charged_one(words_of):
+    words = words_of({"model": "en", **OWN}, API, LISTED)
+    assert {"rented", "charged by the API", "reckoned by list price"} <= set(words)
+    assert "charged by the API" not in words_of({"model": "en", **OWN}, LISTED)
+
+
+def test_an_axis_begins_at_zero_unless_speeds_are_far_apart(words_of):
+    assert "0" in words_of({"model": "en", **OWN}, {"model": "hu", **OWN, "posts_per_second": 450.0})
+    assert "0" not in words_of({"model": "en", **OWN}, API, {**API, "charged": 1.0})
+
+
+def test_a_ledger_without_any_price_is_drawn(words_of):
+    assert "no price is set" in words_of({"model": "en", **OWN, "rented": None})
+
+
+def test_the_page_shows_the_columns_that_hold_anything_and_what_the_prices_rest_on():
+    speeds, assumed = ledger(table({"model": "en", **OWN}, LISTED))
+    assert speeds.head == ["model", "how", "device", "posts/s", "rented", "charged"]
+    assert assumed.rows == [["gpt-4o", "reckoned, not asked"]]
+    [alone] = ledger(table({"model": "en", **OWN}))
+    assert "assumptions" not in alone.head
