@@ -60,7 +60,11 @@ if RELEASE:
             "../../envs/babelgrid.yaml"
         threads: MODEL_THREADS
         resources:
-            **MODEL_RESOURCES,
+            # The base is dequantised and merged in float32 in the host's memory, and copied once to bfloat16: reckoned.
+            **{
+                **MODEL_RESOURCES,
+                "mem_mb": lambda wildcards, attempt: 2 * attempt * MODEL_MB,
+            },
         params:
             code=code("release_adapter"),
             settings=settings("base", "prompt", "labels"),
