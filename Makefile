@@ -4,7 +4,7 @@ CORES ?= $(shell nproc)
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test test-fast test-real test-slurm lint format docs intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-real test-slurm lint format docs intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -51,7 +51,7 @@ plan-check: run
 	@$(BIN)/snakemake plan --cores $(CORES)
 	@$(BIN)/snakemake plan_checked --cores $(CORES) --configfile config/config.yaml results/lab/plan.yaml
 
-bench: bench-startup bench-training bench-scoring bench-classify bench-grid bench-scale
+bench: bench-startup bench-training bench-scoring bench-classify bench-archive bench-grid bench-scale
 	@echo "babelgrid: done; records are in benchmarks/results, what they mean is in docs/performance.md"
 
 bench-startup: .venv/bench.stamp
@@ -67,8 +67,12 @@ bench-scoring: .venv/bench.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring.run
 
 bench-classify: run
-	@echo "babelgrid: classifying an archive, beside scoring alone (about three minutes)"
+	@echo "babelgrid: classifying an archive, beside scoring alone (about ten minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.classify
+
+bench-archive: run
+	@echo "babelgrid: classifying a million rows, with kills on the way (about 40 minutes)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.archive
 
 bench-grid: .venv/bench.stamp
 	@echo "babelgrid: building a small grid, then the lab's, with a plain script and with Snakemake (about 50 minutes)"

@@ -30,9 +30,9 @@ BASE = Path("results/lab/base.json")
 
 
 def main() -> None:
-    """Let both sides take turns, and report posts per second of each; a post that comes again counts once."""
+    """Let both sides take turns, and print posts and tokens per second of each; a post that comes again counts once."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     limit_threads(1)
@@ -40,15 +40,17 @@ def main() -> None:
         archive, classifier = prepare(Path(folder), arguments.rows)
         groups = list(read_groups(archive))
         rounds = [
-            (whole(archive, classifier, Path(folder)), pure(groups, archive, classifier))
+            {**whole(archive, classifier, Path(folder)), "pure_seconds": pure(groups, archive, classifier)}
             for _ in range(arguments.repeats)
         ]
-    posts = sum(len(group.prompts) for group in groups)
-    rows = [{"whole_seconds": w, "pure_seconds": p, "share": p / w} for w, p in rounds]
-    write_result("classify", {"rows": arguments.rows, "posts": posts, "rounds": rows})
-    for row in rows:
-        speeds = {name: posts / row[f"{name}_seconds"] for name in ("whole", "pure")}
-        print(f"whole: {speeds['whole']:.0f} posts/s, pure: {speeds['pure']:.0f} posts/s, share: {row['share']:.2f}")
+    prompts = [tokens for group in groups for _, tokens in group.prompts.values()]
+    counts = {"posts": len(prompts), "tokens": sum(map(len, prompts))}
+    write_result("classify", {"rows": arguments.rows, **counts, "rounds": rounds})
+    for own in rounds:
+        for side in ("whole", "scored", "pure"):
+            posts, tokens = (count / own[f"{side}_seconds"] for count in counts.values())
+            share = own["pure_seconds"] / own[f"{side}_seconds"]
+            print(f"{side}: {posts:.0f} posts/s, {tokens:.0f} tokens/s, {share:.2f} of pure")
 
 
 def prepare(folder: Path, rows: int) -> tuple[Archive, Classifier]:
@@ -62,12 +64,12 @@ def prepare(folder: Path, rows: int) -> tuple[Archive, Classifier]:
     return archive, Classifier(BASE, base, ADAPTER, experiment.labels, Predict(), "lab/all/seed0")
 
 
-def whole(archive: Archive, classifier: Classifier, folder: Path) -> float:
-    """Return the seconds of the whole job, the loading of the base and the start of the reader among them."""
+def whole(archive: Archive, classifier: Classifier, folder: Path) -> dict[str, float]:
+    """Return the seconds of the whole job, the start of the reader among them, and of those since its first group."""
     out = Classified(folder / "posts.parquet", folder / "rejected.csv", folder / "counted.json")
-    start = time.monotonic()
-    classify(archive, classifier, out, folder / "kept", code="", usage=Usage())
-    return time.monotonic() - start
+    usage, start = Usage(), time.monotonic()
+    classify(archive, classifier, out, folder / "kept", code="", usage=usage)
+    return {"whole_seconds": time.monotonic() - start, "scored_seconds": usage.work_seconds}
 
 
 def pure(groups: list[Group], archive: Archive, classifier: Classifier) -> float:

@@ -1,0 +1,135 @@
+"""Classify the lab's archive of a million rows with `snakemake classify`, killed on the way, and count every row.
+
+`python -m benchmarks.archive` after `make run`. The job at work is killed by `kill -9` in the middle of three shards,
+and Snakemake started again each time. Every row must then be classified or rejected, as many must be rejected as the
+lab broke, and a shard that was killed, classified once more undisturbed, must have the same bytes. Writes
+benchmarks/results/archive.json. What an earlier run of this archive left in results/<experiment> is removed first.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from babelgrid.config.load import read_experiment
+from babelgrid.files import read_json, sha256
+from benchmarks.measure import write_result
+
+CONFIGS = ["config/config.yaml", "config/archive.yaml"]
+
+
+def main() -> None:
+    """Run, kill, run again; prove the counts; print rows per second and memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configfile", nargs="+", default=CONFIGS)
+    parser.add_argument("--kills", type=int, default=3)
+    arguments = parser.parse_args()
+    experiment = read_experiment(*arguments.configfile)
+    if experiment.classify is None or experiment.classify.lab is None:
+        parser.error("the config needs classify.lab: the rows that the lab broke are counted")
+    results = Path("results") / experiment.experiment
+    rows, groups = experiment.classify.lab.rows, experiment.classify.rows_per_group
+    for folder in ("archive", "classified", "checkpoints/classify_posts", "usage/classify_posts"):
+        shutil.rmtree(results / folder, ignore_errors=True)
+    start = time.monotonic()
+    # In the middle of shards, spread over the archive.
+    moments = [(number + 0.6) / (arguments.kills + 1) for number in range(arguments.kills)]
+    kills = [kill(arguments.configfile, results, int(rows * moment), groups) for moment in moments]
+    run(arguments.configfile, "classify")
+    seconds = time.monotonic() - start
+    record = {"rows": rows, "kills": kills, "seconds": round(seconds, 1), **counted(results), **speed(results)}
+    if kills:
+        record["same_bytes_undisturbed"] = classify_again(arguments.configfile, results, kills[-1]["shard"])
+    write_result("archive", record)
+    for name, value in record.items():
+        print(f"{name}: {value}")
+
+
+def start_snakemake(configs: Sequence[str], target: str) -> subprocess.Popen[bytes]:
+    """Start Snakemake on two cores, its words in the log of this program."""
+    return subprocess.Popen([sys.executable, "-m", "snakemake", target, "--cores", "2", "--configfile", *configs])
+
+
+def run(configs: Sequence[str], target: str) -> None:
+    """Run a target to its end."""
+    if code := start_snakemake(configs, target).wait():
+        raise RuntimeError(f"snakemake {target} ended with {code}")
+
+
+def kill(configs: Sequence[str], results: Path, rows: int, rows_per_group: int) -> dict[str, Any]:
+    """Run until so many rows have been read, kill the job at work once it has a whole group, and say which it was."""
+    snakemake = start_snakemake(configs, "classify")
+    while snakemake.poll() is None:
+        whole = sum(read_json(path)["read"] for path in (results / "classified/counts").glob("*.json"))
+        kept = sorted((results / "checkpoints/classify_posts").glob("*/*/*.parquet"))
+        job = job_of(snakemake.pid)
+        if job and kept and whole + len(kept) * rows_per_group >= rows:
+            job.kill()
+            if not snakemake.wait():
+                raise RuntimeError("Snakemake took a killed job for a finished one")
+            return {"shard": kept[0].parts[-3], "rows_kept": len(kept) * rows_per_group, "rows_before": whole}
+        time.sleep(0.2)
+    raise RuntimeError(f"snakemake ended with {snakemake.returncode} before a job could be killed")
+
+
+def job_of(snakemake: int) -> psutil.Process | None:
+    """Return the process that classifies: a child of a child of Snakemake."""
+    for process in psutil.Process(snakemake).children(recursive=True):
+        try:
+            words = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if len(words) > 1 and "python" in words[0] and words[-1].endswith("classify_posts.py"):
+            return process
+    return None
+
+
+def counted(results: Path) -> dict[str, int]:
+    """Return the rows classified and rejected; raise where they are not those that the lab wrote."""
+    files = pd.read_csv(results / "classified/files.csv").set_index("file").loc["all"]
+    made = [read_json(path) for path in sorted((results / "archive").glob("*.json"))]
+    rows, bad = (sum(shard[name] for shard in made) for name in ("rows", "bad"))
+    posts = pd.concat(
+        pd.read_parquet(path, columns=["id"]) for path in (results / "classified/posts").glob("*.parquet")
+    )
+    found = {name: int(files[name]) for name in ("read", "classified", "rejected")}
+    if found != {"read": rows, "classified": rows - bad, "rejected": bad} or posts["id"].nunique() != rows - bad:
+        raise RuntimeError(f"the lab wrote {rows} rows, {bad} of them bad, but {found} were found")
+    return found
+
+
+def speed(results: Path) -> dict[str, float]:
+    """Return posts per second from the loaded base on, the share of a job's time that is start, and peak memory.
+
+    A record is of a job's last attempt, so both hold for what was classified after a kill, too.
+    """
+    records = pd.DataFrame([read_json(path) for path in (results / "usage/classify_posts").glob("*.json")])
+    work, wall = records["work_seconds"].sum(), records["wall_seconds"].sum()
+    return {
+        "posts_per_second": round(float(records["posts"].sum() / work), 1),
+        "tokens_per_second": round(float(records["tokens"].sum() / work), 1),
+        "start_share": round(float(1 - work / wall), 3),
+        "peak_memory_mb": float(records["peak_memory_mb"].max()),
+    }
+
+
+def classify_again(configs: Sequence[str], results: Path, shard: str) -> bool:
+    """Classify a shard that was killed once more, undisturbed; raise unless its file has the same bytes."""
+    path = results / f"classified/posts/{shard}.parquet"
+    killed = sha256(path)
+    path.unlink()
+    run(configs, str(path))
+    if sha256(path) != killed:
+        raise RuntimeError(f"{path}: not the bytes that it had after a kill")
+    return True
+
+
+if __name__ == "__main__":
+    main()
