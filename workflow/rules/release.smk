@@ -26,7 +26,6 @@ rule push_list:
         settings=settings("base", "release"),
         experiment=EXPERIMENT.experiment,
         rows=lambda wildcards: [list(row) for row in pushed_rows()],
-        push=PUSH,
     script:
         "../scripts/push_list.py"
 
@@ -87,8 +86,8 @@ if RELEASE:
             "../../envs/babelgrid.yaml"
         params:
             code=code("push_adapter"),
-            settings=settings("base", "release"),
+            settings=settings("base"),
+            release=push_settings,
             experiment=EXPERIMENT.experiment,
-            push=PUSH,
         script:
             "../scripts/push_adapter.py"

@@ -2,7 +2,6 @@
 from babelgrid.release.name import release_name
 
 RELEASE = EXPERIMENT.release
-PUSH = RELEASE and RELEASE.push and RELEASE.push.model_dump(mode="json")
 
 
 def released_rows():
@@ -28,10 +27,15 @@ def released_row(name):
     return mixture, seed
 
 
+def push_settings(wildcards):
+    """What the upload of one adapter depends on: not the other adapters of the list."""
+    own = [f"{wildcards.mixture}/seed{wildcards.seed}"]
+    return {**RELEASE.model_dump(mode="json"), "adapters": own}
+
+
 def release_settings(wildcards):
-    """What one adapter's folder depends on: not the other adapters of the list, and not where it is uploaded."""
-    own = {"adapters": [f"{wildcards.mixture}/seed{wildcards.seed}"], "push": None}
-    return {**RELEASE.model_dump(mode="json"), **own}
+    """What one adapter's folder depends on: not where it is uploaded either."""
+    return {**push_settings(wildcards), "push": None}
 
 
 def released_folders(wildcards):
@@ -42,7 +46,7 @@ def released_folders(wildcards):
 
 def pushed_rows():
     """The released rows; without an owner on the Hub, what to do about it."""
-    if released_rows() and PUSH is None:
+    if released_rows() and RELEASE.push is None:
         raise WorkflowError(
             "release.push: say whose the repositories on the Hub are: release: {push: {owner: ...}}"
         )

@@ -44,8 +44,8 @@ def release_adapter(
         if settings.gguf:
             write_gguf(folder / "merged", settings.gguf, folder / "gguf/model.gguf")
         forms = {form: source + lines.labelling for form, source in loading_here.items()}
-        check_parity(folder, forms, cells, prompt, settings.parity, parity_path)
-        write_card(row, settings, public, labels, lines, read_json(parity_path), folder / "README.md")
+        agreement = check_parity(folder, forms, cells, prompt, settings.parity, parity_path)
+        write_card(row, settings, public, labels, lines, agreement, folder / "README.md")
         check_paths(folder, row.base_path)
 
     write_folder(out, fill)

@@ -48,10 +48,13 @@ def write_card(
     public: PublicBase,
     labels: Mapping[str, Label],
     lines: Lines,
-    parity: Mapping[str, Any],
+    agreement: Mapping[str, Mapping[str, Any]],
     out: Path,
 ) -> None:
-    """Write README.md. No text of a post and no path of this machine is in it."""
+    """Write README.md. No text of a post and no path of this machine is in it.
+
+    agreement: what `check_parity` found, by form.
+    """
     content = {
         "front": front_matter(row, settings, public),
         "name": release_name(row.experiment, row.mixture, row.seed, public.is_llama),
@@ -61,7 +64,7 @@ def write_card(
         "labels": labels,
         "scores": _scores(row),
         "data": {language: sha256(path) for language, path in sorted(row.posts.items())},
-        "forms": parity["forms"],
+        "agreement": agreement,
         "lines": lines,
     }
     environment = jinja2.Environment(

@@ -34,11 +34,13 @@ class Cells:
     predictions: Mapping[str, Path]
 
 
-def check_parity(folder: Path, forms: Mapping[str, str], cells: Cells, prompt: Prompt, least: float, out: Path) -> None:
+def check_parity(
+    folder: Path, forms: Mapping[str, str], cells: Cells, prompt: Prompt, least: float, out: Path
+) -> dict[str, dict[str, Any]]:
     """Let each form's lines label the test posts, each in a fresh process in the released folder.
 
     forms: Python source by form (adapter, merged, gguf), which loads a model and defines `label_of`.
-    Writes for each form to `out`: posts, agreement with the grid, and the ids that differ, by language.
+    Returns, and writes to `out`, for each form: posts, agreement with the grid, and the ids that differ, by language.
     Raises `UserError`, after writing, if a form agrees on less than `least` of the posts.
     """
     posts = _labelled_posts(cells)
@@ -54,6 +56,7 @@ def check_parity(folder: Path, forms: Mapping[str, str], cells: Cells, prompt: P
                 f"less than release.parity ({least:.2%}); most differ in {worst!r}. {out} lists their ids. "
                 "Nothing is released"
             )
+    return found
 
 
 def _labelled_posts(cells: Cells) -> pd.DataFrame:

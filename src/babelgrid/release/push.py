@@ -9,12 +9,24 @@ import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+from babelgrid.config.base import Base
+from babelgrid.config.release import Release
 from babelgrid.errors import UserError
 from babelgrid.files import sha256, write_json
+from babelgrid.release.name import release_name
+from babelgrid.release.weights import public_base
 
 log = logging.getLogger(__name__)
 
 TOKEN = "HF_TOKEN"  # noqa: S105  (the name of a variable)
+
+
+def repository_of(row: tuple[str, str, int], base_path: Path, base: Base, settings: Release) -> str:
+    """Return `owner/name` of a row (experiment, mixture, seed) on the Hub."""
+    if settings.push is None:
+        raise UserError("release.push: say whose the repositories on the Hub are")
+    public = public_base(base_path, base, settings)
+    return f"{settings.push.owner}/{release_name(*row, public.is_llama)}"
 
 
 def released_files(folder: Path) -> list[Path]:
