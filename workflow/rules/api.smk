@@ -26,6 +26,8 @@ rule ask_api:
         mixture=row_pattern(API_ROWS),
     conda:
         "../../envs/babelgrid.yaml"
+    resources:
+        calls=number_of_calls,
     params:
         code=code("ask_api"),
         # The rest of the block changes how an endpoint is asked and no answer: the script takes it from the config.

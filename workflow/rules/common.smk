@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from snakemake.exceptions import WorkflowError
 
 # The library is used from this checkout, here and in every job that is started from here.
@@ -164,9 +165,19 @@ def what_it_may_cost():
         return ""
     model = EXPERIMENT.api.model.replace("{", "{{").replace("}", "}}")
     return (
-        f"{{wildcards.mixture}}: asks {model} about the test posts, one call for each; all rows and runs together within "
-        f"{EXPERIMENT.api.budget:g} dollars (api.budget). `snakemake estimate` says how many calls and dollars it would take"
+        f"{{wildcards.mixture}}: {{resources.calls}} calls of {model}, one for each test post; all rows and runs together "
+        f"within {EXPERIMENT.api.budget:g} dollars (api.budget). `snakemake estimate` says how many dollars it would take"
     )
+
+
+def number_of_calls(wildcards, input):
+    """One for each test post; Snakemake shows <TBD> while there are no posts to count."""
+    calls = 0
+    for path in input.posts:
+        with open(path, "rb") as stream:
+            splits = pq.read_table(stream, columns=["split"])["split"]
+        calls += splits.to_pylist().count("test")
+    return calls
 
 
 def adapter_to_score(wildcards):
