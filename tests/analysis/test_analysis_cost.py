@@ -52,6 +52,7 @@ def test_speed_is_that_of_the_work_and_the_start_stands_apart(ledger):
     assert (own["train_seconds"], own["jobs"], own["tokens_per_post"]) == (60.0, 2, 50.0)
     assert pd.isna(own["rented"])
     assert pd.isna(own["electricity"])
+    assert own["assumptions"] == "no price of this hardware is set (machine.dollars_per_hour, cost.dollars_per_kwh)"
 
 
 def test_dollars_follow_from_the_prices_that_are_printed_beside(ledger):

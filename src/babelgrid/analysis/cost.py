@@ -19,6 +19,7 @@ COLUMNS = [
     *("latency_median", "latency_p90", "unparsable"),
     *("rented", "electricity", "charged", "assumptions"),
 ]
+NO_PRICE = "no price of this hardware is set (machine.dollars_per_hour, cost.dollars_per_kwh)"
 PER_MILLION = {"rented": "rental", "electricity": "electricity", "charged": "charged by the API"}
 RATIOS = ["model", "against", "quantity", "value", "value_against", "ratio"]
 
@@ -100,7 +101,7 @@ def _own(name: str, predicted: Sequence[str | Path], trained: Sequence[str | Pat
         "energy_kwh": energy,
         "rented": None if hourly is None else MILLION * per_post / 3600 * hourly,
         "electricity": electricity,
-        "assumptions": "; ".join(basis),
+        "assumptions": "; ".join(basis or [NO_PRICE]),
     }
 
 

@@ -50,7 +50,9 @@ def _scale(axes: Axes, values: "pd.Series[float]") -> None:
 
 def _lay_out(data: pd.DataFrame, note: str, width: float) -> tuple[Figure, list[Axes]]:
     devices = ", ".join(data["device"].dropna().unique())
-    words = f"Own models on {devices}, from the loaded base to the last result. {note}".strip()
+    is_priced = data.loc[data["how"] == "own", ["rented", "electricity"]].notna().any().any()
+    price = "" if is_priced else "No price of this hardware is set. "
+    words = f"Own models on {devices}, from the loaded base to the last result. {price}{note}".strip()
     lines = wrap(words, width - 0.16, 6)
     panel, below = _ROW * len(data) + 0.1, 0.5 + 0.12 * len(lines)
     height = 0.55 + panel + below
