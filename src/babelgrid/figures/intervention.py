@@ -49,13 +49,8 @@ def draw_intervention(
     slopes = read_table(slopes_path).query("view == @view").set_index("mixture")
     data = cells[_COLUMNS].reset_index(drop=True)
     mixtures = data["mixture"].drop_duplicates().tolist()
-    foot = (
-        f"Each dot is a test language: its score here minus that of the same cell on the base of {against}, same "
-        f"posts, same seeds; bars: 95% intervals over posts and seeds. Slope: for ten times the exposure, 95% interval "
-        f"resampling languages too; n: languages. {note}"
-    )
     with house_style():
-        figure, panels, columns = lay_out_panels(len(mixtures), foot.strip(), width)
+        figure, panels, columns = lay_out_panels(len(mixtures), _foot(against, note), width)
         for number, (axes, mixture) in enumerate(zip(panels, mixtures, strict=True)):
             _frame(axes, data)
             axes.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(mixtures))
@@ -68,6 +63,14 @@ def draw_intervention(
         figure.text(0.5, lowest - 0.34 / height, across, ha="center", size=6)
         figure.text(0.09 / width, 0.5, "difference in score", rotation=90, va="center", size=7)
         save_figure(figure, data, out_stem)
+
+
+def _foot(against: str, note: str) -> str:
+    return (
+        f"Each dot is a test language: its score here minus that of the same cell on the base of {against}, same "
+        f"posts, same seeds; bars: 95% intervals over posts and seeds. Slope: for ten times the exposure, 95% interval "
+        f"resampling languages too; n: languages. {note}"
+    ).strip()
 
 
 def _words(slopes: pd.DataFrame, mixture: str) -> str:

@@ -42,11 +42,7 @@ def packed_attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **window
         )
     shared = query.shape[2] - len(packed["places"])
-    if sliding_window is not None and shared + packed["width"] > sliding_window:
-        raise UserError(
-            f"base: its attention reaches {sliding_window} tokens back, and prompts are up to "
-            f"{shared + packed['width']} long. Lower prompt.max_post_tokens, or take another base"
-        )
+    _check_window(sliding_window, shared + packed["width"])
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling, "enable_gqa": key.shape[1] != query.shape[1]}
     rows = _as_rows(query[:, :, shared:], packed["places"], packed["rows"], packed["width"])
     mask = _may_see(packed["width"], shared, query.device)
@@ -59,6 +55,14 @@ def packed_attention(
     prefix_query, prefix_key, prefix_value = (tensor[:, :, :shared] for tensor in (query, key, value))
     of_prefix = scaled_dot_product_attention(prefix_query, prefix_key, prefix_value, is_causal=True, **options)
     return torch.cat([of_prefix[0].transpose(0, 1), of_own])[None], None
+
+
+def _check_window(reach: int | None, longest: int) -> None:
+    if reach is not None and longest > reach:
+        raise UserError(
+            f"base: its attention reaches {reach} tokens back, and prompts are up to {longest} long. "
+            "Lower prompt.max_post_tokens, or take another base"
+        )
 
 
 def attention_of_predictions(

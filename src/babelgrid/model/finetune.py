@@ -50,19 +50,17 @@ def finetune(
     code: str,
     usage: Usage,
 ) -> None:
-    """Train the adapter of a (mixture, seed) and write its folder whole.
+    """Train the adapter of a (mixture, seed) and write its folder whole: weights, config, training.csv, provenance.
 
     posts: the posts file of each of the mixture's languages. budget: posts in all, or None for all there are.
     checkpoints: where the run leaves its state, removed when the adapter is written. trackers: where trackers write.
     code: a digest of the code that trains; a checkpoint of other code, data, settings, versions or device is refused.
     usage: told of the posts that are trained on.
-    Writes adapter_model.safetensors, adapter_config.json, training.csv, provenance.json.
     """
     prepare_trackers(settings.report_to, trackers)
-    sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
-    log.info("%d posts, %d tokens in one epoch", len(examples), sum(len(example.ids) for example in examples))
     answers = {name: label.answer for name, label in labels.items()}
     choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "answers": answers}
     record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
@@ -71,10 +69,7 @@ def finetune(
     model = add_adapter(load_base(base_path, base, device), settings.lora)
     plan = _plan(model, examples, settings, device, seed, checkpoints / "rehearsal")
     state = Checkpoints(checkpoints, _fingerprint(record, plan, code, device))
-    with working(usage):
-        trainer = _train(model, examples, plan, device, seed, state)
-    _note_training(usage, trainer, examples, plan)
-    note_device(usage, device)
+    trainer = _train(model, examples, plan, device, seed, state, usage)
     state.check_owner()
     write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_json(base_path)["name"]))
     state.remove()
@@ -93,9 +88,10 @@ def _plan(model: Any, examples: list[Example], settings: Finetune, device: Devic
 
 
 def _train(
-    model: Any, examples: list[Example], plan: Finetune, device: Device, seed: int, state: Checkpoints
+    model: Any, examples: list[Example], plan: Finetune, device: Device, seed: int, state: Checkpoints, usage: Usage
 ) -> AdapterTrainer:
     """Train to the end, from the last checkpoint if there is one; `UserError` if a signal comes before the end."""
+    log.info("%d posts, %d tokens in one epoch", len(examples), _tokens_of(examples))
     last = state.last()
     state.remove_leftovers()
     if last is not None:
@@ -103,7 +99,7 @@ def _train(
     saving = SaveState(plan)
     arguments = training_arguments(plan, device, seed, state.writing)
     trainer = build_trainer(model, examples, arguments, state, [saving])
-    with saving.listening():
+    with working(usage), saving.listening():
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if saving.signal:
         step, saved = trainer.state.global_step, trainer.saved_step
@@ -111,15 +107,23 @@ def _train(
         raise UserError(
             f"stopped by {saving.signal} at step {step} of {trainer.state.max_steps}; start again to {again}"
         )
+    _note_training(usage, trainer, examples, plan, device)
     return trainer
 
 
-def _note_training(usage: Usage, trainer: AdapterTrainer, examples: list[Example], plan: Finetune) -> None:
+def _tokens_of(examples: list[Example]) -> int:
+    return sum(len(example.ids) for example in examples)
+
+
+def _note_training(
+    usage: Usage, trainer: AdapterTrainer, examples: list[Example], plan: Finetune, device: Device
+) -> None:
     """Count the posts and tokens of the epochs, of a resumed run those after it went on."""
     last = trainer.state.max_steps
     epochs = plan.epochs * (last - trainer.progress.first_step) / last
     usage.posts = round(epochs * len(examples))
-    usage.tokens = round(epochs * sum(len(example.ids) for example in examples))
+    usage.tokens = round(epochs * _tokens_of(examples))
+    note_device(usage, device)
 
 
 def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: Device) -> dict[str, str]:

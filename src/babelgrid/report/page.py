@@ -70,39 +70,47 @@ def write_report(
     be missing, as for predictions made elsewhere. config: the experiment, to be shown as it is.
     note: a sentence on what is constructed in the data, or an empty string.
     """
-    cells, exposure = read_table(tables["cells"]), read_table(tables["exposure"])
-    scores = _read("scores", tables)
-    replicates = read_replicates(tables["replicates"]) if "replicates" in tables else None
-    payload = build_payload(
-        cells,
-        exposure,
-        views=views,
-        metric=metric,
-        table=share_table,
-        scores=scores,
-        confusions=read_parquet(tables["confusions"]) if "confusions" in tables else None,
-    )
+    record = provenance({}, [*tables.values(), *(path for path in (posts_report, base) if path)])
+    grid = _of_grid(tables, views=views, metric=metric, share_table=share_table, seed=seed)
     if settings.show_texts:
-        payload["texts"] = read_texts(posts, payload["posts"])
-    inputs = [*tables.values(), *(path for path in (posts_report, base) if path)]
-    record = provenance({}, inputs)
+        grid["payload"]["texts"] = read_texts(posts, grid["payload"]["posts"])
     content = {
         "experiment": experiment,
         "note": note,
-        "answer": answer(cells, exposure, scores, replicates, metric=metric, table=share_table, seed=seed),
-        "has_intervals": replicates is not None,
-        "payload": payload,
         "charts": CHARTS,
-        "claims": _results("claims", "The original study's claims, on this experiment", tables),
-        "warnings": _results("warnings", "What to keep in mind", tables),
-        "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],
         "data_sheet": data_sheet(read_json(posts_report)) if posts_report else [],
         "cost": cost(benchmarks),
-        "ledger": [] if (costs := _read("cost", tables)) is None else ledger(costs),
         "provenance": [provenance_table(read_json(base) if base else {}, record), hashes_table(record)],
         "config": config,
     }
-    write_text(out, render(content))
+    write_text(out, render(content | grid | _of_tables(tables)))
+
+
+def _of_grid(
+    tables: Tables, *, views: Mapping[str, View], metric: Metric, share_table: str, seed: int
+) -> dict[str, Any]:
+    """Return the answer in sentences, and what the page's script works on."""
+    cells, exposure, scores = read_table(tables["cells"]), read_table(tables["exposure"]), _read("scores", tables)
+    replicates = read_replicates(tables["replicates"]) if "replicates" in tables else None
+    confusions = read_parquet(tables["confusions"]) if "confusions" in tables else None
+    return {
+        "answer": answer(cells, exposure, scores, replicates, metric=metric, table=share_table, seed=seed),
+        "has_intervals": replicates is not None,
+        "payload": build_payload(
+            cells, exposure, views=views, metric=metric, table=share_table, scores=scores, confusions=confusions
+        ),
+    }
+
+
+def _of_tables(tables: Tables) -> dict[str, Any]:
+    """Return the tables of results that the page shows, those that there are."""
+    costs = _read("cost", tables)
+    return {
+        "claims": _results("claims", "The original study's claims, on this experiment", tables),
+        "warnings": _results("warnings", "What to keep in mind", tables),
+        "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],
+        "ledger": [] if costs is None else ledger(costs),
+    }
 
 
 def render(content: Mapping[str, Any]) -> str:

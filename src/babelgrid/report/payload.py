@@ -40,8 +40,7 @@ def build_payload(
 
     cells, exposure: the tables of those names. metric: the one that is shown first, whose intervals are those of
     scores.csv where that table exists. table: the share table that languages are ordered by.
-    confusions: as `analysis.confusions` makes it.
-    Arrays of cells run over mixtures first, over languages within a mixture.
+    confusions: as `analysis.confusions` makes it. Arrays of cells run over mixtures first, then over languages.
     """
     mixtures = _order_mixtures(cells, seen_cells(exposure))
     languages = cells["test_language"].drop_duplicates().tolist()
@@ -55,10 +54,7 @@ def build_payload(
         "metric": metric,
         "metrics": METRIC_NAMES,
         "exposure": describe_quantity(table),
-        "languages": [
-            {"code": code, "name": language_name(code), "family": families[code], "exposure": _number(shares.get(code))}
-            for code in languages
-        ],
+        "languages": _describe_languages(languages, shares, families),
         "mixtures": _describe_mixtures(mixtures, exposure, languages),
         "views": [
             _view_payload(view, classes, means, grid, scores=scores, metric=metric)
@@ -68,7 +64,7 @@ def build_payload(
         "posts": {code: list(numbers) for code, numbers in posts.items()},
         "orders": {name: _positions(order, languages) for name, order in orders.items()},
         "rows": {name: _order_rows(mixtures, order) for name, order in orders.items()},
-        "colours": {name: _colours(scale) for name, scale in {"score": "cividis", "difference": "RdBu"}.items()},
+        "colours": {"score": _colours("cividis"), "difference": _colours("RdBu")},
     }
 
 
@@ -76,6 +72,13 @@ def _order_mixtures(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> dict[str
     """Return mixture -> the title of its group, in the order of figures."""
     groups = group_mixtures(cells["mixture"].drop_duplicates().tolist(), seen)
     return {name: group for group, names in groups.items() for name in names}
+
+
+def _describe_languages(languages: Sequence[str], shares: pd.Series, families: Mapping[str, str]) -> list[Json]:
+    return [
+        {"code": code, "name": language_name(code), "family": families[code], "exposure": _number(shares.get(code))}
+        for code in languages
+    ]
 
 
 def _describe_mixtures(mixtures: Mapping[str, str], exposure: pd.DataFrame, languages: Sequence[str]) -> list[Json]:

@@ -104,11 +104,10 @@ def cost(benchmarks: Path) -> Table | None:
 def ledger(costs: pd.DataFrame) -> list[Table]:
     """Show speed and price of each model (cost.csv), in the columns that hold anything, and what the prices rest on."""
     known = costs.dropna(axis="columns", how="all").drop(columns="assumptions", errors="ignore")
-    names = {"charged": "charged, or by list price"}
     speeds = table_of(
-        known.round({"start_seconds": 1, "train_seconds": 1}).rename(
-            columns=lambda name: names.get(name, name).replace("_per_second", "/s").replace("_mb", ", MB")
-        ),
+        known.round({"start_seconds": 1, "train_seconds": 1})
+        .rename(columns={"charged": "charged, or by list price"})
+        .rename(columns=lambda name: name.replace("_per_second", "/s").replace("_mb", ", MB")),
         "Speed and price of each model (dollars per million posts, without start-up)",
     )
     assumed = costs.groupby("assumptions", sort=False)["model"].agg(", ".join).reset_index()[["model", "assumptions"]]
