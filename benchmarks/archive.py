@@ -1,8 +1,8 @@
 """Classify the lab's archive of a million rows with `snakemake classify`, killed on the way, and count every row.
 
 `python -m benchmarks.archive` after `make run`. The job at work is killed by `kill -9` in the middle of three shards,
-and Snakemake started again each time. Every row must then be classified or rejected, as many must be rejected as the
-lab broke, and a shard that was killed, classified once more undisturbed, must have the same bytes. Writes
+and Snakemake started again. Every row must then be classified or rejected, as many must be rejected as the lab broke,
+and a shard that was killed, classified once more undisturbed, must have the same bytes. Writes
 benchmarks/results/archive.json. What an earlier run of this archive left in results/<experiment> is removed first.
 """
 
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ def main() -> None:
         shutil.rmtree(results / folder, ignore_errors=True)
     start = time.monotonic()
     # In the middle of shards, spread over the archive.
-    moments = [(number + 0.6) / (arguments.kills + 1) for number in range(arguments.kills)]
-    kills = [kill(arguments.configfile, results, int(rows * moment), groups) for moment in moments]
+    moments = [int(rows * (number + 0.6) / (arguments.kills + 1)) for number in range(arguments.kills)]
+    kills = classify_with_kills(arguments.configfile, results, moments, groups)
     run(arguments.configfile, "classify")
     seconds = time.monotonic() - start
     record = {"rows": rows, "kills": kills, "seconds": round(seconds, 1), **counted(results), **speed(results)}
@@ -63,32 +63,39 @@ def run(configs: Sequence[str], target: str) -> None:
         raise RuntimeError(f"snakemake {target} ended with {code}")
 
 
-def kill(configs: Sequence[str], results: Path, rows: int, rows_per_group: int) -> dict[str, Any]:
-    """Run until so many rows have been read, kill the job at work once it has a whole group, and say which it was."""
-    snakemake = start_snakemake(configs, "classify")
+def classify_with_kills(
+    configs: Sequence[str], results: Path, moments: Sequence[int], rows_per_group: int
+) -> list[dict[str, Any]]:
+    """Classify, and kill the job at work, in the middle of its shard, once each number of rows is in whole groups.
+
+    Snakemake goes on with the other shards, and fails in the end. Returns the shards whose jobs were killed.
+    """
+    snakemake, kills = start_snakemake(configs, "classify"), []
     while snakemake.poll() is None:
         whole = sum(read_json(path)["read"] for path in (results / "classified/counts").glob("*.json"))
-        kept = sorted((results / "checkpoints/classify_posts").glob("*/*/*.parquet"))
-        job = job_of(snakemake.pid)
-        if job and kept and whole + len(kept) * rows_per_group >= rows:
-            job.kill()
-            if not snakemake.wait():
-                raise RuntimeError("Snakemake took a killed job for a finished one")
-            return {"shard": kept[0].parts[-3], "rows_kept": len(kept) * rows_per_group, "rows_before": whole}
+        kept = list((results / "checkpoints/classify_posts").glob("*/*/*.parquet"))
+        for job, shard in jobs_of(snakemake.pid):
+            own = sum(path.parts[-3] == shard for path in kept)
+            if own and len(kills) < len(moments) and whole + len(kept) * rows_per_group >= moments[len(kills)]:
+                job.kill()
+                kills.append({"shard": shard, "rows_kept": own * rows_per_group, "rows_in_whole_shards": whole})
         time.sleep(0.2)
-    raise RuntimeError(f"snakemake ended with {snakemake.returncode} before a job could be killed")
+    if len(kills) < len(moments) or bool(snakemake.returncode) != bool(kills):
+        raise RuntimeError(f"snakemake ended with {snakemake.returncode} after {len(kills)} kills")
+    return kills
 
 
-def job_of(snakemake: int) -> psutil.Process | None:
-    """Return the process that classifies: a child of a child of Snakemake."""
+def jobs_of(snakemake: int) -> Iterator[tuple[psutil.Process, str]]:
+    """Yield each process that classifies, and the shard that it works on, by the log that it has open."""
     for process in psutil.Process(snakemake).children(recursive=True):
         try:
-            words = process.cmdline()
+            script, logs = process.cmdline()[-1:], [Path(file.path) for file in process.open_files()]
         except psutil.NoSuchProcess:
             continue
-        if len(words) > 1 and "python" in words[0] and words[-1].endswith("classify_posts.py"):
-            return process
-    return None
+        shards = [log.stem for log in logs if log.parent.name == "classify_posts" and log.suffix == ".log"]
+        # The process that reads for it writes into the same log.
+        if shards and script and script[0].endswith("classify_posts.py"):
+            yield process, shards[0]
 
 
 def counted(results: Path) -> dict[str, int]:

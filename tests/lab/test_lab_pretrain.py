@@ -8,6 +8,7 @@ import pytest
 from babelgrid.config.base import LAB_LANGUAGES, LabBase
 from babelgrid.lab import tokens
 from babelgrid.lab.pretrain import pretrain_base
+from babelgrid.usage import Usage
 
 SMALL = {"tokens": 60_000, "vocabulary": 1024, "hidden_size": 32, "layers": 1, "heads": 2, "batch_rows": 8}
 SETTINGS = LabBase(**SMALL)
@@ -23,7 +24,7 @@ def little_text_for_the_tokenizer():
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab") / "base"
-    pretrain_base(SETTINGS, seed=0, threads=1, out=folder)
+    pretrain_base(SETTINGS, seed=0, threads=1, out=folder, usage=Usage())
     return folder
 
 
@@ -71,15 +72,24 @@ def test_the_loss_is_recorded_at_each_step_and_falls(base):
 
 
 def test_same_seed_and_threads_give_the_same_bytes(base, tmp_path):
-    pretrain_base(SETTINGS, seed=0, threads=1, out=tmp_path / "again")
+    pretrain_base(SETTINGS, seed=0, threads=1, out=tmp_path / "again", usage=Usage())
     for name in ("model.safetensors", "tokenizer.json", "config.json", "exposure.json", "pretraining.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (base / name).read_bytes()
 
 
 def test_another_seed_gives_another_model(base, tmp_path):
     settings = SETTINGS.model_copy(update={"tokens": 10_000})
-    pretrain_base(settings, seed=1, threads=1, out=tmp_path / "other")
+    pretrain_base(settings, seed=1, threads=1, out=tmp_path / "other", usage=Usage())
     assert (tmp_path / "other" / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
+
+
+def test_pretraining_is_counted_as_work_on_every_token_of_the_stream(tmp_path):
+    usage = Usage()
+    pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", usage)
+    exposure = json.loads((tmp_path / "base" / "exposure.json").read_text(encoding="utf-8"))
+    assert usage.tokens == exposure["total"] + exposure["bos"] > 0
+    assert usage.work_seconds > 0
+    assert usage.device == "CPU, threads: 1"
 
 
 def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -87,19 +97,19 @@ def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pretrain, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base")
+        pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", Usage())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_share_that_cannot_be_reached_is_said(tmp_path, caplog):
     settings = LabBase(**{**SMALL, "shares": {"en": 98, "hu": 2}, "parallel": 1.0, "code_switched": 0.0})
     with caplog.at_level(logging.WARNING):
-        pretrain_base(settings, 0, 1, tmp_path / "base")
+        pretrain_base(settings, 0, 1, tmp_path / "base", Usage())
     assert "en" in caplog.text
     assert "lower parallel, code_switched or switch_rate" in caplog.text
 
 
 def test_even_a_single_step_can_be_taken(tmp_path):
     settings = LabBase(**{**SMALL, "tokens": 10_000, "batch_rows": 80})
-    pretrain_base(settings, 0, 1, tmp_path / "base")
+    pretrain_base(settings, 0, 1, tmp_path / "base", Usage())
     assert len(pd.read_csv(tmp_path / "base" / "pretraining.csv")) == 1

@@ -5,7 +5,8 @@ if LAB_BASE:
         input:
             lexicons=LEXICONS,
         output:
-            directory(f"{RESULTS}/base"),
+            base=directory(f"{RESULTS}/base"),
+            usage=usage_file("pretrain_base"),
         log:
             f"{RESULTS}/logs/pretrain_base.log",
         benchmark:
@@ -13,6 +14,8 @@ if LAB_BASE:
         conda:
             "../../envs/babelgrid.yaml"
         threads: 2
+        resources:
+            energy=int(EXPERIMENT.machine.energy),
         params:
             code=code("pretrain_base"),
             lab=settings("base")["base"]["lab"],

@@ -55,6 +55,8 @@ if RELEASE:
             directory(f"{RESULTS}/release/{{mixture}}/seed{{seed}}"),
         log:
             f"{RESULTS}/logs/release_adapter/{{mixture}}/seed{{seed}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/release_adapter/{{mixture}}/seed{{seed}}.tsv"
         conda:
             "../../envs/babelgrid.yaml"
         threads: MODEL_THREADS

@@ -4,11 +4,13 @@ import babelgrid.libraries  # noqa: F401  (first: the libraries read what it set
 from babelgrid.config.base import LabBase
 from babelgrid.job import job
 from babelgrid.lab.pretrain import pretrain_base
+from babelgrid.usage import measured
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage:
     pretrain_base(
         LabBase(**snakemake.params.lab),
         snakemake.params.seed,
         snakemake.threads,
-        Path(snakemake.output[0]),
+        Path(snakemake.output.base),
+        usage,
     )

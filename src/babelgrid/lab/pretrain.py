@@ -17,6 +17,7 @@ from babelgrid.files import provenance, write_folder, write_json
 from babelgrid.lab.compose import chance
 from babelgrid.lab.stream import language_shares
 from babelgrid.lab.tokens import BOS, EOS, PAD, TokenStream, train_tokenizer, write_stream
+from babelgrid.usage import Usage, working
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,13 @@ STEPS_PER_LOG_LINE = 50
 Curve = list[tuple[int, float]]
 
 
-def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path) -> None:
+def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, usage: Usage) -> None:
     """Write an ordinary Hugging Face folder with a Llama trained from scratch on the lab's stream.
 
     Beside the model: exposure.json (tokens of each language met, counted exactly), pretraining.csv (step, loss) and
     provenance.json. The same settings, seed and threads give the same model bytes on the same machine. It runs on the
     CPU even where there is a GPU: the model is too small to gain from one, and the bytes stay the same.
+    usage: told of the tokens and the seconds of training.
     """
     torch.set_num_threads(threads)
     tokenizer = train_tokenizer(settings, seed)
@@ -44,7 +46,9 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path) -> None
     _warn_of_missed_shares(stream, settings)
     model = _new_model(settings, tokenizer, seed)
     log.info("model: %d parameters", model.num_parameters())
-    curve = _train(model, _rows(stream, settings, seed), settings)
+    with working(usage):
+        curve = _train(model, _rows(stream, settings, seed), settings)
+    usage.device, usage.tokens = f"CPU, threads: {threads}", len(stream.ids)
 
     def fill(folder: Path) -> None:
         model.save_pretrained(folder)
