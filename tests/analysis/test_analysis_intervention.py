@@ -4,6 +4,7 @@ import pytest
 
 from babelgrid.analysis.intervention import measure_intervention, sample_slopes
 from babelgrid.analysis.tables import read_table
+from babelgrid.errors import UserError
 from sampled import replicates
 
 LANGUAGES = ["en", "es", "de", "fr", "hi", "hu"]
@@ -12,11 +13,11 @@ UNIFORM = pd.Series(100, index=LANGUAGES)
 EFFECT = 0.1
 
 
-def _measure(tmp_path, languages=LANGUAGES, noise=0.002):
-    ratio = np.log10(UNIFORM / SKEWED)
-    for name, tokens, effect in (("uniform", UNIFORM, EFFECT), ("lab", SKEWED, 0.0)):
+def _measure(tmp_path, languages=LANGUAGES, noise=0.002, skewed=SKEWED):
+    ratio = np.log10(UNIFORM / skewed)
+    for name, tokens, effect in (("uniform", UNIFORM, EFFECT), ("lab", skewed, 0.0)):
         scores = {("en", language): 0.5 + effect * ratio[language] for language in languages}
-        scores |= {("none", language): 0.3 for language in languages}
+        scores |= {(name, language): 0.3 for language in languages for name in ("none", "api-0shot")}
         replicates(scores, noise, seed=len(name)).to_parquet(tmp_path / f"{name}.parquet")
         exposure = [{"mixture": "en", "language": name, "pretraining_tokens": count} for name, count in tokens.items()]
         pd.DataFrame(exposure).to_csv(tmp_path / f"{name}.csv", index=False)
@@ -25,6 +26,7 @@ def _measure(tmp_path, languages=LANGUAGES, noise=0.002):
         against_replicates=tmp_path / "lab.parquet",
         exposure_path=tmp_path / "uniform.csv",
         against_exposure=tmp_path / "lab.csv",
+        trained=["en"],
         min_posts=50,
         seed=1,
         out=tmp_path / "cells.csv",
@@ -47,8 +49,32 @@ def test_a_planted_effect_of_exposure_is_found_again(tmp_path):
 
 def test_few_languages_have_differences_and_no_slope(tmp_path):
     cells, slopes = _measure(tmp_path, LANGUAGES[:4])
-    assert len(cells) == 8
+    assert len(cells) == 12
     assert slopes.empty
+
+
+def test_two_bases_of_the_same_exposure_have_differences_and_no_slope(tmp_path):
+    cells, slopes = _measure(tmp_path, skewed=UNIFORM)
+    assert len(cells) == 18
+    assert slopes.empty
+
+
+def test_experiments_of_other_resamples_are_not_set_against_each_other(tmp_path):
+    _measure(tmp_path)
+    few = replicates({("en", "hu"): 0.5}, resamples=100)
+    few.to_parquet(tmp_path / "few.parquet")
+    with pytest.raises(UserError, match="100 replicates and those of the other experiment 200"):
+        measure_intervention(
+            replicates_path=tmp_path / "few.parquet",
+            against_replicates=tmp_path / "lab.parquet",
+            exposure_path=tmp_path / "uniform.csv",
+            against_exposure=tmp_path / "lab.csv",
+            trained=["en"],
+            min_posts=50,
+            seed=1,
+            out=tmp_path / "cells.csv",
+            slopes_path=tmp_path / "slopes.csv",
+        )
 
 
 def test_a_draw_of_languages_that_do_not_vary_has_no_slope():

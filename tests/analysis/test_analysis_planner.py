@@ -49,6 +49,14 @@ def test_as_many_posts_as_the_grid_s_adapter_had_give_its_scores():
     assert _model().expect({})[:, 0] == pytest.approx([0.3, 0.3, 0.3])
 
 
+def test_what_an_api_answers_is_no_ceiling_of_this_base():
+    grid = {**_grid(), **{(name, "ko"): 0.3 for name in ("none", "en", "hu")}}
+    apart = build_model(sampled(grid), MIXTURES, ["en", "ko"], ALONE)
+    grid |= {("api-0shot", language): 0.99 for language in ("en", "es", "hu", "ko")}
+    beside = build_model(sampled(grid), [*MIXTURES, Mixture("api-0shot")], ["en", "ko"], ALONE)
+    assert (beside.ceiling == apart.ceiling).all()
+
+
 def test_a_second_donor_learns_a_part_of_what_is_left():
     model = _model()
     own, given = model.expect({"es": 400})[0, 0], model.expect({"en": 400, "es": 400})[0, 0]
@@ -115,6 +123,7 @@ def test_the_overlay_trains_the_plans_at_equal_cost(tmp_path):
     taken = [mixture.posts_per_language({}, None) for mixture in mixtures.values() if mixture.is_trained]
     assert [sum(posts.values()) for posts in taken] == [200, 200, 200]
     assert experiment.plan.checks == "lab"
+    assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["api"] is None
 
 
 def test_the_check_sets_the_advice_against_its_rivals(tmp_path):

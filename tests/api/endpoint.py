@@ -22,10 +22,10 @@ def said(content, *, tokens=(10, 1), top=None, **others):
 
 @contextmanager
 def endpoint(behave):
-    """Serve chat completions; `behave(call, request)` returns (status, headers, body), or seconds to hang.
+    """Serve chat completions; `behave(call, request)` returns (status, headers, body), seconds to hang, or drops.
 
-    call: 0 for the first. Yields an object with `url` and `requests` (messages of each call, in order of arrival) and
-    `most_at_once`.
+    call: 0 for the first. Drops: a list of bytes, one every tenth of a second, in front of an answer. Yields an object
+    with `url` and `requests` (messages of each call, in order of arrival) and `most_at_once`.
     """
     state = State()
 
@@ -44,16 +44,21 @@ def endpoint(behave):
             if isinstance(answer, float):
                 time.sleep(answer)
                 answer = (200, {}, said("pro"))
+            drops = answer if isinstance(answer, list) else []
+            if drops:
+                answer = (200, {"Content-Length": str(len(drops) + len(said("pro")))}, said("pro"))
             with state.lock:
                 state.at_once -= 1
             status, headers, body = answer
             content = body if isinstance(body, bytes) else body.encode()
             self.send_response(status)
             own = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-            own = {"Content-Type": "application/json", "Content-Length": str(len(content))}
             for name, value in {**own, **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            for drop in drops:
+                self.wfile.write(drop)
+                time.sleep(0.1)
             self.wfile.write(content)
             self.close_connection = True
 

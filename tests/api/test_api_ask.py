@@ -96,6 +96,36 @@ def test_an_endpoint_that_says_when_to_come_again_is_waited_for(tmp_path):
         assert 0.25 <= time.monotonic() - start < 3
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        said("pro", tokens=(10, 1)).replace('"prompt_tokens": 10', f'"prompt_tokens": {"9" * 401}'),
+        said("pro", tokens=(10, 1)).replace('"prompt_tokens": 10', f'"prompt_tokens": {"9" * 5001}'),
+        "[" * 100_000,
+    ],
+    ids=["a huge number", "more digits than Python reads", "endless depth"],
+)
+def test_an_absurd_reply_is_an_attempt_or_counts_as_the_dearest(tmp_path, body):
+    with asked(first_then_pro((200, {}, body)), tmp_path) as (server, make):
+        assert labels(make(), 1) == ["pro"]
+        assert len(server.requests) <= 2
+
+
+@pytest.mark.parametrize("status", [408, 409])
+def test_a_refusal_that_may_pass_is_asked_again(tmp_path, status):
+    with asked(first_then_pro((status, {}, "{}")), tmp_path) as (server, make):
+        assert labels(make(), 1) == ["pro"]
+        assert len(server.requests) == 2
+
+
+def test_a_reply_that_comes_drop_by_drop_is_not_waited_for_longer_than_the_time_out(tmp_path):
+    with asked(first_then_pro([b"\n"] * 40), tmp_path, timeout=0.5) as (server, make):
+        start = time.monotonic()
+        assert labels(make(), 1) == ["pro"]
+        assert time.monotonic() - start < 3
+        assert len(server.requests) == 2
+
+
 def test_an_endpoint_that_hangs_is_asked_again(tmp_path):
     with asked(first_then_pro(2.0), tmp_path, timeout=0.3) as (server, make):
         assert labels(make(), 1) == ["pro"]
@@ -112,6 +142,7 @@ def test_an_endpoint_that_hangs_is_asked_again(tmp_path):
         ((400, {}, '{"error": {"message": "secret post"}}'), "top_logprobs: 0"),
         ((200, {}, "{"), "no answer can be read, 3 times"),
         (2.0, "no answer within 0.3 s, 3 times"),
+        ((402, {}, "{}"), r"it fails, and another attempt would not help \(status 402\)"),
     ],
 )
 def test_a_trouble_that_stays_is_one_error_and_what_was_answered_is_kept(tmp_path, trouble, words):

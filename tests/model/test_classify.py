@@ -223,9 +223,9 @@ def test_parts_of_a_file_give_the_rows_of_the_whole(archive_of, classifier, tmp_
     whole = read_parquet(run(archive, classifier, tmp_path / "whole").posts)
     parts = [
         read_parquet(
-            run(replace(archive, part=Slice(archive.part.path, first, 12)), classifier, tmp_path / str(first)).posts
+            run(replace(archive, part=Slice(archive.part.path, first, rows)), classifier, tmp_path / str(first)).posts
         )
-        for first in (0, 12, 24)
+        for first, rows in ((0, 12), (12, 12), (24, 6))
     ]
     assert [len(part) for part in parts] == [12, 12, 6]
     together = pd.concat(parts, ignore_index=True)
@@ -296,3 +296,100 @@ def test_a_kept_column_that_would_lose_digits_is_refused(archive_of, classifier,
     archive = replace(archive_of(ROWS), part=Slice(tmp_path / "posts.parquet"), settings=settings)
     with pytest.raises(UserError, match=r"column 'at' \(classify\.keep\) holds times of day in nanoseconds"):
         run(archive, classifier, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"columns": ArchiveColumns(id="ID")}, "ID"),
+        ({"columns": ArchiveColumns(language="language"), "languages": ["hu"]}, "language"),
+        ({"keep": ["dat"]}, "dat"),
+    ],
+)
+def test_jsonl_without_a_named_column_is_an_error_as_a_csv_is(archive_of, classifier, tmp_path, settings, name):
+    archive = archive_of(ROWS, SETTINGS.model_copy(update=settings), "posts.jsonl")
+    line = json.dumps({"id": "1", "text": "welcome", "lang": "hu", "date": "now"})
+    archive.part.path.write_text(f"{line}\n" * 5, encoding="utf-8")
+    with pytest.raises(UserError, match=f"no column '{name}'"):
+        run(archive, classifier, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_file_without_a_header_is_an_error_that_shows_no_post(archive_of, classifier, tmp_path):
+    with pytest.raises(UserError, match="none of its 2 columns") as error:
+        run(archive_of(ROWS, header=("1", "a short post")), classifier, tmp_path / "out")
+    assert "a short post" not in str(error.value)
+
+
+@pytest.mark.usefixtures("here")
+def test_languages_are_read_as_in_posts_whatever_their_spelling(archive_of, classifier, tmp_path):
+    settings = SETTINGS.model_copy(
+        update={"columns": ArchiveColumns(id="id", language="lang"), "languages": ["en", "id"]}
+    )
+    rows = [(str(number), "welcome", code) for number, code in enumerate(["EN", "eng", " en ", "in", "hu", "??"])]
+    table = read_parquet(run(archive_of(rows, settings, header=("id", "text", "lang")), classifier, tmp_path).posts)
+    assert table["language"].tolist() == ["en", "en", "en", "id"]
+
+
+@pytest.mark.usefixtures("here")
+def test_rows_that_nobody_read_are_missed(archive_of, classifier, tmp_path, monkeypatch):
+    archive = archive_of(ROWS)
+    counted = replace(archive, part=Slice(archive.part.path, 0, 31))
+    with pytest.raises(UserError, match="31 rows are there and 30 were read"):
+        run(counted, classifier, tmp_path / "out")
+
+
+def test_long_posts_make_small_groups_and_the_same_rows(archive_of, monkeypatch):
+    from babelgrid.prompts import archive as reading
+
+    whole = list(read_groups(archive_of(ROWS)))
+    monkeypatch.setattr(reading, "CHARACTERS_OF_A_GROUP", 40)
+    monkeypatch.setattr(reading, "CHARACTERS_OF_A_BATCH", 20)
+    small = list(read_groups(archive_of(ROWS)))
+    assert len(small) > len(whole)
+    for groups in (whole, small):
+        assert [row["id"] for group in groups for row in group.rows] == [key for key, _ in ROWS]
+    prompts = [{key: prompt for group in groups for key, prompt in group.prompts.items()} for groups in (whole, small)]
+    assert prompts[0] == prompts[1]
+
+
+@pytest.mark.usefixtures("here")
+def test_odd_types_of_parquet_are_read_and_one_bad_value_is_one_bad_row(archive_of, classifier, tmp_path):
+    from decimal import Decimal
+
+    archive = archive_of(ROWS, SETTINGS.model_copy(update={"keep": ["tags"]}), "posts.parquet")
+    bad = pa.array([[b"ok"], [b"\xff"], [b"fine"]], pa.list_(pa.binary())).cast(pa.list_(pa.binary()))
+    tags = pa.ListArray.from_arrays(
+        bad.offsets, pa.Array.from_buffers(pa.string(), len(bad.values), bad.values.buffers())
+    )
+    columns = {
+        "id": pa.array([Decimal(1), Decimal(2), Decimal(3)], pa.decimal128(20, 0)),
+        "text": pa.array([b"welcome", b"closed", b"welcome"], pa.binary()),
+        "tags": tags,
+    }
+    pq.write_table(pa.table(columns), archive.part.path)
+    out = run(archive, classifier, tmp_path / "out")
+    assert read_parquet(out.posts)["id"].tolist() == ["1", "3"]
+    assert pd.read_csv(out.rejected)["reason"].tolist() == ["broken encoding"]
+
+
+@pytest.mark.usefixtures("here")
+def test_an_empty_file_that_is_called_parquet_is_one_error(archive_of, classifier, tmp_path):
+    archive = archive_of(ROWS, SETTINGS.model_copy(update={"keep": ["date"]}), "posts.parquet")
+    archive.part.path.write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be read"):
+        run(archive, classifier, tmp_path / "out")
+
+
+def test_what_a_job_depends_on_is_not_which_other_files_there_are():
+    one = Classify(input=["a.csv"], adapter="en", rows_per_job=5)
+    two = Classify(input=["a.csv", "b.csv"], adapter="en/seed0")
+    assert one.of_one_job() == two.of_one_job()
+    assert one.of_one_job() != Classify(input=["a.csv"], adapter="en", keep=["date"]).of_one_job()
+
+
+def test_other_scaling_of_the_adapter_is_another_job(posts, random_base, tmp_path):
+    adapter = train(posts, random_base(), tmp_path / "adapter")
+    classifier = Classifier(random_base(), BASE, adapter, LABELS, Predict(), "x")
+    assert adapter / "adapter_config.json" in classifier.files

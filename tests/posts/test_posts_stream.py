@@ -143,6 +143,13 @@ def test_no_file_of_an_archive_takes_another_s_name(paths):
     assert sorted(name_shards(paths).values()) == sorted(paths)
 
 
+def test_a_row_of_empty_fields_is_a_row_in_tsv_as_in_csv(tmp_path):
+    for name, mark in (("a.tsv", "\t"), ("a.csv", ",")):
+        (tmp_path / name).write_text(f"id{mark}text\n1{mark}one\n{mark}\n\n2{mark}two\n", encoding="utf-8")
+        with open_stream(tmp_path / name, {"id", "text"}) as stream:
+            assert [record.line for record in stream.records] == [2, 3, 5]
+
+
 def test_a_lone_carriage_return_in_tsv_ends_no_row(tmp_path):
     path = tmp_path / "posts.tsv"
     path.write_bytes(b"id\ttext\r\n1\thello\rworld\r\n2\tnext\r\n")

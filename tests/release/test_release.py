@@ -9,10 +9,13 @@ import pytest
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from babelgrid.config.prompt import Prompt
 from babelgrid.config.release import Release
 from babelgrid.errors import UserError
 from babelgrid.files import read_json, read_parquet, write_json
+from babelgrid.release import parity
 from babelgrid.release.name import release_name
+from babelgrid.release.parity import check_parity
 from babelgrid.release.weights import PublicBase
 
 LLAMA = PublicBase("meta-llama/Llama-3.2-3B", "13afe5124825b4f3751f836b40dafda64c1ed062")
@@ -67,7 +70,7 @@ def test_the_card_has_the_rows_scores_and_loads_the_public_base(release):
         "AutoTokenizer.from_pretrained('someone/small-base', revision='4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b4f0c2d1b')"
         in card
     )
-    assert "adapter 100.00 %, merged 100.00 %" in card
+    assert "adapter 100.00 %, merged 100.00 %, adapter and merged 100.00 %" in card
     assert len(re.findall(r"`[0-9a-f]{64}`", card)) == 2
     assert "Built with Llama" not in card
 
@@ -78,14 +81,39 @@ def test_weights_that_do_not_say_what_the_grid_says_are_not_released(release, ce
     weights = load_file(tmp_path / "tampered/adapter_model.safetensors")
     flipped = {name: -weight if "lora_B" in name else weight for name, weight in weights.items()}
     save_file(flipped, tmp_path / "tampered/adapter_model.safetensors")
-    with pytest.raises(UserError, match=r"release: the form 'adapter' agrees with the grid on .*parity\.json lists"):
+    with pytest.raises(UserError, match=r"release: adapter agrees with the grid on .*parity\.json lists"):
         release(replace(row, adapter=tmp_path / "tampered"))
     assert not (tmp_path / "released/seed0").exists()
     assert list((tmp_path / "released").iterdir()) == []
-    found = read_json(tmp_path / "parity.json")["forms"]["adapter"]
+    found = read_json(tmp_path / "parity.json")["agreement"]["adapter"]
     differing = [post for ids in found["differing"].values() for post in ids]
     assert len(differing) >= 1
     assert found["agreement"] == pytest.approx(1 - len(differing) / 12)
+
+
+def test_forms_that_agree_with_the_grid_and_not_with_each_other_are_not_released(cells, tmp_path, monkeypatch):
+    _, own = cells
+    gold = parity._labelled_posts(own)["predicted"].tolist()
+    other = {"pro": "anti", "anti": "pro"}
+    answers = {"adapter": [other[gold[0]], *gold[1:]], "merged": [*gold[:-1], other[gold[-1]]]}
+    monkeypatch.setattr(parity, "_labels", lambda _folder, form, *_: answers[form])
+    with pytest.raises(UserError, match=r"adapter and merged agree with each other on 83\.33%"):
+        check_parity(tmp_path, dict.fromkeys(answers, ""), own, Prompt(), 0.9, tmp_path / "parity.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_llama"),
+    [
+        ("meta-llama/Llama-3.2-3B", True),
+        ("unsloth/Meta-Llama-3.1-8B", True),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B", True),
+        ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", False),
+        ("openlm-research/open_llama_3b", False),
+        ("Qwen/Qwen3-4B", False),
+    ],
+)
+def test_a_base_that_is_made_of_llama_is_known_by_its_name(name, is_llama):
+    assert PublicBase(name, "0" * 40).is_llama is is_llama
 
 
 def test_a_local_base_without_a_public_name_is_not_given_away(release, tmp_path):

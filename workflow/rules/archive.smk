@@ -49,6 +49,11 @@ def classifying_adapter():
     return weights, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
 
 
+def adapter_config(weights):
+    """What lies beside the weights and says how they are put into the base."""
+    return str(Path(weights).with_name("adapter_config.json")) if weights else []
+
+
 SHARDS = archive_files()
 CLASSIFYING_ADAPTER, CLASSIFIER = classifying_adapter()
 

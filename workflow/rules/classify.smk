@@ -72,6 +72,7 @@ if CLASSIFY:
         input:
             archive=lambda wildcards: SHARDS[part_of_archive(wildcards)["shard"]],
             adapter=CLASSIFYING_ADAPTER,
+            adapter_config=adapter_config(CLASSIFYING_ADAPTER),
             base=f"{RESULTS}/base.json",
             checks=ancient(f"{RESULTS}/answers.json"),
         output:
@@ -95,9 +96,7 @@ if CLASSIFY:
             code=code("classify_posts"),
             settings={
                 **settings("base", "prompt", "labels", "predict"),
-                "classify": (
-                    CLASSIFY.read_from_lab() if CLASSIFY.lab else CLASSIFY
-                ).model_dump(mode="json"),
+                "classify": CLASSIFY.of_one_job().model_dump(mode="json"),
             },
             aliases=EXPERIMENT.languages.aliases,
             part=part_of_archive,

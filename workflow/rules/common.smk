@@ -33,6 +33,7 @@ except UserError as error:
 RESULTS = f"results/{EXPERIMENT.experiment}"
 # Rows that an endpoint answers, and how many examples each is given.
 API_ROWS = EXPERIMENT.api.rows if EXPERIMENT.api else {}
+CELLS_OF_BASE = [cell for cell in GRID.cells if cell[0] not in API_ROWS]
 # Predictions made elsewhere: there are no posts, no base, no adapters and no baselines.
 IMPORT = EXPERIMENT.predictions.imported if EXPERIMENT.predictions else None
 # The lab's small base needs no GPU and no more than a core; any other base takes the GPU, where there is one.

@@ -104,9 +104,10 @@ rule measure_calibration:
         "../scripts/measure_calibration.py"
 
 
+# What an API answers says nothing about what the base has met.
 rule regress_exposure:
     input:
-        predictions=PREDICTIONS,
+        predictions=[prediction_file(*cell) for cell in CELLS_OF_BASE],
         exposure=f"{RESULTS}/tables/exposure.csv",
         replicates=f"{RESULTS}/tables/replicates.parquet",
         posts_report=POSTS_REPORT,
@@ -118,7 +119,7 @@ rule regress_exposure:
         "../../envs/babelgrid.yaml"
     params:
         code=code("regress_exposure"),
-        cells=list(map(list, GRID.cells)),
+        cells=list(map(list, CELLS_OF_BASE)),
         views=EXPERIMENT.effective_views,
         min_posts=EXPERIMENT.score.min_posts,
         seed=EXPERIMENT.seed,

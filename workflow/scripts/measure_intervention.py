@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
         against_replicates=snakemake.input.against_replicates,
         exposure_path=snakemake.input.exposure,
         against_exposure=snakemake.input.against_exposure,
+        trained=snakemake.params.trained,
         min_posts=snakemake.params.min_posts,
         seed=snakemake.params.seed,
         out=snakemake.output.cells,

@@ -37,6 +37,11 @@ class SampledScores:
         self._values = dict(zip(self.cells, values, strict=True))
         self._unknown = np.full(values.shape[1], np.nan)
 
+    @property
+    def resamples(self) -> int:
+        """How many replicates each score has."""
+        return len(self._unknown) - 1
+
     def __contains__(self, cell: tuple[str, str]) -> bool:
         """Tell whether a (mixture, test language) was scored."""
         return cell in self._values

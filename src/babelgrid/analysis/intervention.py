@@ -13,6 +13,7 @@ import pandas as pd
 from babelgrid.analysis.estimate import Floats, Row, SampledScores, estimate, read_sampled_scores
 from babelgrid.analysis.regression import FEWEST_LANGUAGES
 from babelgrid.analysis.tables import read_table
+from babelgrid.errors import UserError
 from babelgrid.files import write_csv
 
 COLUMNS = (
@@ -30,6 +31,7 @@ def measure_intervention(
     against_replicates: str | Path,
     exposure_path: str | Path,
     against_exposure: str | Path,
+    trained: Sequence[str],
     min_posts: int,
     seed: int,
     out: str | Path,
@@ -41,7 +43,7 @@ def measure_intervention(
     same posts, which the joint bootstrap draws alike, so the difference is paired. tokens, tokens_against: of the test
     language in the two pre-trainings; log10_ratio: the logarithm of their ratio.
     slope: least-squares slope of the difference on log10_ratio over languages (score per tenfold exposure), for each
-    mixture, and under the name `trained` for the mean of the trained mixtures. Its interval resamples languages,
+    mixture, and under the name `trained` for the mean of the `trained` mixtures. Its interval resamples languages,
     each draw with a replicate of their differences. Fewer than five languages give no slope.
     """
     here = read_sampled_scores(replicates_path, min_posts)
@@ -52,11 +54,22 @@ def measure_intervention(
     slopes: list[Row] = []
     for view in [view for view in here if view in against]:
         pair = here[view], against[view]
+        check_pair(pair)
         exposed = {"tokens": tokens, "tokens_against": tokens_against, "log10_ratio": ratio}
         cells.extend({"view": view, **row} for row in difference_rows(pair, exposed))
-        slopes.extend({"view": view, **row} for row in slope_rows(pair, ratio.dropna(), seed))
+        slopes.extend({"view": view, **row} for row in slope_rows(pair, trained, ratio.dropna(), seed))
     write_csv(out, pd.DataFrame(cells, columns=list(COLUMNS)))
     write_csv(slopes_path, pd.DataFrame(slopes, columns=list(SLOPES)))
+
+
+def check_pair(pair: Pair) -> None:
+    """Raise `UserError` where the two experiments were not resampled alike."""
+    here, against = (scores.resamples for scores in pair)
+    if here != against:
+        raise UserError(
+            f"intervention: the scores here have {here} replicates and those of the other experiment {against}. Give "
+            "both the same score and seed in their configs, and run both again"
+        )
 
 
 def difference_rows(pair: Pair, exposed: Mapping[str, pd.Series]) -> Iterator[Row]:
@@ -78,14 +91,14 @@ def difference_rows(pair: Pair, exposed: Mapping[str, pd.Series]) -> Iterator[Ro
             }
 
 
-def slope_rows(pair: Pair, ratio: pd.Series, seed: int) -> Iterator[Row]:
+def slope_rows(pair: Pair, trained: Sequence[str], ratio: pd.Series, seed: int) -> Iterator[Row]:
     """Yield mixture, languages and slope, with its interval.
 
     ratio: by language, the logarithm of the two exposures' ratio; languages that are not in it are left out.
     """
     here, against = pair
-    trained = [mixture for mixture in here.mixtures if mixture != "none" and mixture in against.mixtures]
-    groups = {mixture: [mixture] for mixture in here.mixtures if mixture in against.mixtures} | {"trained": trained}
+    both = [mixture for mixture in here.mixtures if mixture in against.mixtures]
+    groups = {mixture: [mixture] for mixture in both} | {"trained": [name for name in both if name in trained]}
     for name, mixtures in groups.items():
         languages = [
             language
@@ -95,6 +108,8 @@ def slope_rows(pair: Pair, ratio: pd.Series, seed: int) -> Iterator[Row]:
         if mixtures and len(languages) >= FEWEST_LANGUAGES:
             difference = _mean_difference(pair, mixtures, languages)
             slopes = sample_slopes(ratio[languages].to_numpy(float), difference, seed)
+            if np.isnan(slopes[0]):  # all languages' exposures differ alike between the two bases
+                continue
             yield {"mixture": name, "languages": len(languages), **estimate(slopes, "slope")}
 
 

@@ -113,7 +113,8 @@ def build_model(
     if not posts_alone:
         raise UserError("plan: needs adapters of one language; add mixtures.monolingual")
     floor = np.stack([scores.of(UNTUNED, language) for language in targets])
-    ceiling = np.stack([_ceiling(scores, language) for language in targets])
+    of_base = [UNTUNED, *(own.name for own in mixtures if own.is_trained)]
+    ceiling = np.stack([_ceiling(scores, of_base, language) for language in targets])
     room = ceiling - floor
     learnt = np.zeros((len(candidates), *floor.shape))
     for number, source in enumerate(candidates):
@@ -157,13 +158,17 @@ def target_rows(sampled: Floats) -> list[Row]:
 
 
 def overlay(experiment: str, plans: Mapping[str, Allocation], view: str, budget: int, step: int) -> str:
-    """Return the YAML that, behind the experiment's config, trains these plans and nothing else."""
+    """Return the YAML that, behind the experiment's config, trains these plans, and asks no API.
+
+    Keys are merged one by one, so the config's own `mixtures.sets` and `allocations` stay, and are trained too.
+    """
     content = {
         "experiment": f"{experiment}_plan",
         "mixtures": {
             **{"none": True, "monolingual": [], "pairs": [], "sets": {}, "all": False, "leave_one_out": []},
             **{"doses": [], "budget": "natural", "posts": None, "allocations": dict(plans)},
         },
+        "api": None,
         "plan": {"budget": budget, "step": step, "view": view, "checks": experiment},
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
@@ -174,11 +179,11 @@ def _aim(model: TransferModel, allocation: Mapping[str, int]) -> float:
     return float(observed.min() + observed.mean())
 
 
-def _ceiling(scores: SampledScores, language: str) -> Floats:
+def _ceiling(scores: SampledScores, of_base: Sequence[str], language: str) -> Floats:
     if (language, language) in scores:
         return scores.in_own_language(language)
     best = max(
-        (mixture for mixture in scores.mixtures if (mixture, language) in scores),
+        (mixture for mixture in of_base if (mixture, language) in scores),
         key=lambda mixture: scores.of(mixture, language)[0],
     )
     own = [scores.in_own_language(name) for name in scores.languages if (name, name) in scores]

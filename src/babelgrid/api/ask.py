@@ -37,6 +37,8 @@ LONGEST_PAUSE = 60.0
 SERVERS_FAULT = 500
 # A token is a byte at least; what a chat format puts around a message is a few tokens.
 TOKENS_AROUND_A_MESSAGE = 16
+# No call has as many; who says so has not counted.
+MOST_TOKENS = 10**12
 # Of these a later attempt may come through: too many requests, a server's fault, no connection, no answer in time, and
 # an answer that breaks off or is no JSON.
 TRANSIENT = (
@@ -46,8 +48,10 @@ TRANSIENT = (
     openai.APIResponseValidationError,
     httpx2.HTTPError,
     json.JSONDecodeError,
+    TimeoutError,
     UnreadableError,
 )
+REQUEST_TIMEOUT, CONFLICT = 408, 409
 
 
 @dataclass
@@ -137,7 +141,7 @@ async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Se
     """Ask a question that has no answer yet, several times if need be; every attempt is paid for."""
     settings, most = endpoint.settings, endpoint.most_dollars(question)
     attempts = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(TRANSIENT),
+        retry=tenacity.retry_if_exception(_may_pass),
         stop=tenacity.stop_after_attempt(settings.attempts),
         wait=_pause,
         reraise=True,
@@ -147,11 +151,10 @@ async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Se
             number = endpoint.ledger.reserve(most)
             start = time.monotonic()
             try:
-                messages: Any = list(question)
-                reply = await client.chat.completions.create(messages=messages, **endpoint.parameters)
+                reply = await _call(client, endpoint, question)
                 answer = _read(reply, endpoint, time.monotonic() - start, most)
             except openai.APIStatusError as error:
-                if error.status_code < SERVERS_FAULT:
+                if error.status_code < SERVERS_FAULT and error.status_code != REQUEST_TIMEOUT:
                     endpoint.ledger.settle(number, 0.0)  # a request that is refused costs nothing
                 if not _is_filtered(error):
                     raise
@@ -162,6 +165,22 @@ async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Se
                 raise DearerError
             return answer
     raise AssertionError("tenacity ends by an answer or an exception")
+
+
+async def _call(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Sequence[Message]) -> Any:
+    """Return the reply; the client's own time-out is that of each read, and a reply may come drop by drop."""
+    messages: Any = list(question)
+    try:
+        async with asyncio.timeout(endpoint.settings.timeout):
+            return await client.chat.completions.create(messages=messages, **endpoint.parameters)
+    except (ValueError, OverflowError, RecursionError) as error:  # JSON of absurd numbers or depth
+        raise UnreadableError from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether a later attempt may come through."""
+    status = error.status_code if isinstance(error, openai.APIStatusError) else None
+    return isinstance(error, TRANSIENT) or status in {REQUEST_TIMEOUT, CONFLICT}
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
@@ -198,7 +217,7 @@ def _content(choice: Any) -> str | None:
 
 def _tokens(used: Any, name: str) -> int | None:
     count = getattr(used, name, None)
-    return count if type(count) is int and count >= 0 else None
+    return count if type(count) is int and 0 <= count <= MOST_TOKENS else None
 
 
 def _first_tokens(choice: Any) -> list[tuple[str, float]] | None:
@@ -234,13 +253,14 @@ def _in_words(error: BaseException, endpoint: Endpoint, answered: int, asked: in
             "api.budget: a reply says that it cost more than its call could, by api.max_tokens and the price; the "
             f"budget cannot be kept (spent: {endpoint.ledger.spent():.4f} dollars). {state}. Look at what it charges"
         )
-    times = f"{settings.attempts} times"
+    times = f"{settings.attempts} times" if _may_pass(error) else "and another attempt would not help"
     words: dict[type[BaseException], str] = {
         openai.AuthenticationError: f"it does not take the key in {settings.key}",
         openai.PermissionDeniedError: f"the key in {settings.key} may not do this",
         openai.NotFoundError: f"it has no model {settings.model!r}, or no chat completions at this address",
         openai.BadRequestError: "it refuses the request; try api.top_logprobs: 0, or another max_tokens",
         openai.APITimeoutError: f"no answer within {settings.timeout:g} s, {times}",
+        TimeoutError: f"no answer within {settings.timeout:g} s, {times}",
         openai.RateLimitError: f"it is busy, {times}; lower api.concurrency",
         openai.APIConnectionError: f"no connection, {times}",
         openai.APIStatusError: f"it fails, {times}",

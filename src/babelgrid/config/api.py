@@ -15,7 +15,7 @@ class Api(Settings):
     """The model's name there, e.g. `gpt-4o`."""
     base_url: Text = "https://api.openai.com/v1"
     """Where the endpoint is."""
-    key: Text = "OPENAI_API_KEY"
+    key: Text = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the environment variable that holds the key. The key itself never stands in a file."""
     shots: list[int] = Field(default=[0], min_length=1)
     """A row for each: so many train posts with their labels stand before the post. 0: none."""

@@ -90,7 +90,8 @@ class Classify(Settings):
             raise ValueError(f"keep: name each column once; found {', '.join(self.keep)}")
         return self
 
-    def read_from_lab(self) -> Self:
-        """Return these settings for reading what the lab has written."""
-        columns = ArchiveColumns(id="id", language="language")
-        return self.model_copy(update={"columns": columns})
+    def of_one_job(self) -> Self:
+        """Return what a job's rows depend on: not which other files there are, nor how the adapter is spelt."""
+        columns = ArchiveColumns(id="id", language="language") if self.lab else self.columns
+        one = {"input": ["-"], "lab": None, "rows_per_job": None, "columns": columns}
+        return self.model_copy(update={**one, "adapter": "-", "folder": None, "hub": None, "revision": None})

@@ -55,8 +55,9 @@ class Classifier:
     @property
     def files(self) -> list[Path]:
         """The files that labels depend on."""
-        weights = [] if self.adapter is None else [self.adapter / "adapter_model.safetensors"]
-        return [self.base_path, *weights]
+        if self.adapter is None:
+            return [self.base_path]
+        return [self.base_path, self.adapter / "adapter_config.json", self.adapter / "adapter_model.safetensors"]
 
     @cached_property
     def model_id(self) -> str:
@@ -220,10 +221,11 @@ def _assemble(groups: list[Path], archive: Archive, record: Mapping[str, Any], o
     read, left_out = (sum(own[name] for own in counts) for name in ("read", "left_out"))
     with whole_file(out.posts) as temporary:
         written = _concatenate(groups, temporary, record)
-        if read != written + left_out + len(rejected):
+        if read != written + left_out + len(rejected) or read != (archive.rows_there or read):
             raise UserError(
-                f"{archive.part.path}: {read} rows were read, but {written} classified, {left_out} left out and "
-                f"{len(rejected)} rejected do not add up to them. Delete {groups[0].parent} and run again"
+                f"{archive.part.path}: {archive.rows_there or read} rows are there and {read} were read, but {written} "
+                f"classified, {left_out} left out and {len(rejected)} rejected do not add up to them. Delete "
+                f"{groups[0].parent} and run again"
             )
     source = str(archive.part.path)
     rows = pd.DataFrame(rejected, columns=["line", "reason"])

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from babelgrid.files import write_json
-from babelgrid.posts.stream import file_kind, open_stream
+from babelgrid.posts.stream import file_kind, open_stream, parquet_metadata
 
 
 def divide_archive(shards: Mapping[str, Path], rows_per_job: int, out: Path) -> None:
@@ -22,6 +20,6 @@ def divide_archive(shards: Mapping[str, Path], rows_per_job: int, out: Path) -> 
 def _count_rows(path: Path) -> int:
     """Count rows as they are read: in a text file those that cannot be read too."""
     if file_kind(path) == ".parquet":
-        return int(pq.read_metadata(path).num_rows)
+        return int(parquet_metadata(path).num_rows)
     with open_stream(path, ()) as stream:
         return sum(1 for _ in stream.records)

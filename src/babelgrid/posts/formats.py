@@ -16,6 +16,8 @@ from babelgrid.errors import UserError
 from babelgrid.posts.drops import Reason
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+BROKEN_TEXT = "\udcff"
+"""Stands for a value that holds bytes that are not UTF-8."""
 
 # A text may be longer than the 128 KiB that Python's reader allows a field.
 csv.field_size_limit(2**31 - 1)
@@ -141,11 +143,19 @@ def python_values(column: pa.ChunkedArray) -> Iterator[Any]:
     """Yield a column's values; Parquet does not make sure that its strings are UTF-8."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        yield from column.to_pylist()
-        return
-    for value in column.cast(pa.large_binary()).to_pylist():
-        yield None if value is None else value.decode("utf-8", "surrogateescape")
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        encoded = column.cast(pa.binary_view() if pa.types.is_string_view(column.type) else pa.large_binary())
+        for value in encoded.to_pylist():
+            yield None if value is None else value.decode("utf-8", "surrogateescape")
+    else:
+        yield from (_python_value(scalar) for scalar in column)
+
+
+def _python_value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:  # within a list or a record
+        return BROKEN_TEXT
 
 
 def is_unicode(text: str) -> bool:

@@ -51,7 +51,7 @@ class Meanings:
         """Return the standard code of a language, by `languages.aliases` first."""
         code = value.strip()
         try:
-            return self.aliases[code] if code in self.aliases else _canonical(code)
+            return self.aliases[code] if code in self.aliases else standard_code(code)
         except ValueError:
             raise UserError(
                 f"{where}: unknown language {shown(code)}. Use a BCP-47 or ISO 639-1 code such as en or hu, "
@@ -80,5 +80,6 @@ def _fold(value: str) -> str:
 
 
 @cache
-def _canonical(code: str) -> str:
+def standard_code(code: str) -> str:
+    """Return the standard code of a language, each worked out once; `ValueError` where it is none."""
     return canonical_language(code)

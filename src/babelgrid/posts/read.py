@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +180,9 @@ def _second_with_id(post: Post, first: Post) -> Drop:
 
 
 def as_text(value: Any) -> str | None:
-    """Return a scalar as text (missing: empty), or None for a list, a record or bytes."""
+    """Return a scalar as text (missing: empty), or None for a list or a record."""
     if value is None or value != value:  # noqa: PLR0124 (only NaN differs from itself)
         return ""
-    return str(value) if isinstance(value, str | int | float) else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value) if isinstance(value, str | int | float | Decimal | date) else None

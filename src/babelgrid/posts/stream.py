@@ -42,7 +42,8 @@ def open_stream(path: Path, wanted: Collection[str]) -> Iterator[Stream]:
     kind = file_kind(path)
     try:
         if kind == ".parquet":
-            with pq.ParquetFile(path, pre_buffer=False) as file:
+            # Without a buffer of its own the reader takes a whole column of a row group into memory.
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
                 yield _parquet_stream(file, wanted)
             return
         with path.open("rb") as raw:
@@ -66,6 +67,14 @@ def file_kind(path: Path) -> str:
         allowed = ", ".join([*TEXT_STREAMS, ".parquet"])
         raise UserError(f"{path}: the name must end in one of {allowed} (text files also with .gz or .zst behind)")
     return kind
+
+
+def parquet_metadata(path: Path) -> pq.FileMetaData:
+    """Return what the footer of a Parquet file says; `UserError` where it cannot be read."""
+    try:
+        return pq.read_metadata(path)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
 
 
 def _decompress(path: Path, raw: io.BufferedReader) -> io.BufferedReader:
@@ -163,7 +172,7 @@ class _Rewindable:
 
 def _tsv_stream(lines: Iterator[str], position: Callable[[], float]) -> Stream:
     rows = ((number, split_tabs(line.rstrip("\r\n"))) for number, line in enumerate(lines, start=1))
-    filled = ((number, row) for number, row in rows if any(row))
+    filled = ((number, row) for number, row in rows if row)
     for _, header in filled:
         columns = [name.strip() for name in header]
         return Stream(columns, (record_of(number, row, columns) for number, row in filled), position)

@@ -10,7 +10,7 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from babelgrid.config.classify import ArchiveColumns, Classify
 from babelgrid.config.prompt import Prompt
@@ -26,10 +25,14 @@ from babelgrid.errors import UserError, nearest
 from babelgrid.posts.clean import clean, is_empty
 from babelgrid.posts.drops import Reason, shown
 from babelgrid.posts.formats import Record, is_unicode
+from babelgrid.posts.meanings import standard_code
 from babelgrid.posts.read import as_text
-from babelgrid.posts.stream import file_kind, open_stream
+from babelgrid.posts.stream import file_kind, open_stream, parquet_metadata
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
+
+CHARACTERS_OF_A_GROUP = 16_000_000
+CHARACTERS_OF_A_BATCH = 250_000
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,17 @@ class Archive:
     tokenizer: str
 
     @property
+    def rows_there(self) -> int | None:
+        """How many rows the slice has, as counted beforehand or by the file itself; None where nobody has counted."""
+        is_whole_parquet = self.part.rows is None and file_kind(self.part.path) == ".parquet"
+        return parquet_metadata(self.part.path).num_rows - self.part.first if is_whole_parquet else self.part.rows
+
+    @property
     def kept_types(self) -> dict[str, pa.DataType]:
         """The type of each kept column: its own in Parquet, else text."""
         if not self.settings.keep or file_kind(self.part.path) != ".parquet":
             return dict.fromkeys(self.settings.keep, pa.string())
-        schema = pq.read_schema(self.part.path)
+        schema = parquet_metadata(self.part.path).schema.to_arrow_schema()
         _check_columns(self.part.path, schema.names, self.settings)
         types = {name: schema.field(name).type for name in self.settings.keep}
         for name, its_type in types.items():
@@ -127,17 +136,17 @@ def _received(stream: IO[bytes]) -> Iterator[Group]:
 
 def read_groups(archive: Archive) -> Iterator[Group]:
     """Yield the groups of an archive, in order; `UserError` where a column is missing or the file cannot be read."""
-    columns, settings = archive.settings.columns, archive.settings
-    wanted = {name for name in (*columns.model_dump().values(), *settings.keep) if name is not None}
+    settings = archive.settings
+    wanted = {name for name in (*settings.columns.model_dump().values(), *settings.keep) if name is not None}
     tokenizer = load_tokenizer(archive.tokenizer)
     with open_stream(archive.part.path, wanted) as stream:
         if stream.columns:
             _check_columns(archive.part.path, stream.columns, settings)
         deque(islice(stream.records, archive.part.first), maxlen=0)
         records, begin, read = islice(stream.records, archive.part.rows), stream.position(), 0
-        while rows := list(islice(records, settings.rows_per_group)):
+        while rows := _take_group(records, settings.rows_per_group):
             if not read and not archive.part.first and stream.columns is None:
-                _check_text_is_there(archive.part.path, rows, columns.text)
+                _check_columns(archive.part.path, dict.fromkeys(n for row in rows for n in row.values), settings)
             read += len(rows)
             of_file = (stream.position() - begin) / max(1 - begin, 1e-9)
             yield _encode(rows, archive, tokenizer, of_file if archive.part.rows is None else read / archive.part.rows)
@@ -145,24 +154,37 @@ def read_groups(archive: Archive) -> Iterator[Group]:
             yield Group()
 
 
-def _check_columns(path: Path, columns: Any, settings: Classify) -> None:
+def _take_group(records: Iterator[Record], most_rows: int) -> list[Record]:
+    """Return the next rows: so many, or fewer where their texts are long, that a group may be held in memory."""
+    group: list[Record] = []
+    characters = 0
+    for record in records:
+        group.append(record)
+        characters += sum(len(value) for value in record.values.values() if isinstance(value, str))
+        if len(group) == most_rows or characters >= CHARACTERS_OF_A_GROUP:
+            break
+    return group
+
+
+def _check_columns(path: Path, columns: Collection[str], settings: Classify) -> None:
+    """Refuse a file in which a named column is not there once. columns: of JSONL, those of the first group's rows."""
     roles = settings.columns.model_dump()
     named = [(name, f"classify.columns.{role}") for role, name in roles.items() if name is not None]
-    for name, key in [*named, *((name, "classify.keep") for name in settings.keep)]:
+    named += [(name, "classify.keep") for name in settings.keep]
+    if not columns:  # no row of JSONL can be read: each is rejected by itself
+        return
+    if not any(name in columns for name, _ in named):
+        # Where there is no header, what stands in its place may be a post.
+        wanted = ", ".join(repr(name) for name, _ in named)
+        raise UserError(
+            f"{path}: none of its {len(columns)} columns is called {wanted} (classify.columns, classify.keep). "
+            "Name the columns as the file does; a text file needs a header"
+        )
+    for name, key in named:
         found = list(columns).count(name)
         if found != 1:
             fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
             raise UserError(f"{path}: {fault} ({key}). The columns: {', '.join(map(shown, columns))}")
-
-
-def _check_text_is_there(path: Path, records: list[Record], text: str) -> None:
-    """Refuse JSONL of which no row has the text's column: that is no bad row, that is another name."""
-    names = dict.fromkeys(name for record in records for name in record.values)
-    if names and text not in names:
-        listed = ", ".join(map(shown, names))
-        raise UserError(
-            f"{path}: no column {text!r}{nearest(text, names)} (classify.columns.text). The columns: {listed}"
-        )
 
 
 def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float) -> Group:
@@ -182,15 +204,35 @@ def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float
             texts.setdefault(template, {})[key] = text
     for template, own in texts.items():
         frame = frame_of(archive.prompt, template, tokenizer)
-        prompts = encode_prompts(frame, list(own.values()), tokenizer, archive.prompt.max_post_tokens)
-        group.prompts |= {key: (template, prompt) for key, prompt in zip(own, prompts, strict=True)}
+        keys = iter(own)
+        for some in _batches(own.values()):
+            prompts = encode_prompts(frame, some, tokenizer, archive.prompt.max_post_tokens)
+            for prompt in prompts:
+                group.prompts[next(keys)] = (template, prompt)
     return group
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the texts a few at a time: a tokenizer takes some sixty bytes of memory for each character."""
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text)
+        if characters >= CHARACTERS_OF_A_BATCH:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _interpret(record: Record, archive: Archive) -> tuple[dict[str, Any], str, str] | Reason | None:
     """Return a row's values, the language of its template and its clean text; why it is bad; or None: left out."""
     columns = archive.settings.columns
-    kept = {name: _kept(record.values.get(name), archive) for name in archive.settings.keep}
+    try:
+        kept = {name: _kept(record.values.get(name), archive) for name in archive.settings.keep}
+    except RecursionError:  # nested too deeply to be written as JSON again
+        return Reason.BROKEN_RECORD
     if fault := _fault(record, columns, kept):
         return fault
     language = _language(record, columns, archive)
@@ -228,7 +270,10 @@ def _language(record: Record, columns: ArchiveColumns, archive: Archive) -> str 
     if columns.language is None:
         return archive.settings.language
     code = (as_text(record.values.get(columns.language)) or "").strip()
-    return archive.aliases.get(code, code) or None
+    try:
+        return archive.aliases.get(code) or standard_code(code)
+    except ValueError:
+        return code or None
 
 
 def _template(language: str | None, prompt: Prompt) -> str | None:

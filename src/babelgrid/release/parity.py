@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +41,24 @@ def check_parity(
     """Let each form's lines label the test posts, each in a fresh process in the released folder.
 
     forms: Python source by form (adapter, merged, gguf), which loads a model and defines `label_of`.
-    Returns, and writes to `out`, for each form: posts, agreement with the grid, and the ids that differ, by language.
-    Raises `UserError`, after writing, if a form agrees on less than `least` of the posts.
+    Returns, and writes to `out`, for each form and for each two of them (`adapter and merged`): posts, agreement with
+    the grid or with each other, and the ids that differ, by language.
+    Raises `UserError`, after writing, if any agree on less than `least` of the posts.
     """
     posts = _labelled_posts(cells)
-    found = {form: _compare(_labels(folder, form, lines, posts, prompt), posts) for form, lines in forms.items()}
-    write_json(out, {"least": least, "forms": found})
+    labels = {form: _labels(folder, form, lines, posts, prompt) for form, lines in forms.items()}
+    found = {form: _compare(own, posts["predicted"].tolist(), posts) for form, own in labels.items()}
+    found |= {f"{a} and {b}": _compare(labels[a], labels[b], posts) for a, b in combinations(labels, 2)}
+    write_json(out, {"least": least, "agreement": found})
     for form, agreement in found.items():
         share = agreement["agreement"]
-        log.info("%s: %.2f %% of %d posts have the label of the grid", form, 100 * share, agreement["posts"])
+        agree, with_whom = ("agrees", "with the grid") if form in forms else ("agree", "with each other")
+        log.info("%s: %.2f %% of %d posts have the same label %s", form, 100 * share, agreement["posts"], with_whom)
         if share < least:
             worst = max(agreement["differing"], key=lambda language: len(agreement["differing"][language]))
             raise UserError(
-                f"release: the form {form!r} agrees with the grid on {share:.2%} of {agreement['posts']} test posts, "
-                f"less than release.parity ({least:.2%}); most differ in {worst!r}. {out} lists their ids. "
-                "Nothing is released"
+                f"release: {form} {agree} {with_whom} on {share:.2%} of {agreement['posts']} test posts, less than "
+                f"release.parity ({least:.2%}); most differ in {worst!r}. {out} lists their ids. Nothing is released"
             )
     return found
 
@@ -90,8 +94,8 @@ def _labels(folder: Path, form: str, lines: str, posts: pd.DataFrame, prompt: Pr
     return labels
 
 
-def _compare(labels: list[str], posts: pd.DataFrame) -> dict[str, Any]:
-    differs = posts["predicted"] != pd.Series(labels)
+def _compare(labels: list[str], others: list[str], posts: pd.DataFrame) -> dict[str, Any]:
+    differs = pd.Series(labels) != pd.Series(others)
     differing = posts[differs].groupby("language")["id"].agg(list)
     return {
         "posts": len(posts),

@@ -37,9 +37,9 @@ class PublicBase:
 
     @property
     def is_llama(self) -> bool:
-        """Whether the base is one of Meta's, by its public name."""
+        """Whether the base is one of Meta's or made of one, by its public name (`…-Distill-Llama-8B`)."""
         owner, _, name = self.name.partition("/")
-        return owner == "meta-llama" or name.lower().startswith(("llama-", "meta-llama-"))
+        return owner == "meta-llama" or re.search(r"(^|-)llama-", name.lower()) is not None
 
 
 def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
@@ -100,7 +100,7 @@ def _copy(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
 
 def _llama_notice(name: str) -> str:
     """Return the words that have to go with what is made of Llama (Llama 3.2 Community License, section 1.b.iii)."""
-    version = re.search(r"llama-(\d+(?:\.\d+)?)", name, re.IGNORECASE)
+    version = re.search(r"llama-(\d+(?:\.\d+)?)(?=-|$)", name, re.IGNORECASE)
     llama = f"Llama {version[1]}" if version else "Llama"
     licence = f"{llama} is licensed under the {llama} Community License"
     return f"{licence}, Copyright © Meta Platforms, Inc. All Rights Reserved.\n"
