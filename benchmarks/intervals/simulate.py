@@ -38,7 +38,7 @@ def coverage(cell: Cell, metric: Metric, simulations: int, resamples: int, seed:
     truth = _scores(_answers_of_seeds(100_000, cell.spread, generator), metric).mean()
     names = np.arange(cell.posts).astype(np.str_)
     weights = draw_posts(names, resamples, seed)
-    draws = draw_seeds("simulated", cell.seeds, resamples, seed)
+    draws = draw_seeds(cell.seeds, resamples, seed)
     hits = 0
     for _ in range(simulations):
         gold = generator.choice(len(SHARES), cell.posts, p=SHARES)
@@ -57,7 +57,6 @@ def rejections(posts: int, gain: float, score: Score, simulations: int, seed: in
     """
     generator = np.random.default_rng(seed)
     rows = [("a", MODEL, 0), ("b", MODEL, 0)]
-    draws = {name: draw_seeds(name, 1, score.bootstrap, seed) for name in ("a", "b")}
     found = {"p_bootstrap": 0, "p_mcnemar": 0}
     for _ in range(simulations):
         gold = generator.choice(len(SHARES), posts, p=SHARES)
@@ -65,7 +64,7 @@ def rejections(posts: int, gain: float, score: Score, simulations: int, seed: in
         right = generator.random((2, posts)) < np.clip(ease + np.array([[gain], [0]]), 0, 1)
         wrong = (gold + generator.integers(1, len(SHARES), (2, posts))) % len(SHARES)
         panel = Panel(len(SHARES), np.arange(posts).astype(np.str_), gold, np.where(right, gold, wrong))
-        compared = compare_panel(panel, rows, [Pair("a", ("b", MODEL), "mixture")], draws, score, seed)
+        compared = compare_panel(panel, rows, [Pair("a", ("b", MODEL), "mixture")], score, seed)
         for test in found:
             found[test] += bool(compared[test][0] < 0.05)
     return {test: count / simulations for test, count in found.items()}

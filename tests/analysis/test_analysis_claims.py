@@ -8,6 +8,7 @@ from babelgrid.analysis.claims import (
     SUFFICES,
     TRANSFERS,
     judge_claims,
+    judge_dose,
     judge_transfer,
     verdict,
 )
@@ -91,3 +92,22 @@ def test_an_interval_that_holds_the_bound_is_undecided():
     assert verdict(-0.01, 0.01) == "undecided"
     assert verdict(-0.04, 0.01, bound=-0.05) == "supported"
     assert verdict(-0.04, -0.01) == "contradicted"
+
+
+def _doses(sizes, n=100, rise=0.3):
+    mixtures = [Mixture("en", ("en",)), *(Mixture(f"en+hu@{size}", ("en",), "hu", size) for size in sizes)]
+    scores = {("en", "hu"): 0.4, **{(f"en+hu@{size}", "hu"): 0.4 + rise for size in sizes}}
+    [row] = judge_dose(sampled(scores, noise=0.01, n=n), mixtures)
+    return row
+
+
+def test_a_dose_is_judged_where_it_is_tiny_and_its_cells_have_enough_posts():
+    assert _doses([10, 500])["verdict"] == "supported"
+    assert _doses([500])["why"] == "no dose has 100 posts or fewer"
+    assert _doses([10], n=6)["verdict"] == "undecided"
+
+
+def test_an_effect_without_an_interval_decides_nothing_and_says_why():
+    row = _doses([10], rise=float("nan"))
+    assert row["verdict"] == "undecided"
+    assert "no score, or no interval" in row["why"]

@@ -38,6 +38,13 @@ def test_a_series_starts_with_its_base_at_dose_zero():
     assert series.mixtures == {0: "en", 10: "en+hu@10", 25: "en+hu@25", 75: "en+hu@75", 150: "en+hu@150"}
 
 
+def test_doses_without_the_base_fit_no_curve():
+    without = {cell: score for cell, score in _scores().items() if cell[0] != "en"}
+    [series] = dose_series(MIXTURES, sampled(without))
+    assert list(series.mixtures) == [10, 25, 75, 150]
+    assert fit_series(series, sampled(without)) == []
+
+
 def test_two_doses_fit_no_curve():
     scores = sampled(_scores())
     [series] = dose_series([MIXTURES[0], MIXTURES[2]], scores)

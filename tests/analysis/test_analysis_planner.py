@@ -81,6 +81,19 @@ def test_rivals_cost_the_same():
     assert rivals(["es", "en", "hu"], 200) == {"only_en": {"en": 200}, "equal": {"es": 67, "en": 67, "hu": 66}}
 
 
+@pytest.mark.parametrize("risen", [[0.3, 0.28, 0.26, 0.25], [0.3, 0.31, 0.35, 0.6]], ids=["falls", "never levels off"])
+def test_a_curve_that_tells_no_scale_is_not_planned_by(risen):
+    doses = {(f"en+hu@{size}" if size else "en", "hu"): score for size, score in zip(SIZES, risen, strict=True)}
+    with pytest.raises(UserError, match="needs a dose-response curve that rises and levels off"):
+        build_model(sampled({**_grid(), **doses}), MIXTURES, ["en", "hu"], ALONE)
+
+
+def test_a_grid_with_a_hole_cannot_plan():
+    model = build_model(sampled({**_grid(), ("none", "es"): float("nan")}), MIXTURES, ["en", "es", "hu"], ALONE)
+    with pytest.raises(UserError, match="a score of the grid is missing"):
+        choose_greedily(model, budget=100, step=10)
+
+
 def test_a_grid_without_doses_cannot_plan():
     with pytest.raises(UserError, match="add mixtures"):
         build_model(sampled(_grid()), MIXTURES[:4], ["en", "hu"], ALONE)

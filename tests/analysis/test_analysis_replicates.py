@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from babelgrid.analysis.replicates import draw_posts, draw_seeds, read_replicates, replicates_of, resample_cells
+from babelgrid.analysis.replicates import (
+    draw_posts,
+    draw_seeds,
+    families,
+    read_replicates,
+    replicates_of,
+    resample_cells,
+)
 from babelgrid.config.analysis import Score
 from babelgrid.errors import UserError
 
@@ -71,6 +78,20 @@ def test_mixtures_are_scored_on_the_same_draws(predictions, tmp_path):
     assert replicates.loc[("topic", "en", "en")].nunique() > 5
 
 
+def test_seeds_are_drawn_alike_for_all_mixtures(predictions, tmp_path):
+    """Seed k draws posts, weights and batches alike for each of them, so a mean over mixtures has no more seeds."""
+    copies = {("hu", seed, language): predictions["en", seed, language] for seed in range(3) for language in LANGUAGES}
+    replicates = replicates_of(_resample({**predictions, **copies}, tmp_path))
+    pd.testing.assert_frame_equal(replicates.xs("en", level="mixture"), replicates.xs("hu", level="mixture"))
+
+
+def test_a_seed_without_posts_in_a_cell_does_not_count_there(predictions, tmp_path):
+    pd.read_parquet(predictions["en", 2, "hu"]).head(0).to_parquet(tmp_path / "none.parquet")
+    gap = _resample({**predictions, ("en", 2, "hu"): tmp_path / "none.parquet"}, tmp_path).loc[("topic", "en", "hu")]
+    two = {cell: path for cell, path in predictions.items() if cell[:2] != ("en", 2)}
+    pd.testing.assert_series_equal(gap, _resample(two, tmp_path).loc[("topic", "en", "hu")])
+
+
 def test_replicates_do_not_depend_on_the_other_mixtures(predictions, tmp_path):
     everything = _resample(predictions, tmp_path)
     alone = _resample({cell: path for cell, path in predictions.items() if cell[0] == "en"}, tmp_path)
@@ -107,6 +128,28 @@ def test_posts_of_a_group_are_drawn_together(predictions, tmp_path):
     assert set(np.unique(replicates_of(frame))) == {0.0, 0.5, 1.0}
 
 
+def test_posts_of_one_group_alone_have_no_replicates(predictions, tmp_path):
+    posts = pd.DataFrame({"id": [f"en-{number}" for number in range(30)], "group": "bbc", "source_id": None})
+    posts.to_parquet(tmp_path / "en.parquet")
+    frame = _resample(predictions, tmp_path, {"en": tmp_path / "en.parquet"})
+    cell = frame.loc[("topic", "en", "en")]
+    assert cell["n"] == 30
+    assert cell["score"] > 0
+    assert replicates_of(frame).loc[("topic", "en", "en")].isna().all()
+    assert replicates_of(frame).loc[("topic", "en", "hu")].notna().all()
+
+
+def test_parallel_texts_are_drawn_alike_even_where_one_language_lacks_a_few():
+    names = np.array([f"text-{number:03d}" for number in range(200)])
+    clusters = {"en": names, "hu": np.delete(names, 7), "ko": np.delete(names, [9, 11]), "tr": names + "-own"}
+    family = families(clusters)
+    drawn = {name: draw_posts(own, 500, 1, family[name]) for name, own in clusters.items()}
+    assert (np.delete(drawn["en"], 7, axis=1) == drawn["hu"]).all()
+    assert (np.delete(drawn["en"], [9, 11], axis=1) == drawn["ko"]).all()
+    assert family["tr"].tolist() == sorted(clusters["tr"])
+    assert (drawn["tr"] == draw_posts(clusters["tr"], 500, 1)).all()
+
+
 def test_a_post_draw_is_a_bootstrap_sample_and_the_same_for_clusters_of_the_same_names():
     weights = draw_posts(np.array(["b", "a", "c", "d"]), 4000, seed=1)
     assert (weights.sum(axis=1) == 4).all()
@@ -119,7 +162,7 @@ def test_a_post_draw_is_a_bootstrap_sample_and_the_same_for_clusters_of_the_same
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_drawn_seeds_vary_as_the_mean_of_the_seeds_does(seeds):
     scores = np.arange(seeds) ** 2.0
-    drawn = scores[draw_seeds("en", seeds, 100_000, seed=1)].mean(axis=1)
+    drawn = scores[draw_seeds(seeds, 100_000, seed=1)].mean(axis=1)
     assert drawn.var() == pytest.approx(scores.var(ddof=1) / seeds, rel=0.03)
 
 

@@ -19,6 +19,8 @@ TOPIC, STANCE = "topic", "stance"
 ALL = "all"
 MARGIN = 0.05
 """How much worse than an adapter of all languages still counts as transferred."""
+TINY_DOSE = 100
+"""Posts up to which a dose counts as tiny."""
 SMALL_SHARE = 0.01
 """The share of fine-tuning in pre-training tokens up to which it counts as small."""
 
@@ -96,18 +98,23 @@ def judge_bias(regression: pd.DataFrame, share_table: str) -> Iterator[Row]:
 
 
 def judge_dose(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
-    """Test the smallest dose of each language against none of it, in that language."""
-    series = [own for own in dose_series(mixtures, scores) if 0 in own.mixtures and len(own.mixtures) > 1]
-    if not series:
-        yield _undecided(DOSED, "smallest dose minus none", "the grid has no doses; add mixtures.doses")
-        return
-    smallest = [min(dose for dose in own.mixtures if dose) for own in series]
-    gains = [
-        scores.of(own.mixtures[dose], own.language) - scores.of(own.mixtures[0], own.language)
-        for own, dose in zip(series, smallest, strict=True)
+    """Test the smallest dose of each language against none of it, in that language, where it is ranked and tiny."""
+    doses = [
+        (own, min(dose for dose in own.mixtures if dose))
+        for own in dose_series(mixtures, scores)
+        if 0 in own.mixtures and len(own.mixtures) > 1 and scores.ranked[own.mixtures[0], own.language]
     ]
-    posts = " to ".join(str(dose) for dose in dict.fromkeys([min(smallest), max(smallest)]))
-    languages = ", ".join(dict.fromkeys(own.language for own in series))
+    tiny = [(own, dose) for own, dose in doses if dose <= TINY_DOSE]
+    if not tiny:
+        why = f"no dose has {TINY_DOSE} posts or fewer" if doses else "the grid has no doses; add mixtures.doses"
+        yield _undecided(DOSED, "smallest dose minus none", why)
+        return
+    gains = [
+        scores.of(own.mixtures[dose], own.language) - scores.of(own.mixtures[0], own.language) for own, dose in tiny
+    ]
+    sizes = [dose for _, dose in tiny]
+    posts = " to ".join(str(dose) for dose in dict.fromkeys([min(sizes), max(sizes)]))
+    languages = ", ".join(dict.fromkeys(own.language for own, _ in tiny))
     yield _decided(DOSED, f"{posts} posts of a language minus none, in it ({languages})", np.mean(gains, axis=0))
 
 
@@ -165,6 +172,8 @@ def _against(
 
 def _decided(claim: str, test: str, effect: Floats, bound: float = 0.0) -> Row:
     measured = estimate(effect)
+    if np.isnan(list(measured.values())).any():
+        return {**_undecided(claim, test, "a cell has no score, or no interval (posts of one group alone)"), **measured}
     return {"claim": claim, "test": test, **measured, "verdict": verdict(measured["low"], measured["high"], bound)}
 
 

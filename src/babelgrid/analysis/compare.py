@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from babelgrid.analysis.panel import ABSENT, Panel, panel_of, read_clusters
-from babelgrid.analysis.replicates import Cell, Draws, Resampled, draw_seeds_of, resample_panel
+from babelgrid.analysis.replicates import Cell, Draws, Resampled, resample_panel
 from babelgrid.analysis.scores import percentile_interval
 from babelgrid.analysis.views import Answers, read_answers, read_baselines
 from babelgrid.config.analysis import Score, View
@@ -60,7 +60,6 @@ def compare_cells(
     interval over posts and seeds), p_bootstrap (two-sided, from the same replicates, never below 2 / (B + 1)),
     p_mcnemar (see `mcnemar`) and p_holm: p_mcnemar adjusted within the family of a view and a kind.
     """
-    draws = draw_seeds_of(predictions, score.bootstrap, seed)
     beside = {row: read_baselines(path) for row, path in baselines.items()}
     tables = []
     for language in dict.fromkeys(cell[2] for cell in predictions):
@@ -69,7 +68,7 @@ def compare_cells(
         pairs = pairs_of(list(dict.fromkeys((mixture, name) for mixture, name, _ in answers)))
         for view, classes in views.items() if pairs else ():
             panel = panel_of(list(answers.values()), classes, clusters)
-            compared = compare_panel(panel, list(answers), pairs, draws, score, seed)
+            compared = compare_panel(panel, list(answers), pairs, score, seed)
             tables.append(pd.DataFrame({"view": view, "test_language": language, **compared}))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
     write_csv(out, adjust(_sort_by_view(table, list(views))))
@@ -88,18 +87,14 @@ def compare_panel(
     panel: Panel,
     rows: Sequence[tuple[str, str, int]],
     pairs: Sequence[Pair],
-    draws: Mapping[str, Draws],
     score: Score,
     seed: int,
 ) -> dict[str, Any]:
     """Return the columns of comparisons.csv for the pairs of one panel.
 
-    rows: (mixture, baseline or MODEL, seed) of each row of the panel. draws: for each mixture, its draws of seeds; a
-    baseline was fitted to the posts of a seed, so its seeds are drawn with the mixture's.
+    rows: (mixture, baseline or MODEL, seed) of each row of the panel.
     """
-    contestants = [(mixture, name) for mixture, name, _ in rows]
-    draws_of = {rival: draws[rival[0]] for rival in contestants}
-    resampled = resample_panel(panel, contestants, draws_of, score, seed)
+    resampled = resample_panel(panel, [(mixture, name) for mixture, name, _ in rows], score, seed)
     difference, replicates = _differences(resampled, pairs)
     low, high = percentile_interval(replicates)
     p_mcnemar, n = mcnemar(panel, rows, pairs)

@@ -108,8 +108,8 @@ def dose_series(mixtures: Sequence[Mixture], scores: SampledScores) -> list[Seri
 
 
 def fit_series(series: Series, scores: SampledScores) -> list[Curve]:
-    """Fit a curve to the observed scores, and one to each replicate; none where there are too few doses."""
-    if len(series.mixtures) < _FEWEST_DOSES:
+    """Fit a curve to the observed scores, and one to each replicate; none where there are too few doses, or not 0."""
+    if len(series.mixtures) < _FEWEST_DOSES or 0 not in series.mixtures:
         return []
     doses = np.array(list(series.mixtures), dtype=float)
     sampled = np.stack([scores.of(mixture, series.language) for mixture in series.mixtures.values()])
@@ -123,12 +123,17 @@ def fit_curve(doses: Floats, scores: Floats) -> Curve:
     Pereyra 1973, SIAM J. Numer. Anal. 10:413): scipy's bounded search on its logarithm, from a tenth of the smallest
     dose to ten times the largest. A curve that scores fall along is one with a negative rise.
     """
-    positive = doses[doses > 0]
-    bounds = np.log(positive.min() / 10), np.log(positive.max() * 10)
+    bounds = np.log(scale_bounds(doses))
     best = minimize_scalar(lambda log_scale: _misfit(doses, scores, np.exp(log_scale)), bounds=bounds, method="bounded")
     scale = float(np.exp(best.x))
     floor, rise = _line(share_of_rise(doses, scale), scores)
     return Curve(floor, rise, scale)
+
+
+def scale_bounds(doses: Floats) -> tuple[float, float]:
+    """Return between what a curve's scale is sought: a scale at either end says that the doses do not tell it."""
+    positive = doses[doses > 0]
+    return float(positive.min()) / 10, float(positive.max()) * 10
 
 
 def share_of_rise(doses: Floats, scale: float | Floats) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from babelgrid.analysis.estimate import Floats, Row, estimate
 from babelgrid.analysis.panel import ABSENT, Panel, panel_of, read_clusters
-from babelgrid.analysis.replicates import Cell, Draws, draw_posts, draw_seeds_of
+from babelgrid.analysis.replicates import Cell, Draws, draw_posts, draw_seeds
 from babelgrid.analysis.views import read_answers
 from babelgrid.config.analysis import Score, View
 from babelgrid.files import write_csv
@@ -38,7 +38,7 @@ def measure_label_bias(
     n: posts of the cell. bias: predicted share minus gold share, with its interval. flipped: the share of the class's
     posts that were answered with its opposite (`score.opposites`), with its interval; missing where there are none.
     """
-    draws = draw_seeds_of(predictions, score.bootstrap, seed)
+    mixtures = list(dict.fromkeys(mixture for mixture, _, _ in predictions))
     rows: list[Row] = []
     for language in dict.fromkeys(language for _, _, language in predictions):
         clusters = read_clusters(posts[language]) if language in posts else {}
@@ -47,12 +47,13 @@ def measure_label_bias(
             panel = panel_of(list(answers.values()), view, clusters)
             opposites = opposites_of(view, score.opposites.get(name, []))
             weights = np.vstack([np.ones(len(panel.gold)), draw_posts(panel.clusters, score.bootstrap, seed)])
-            for mixture, own in draws.items():
+            for mixture in mixtures:
                 part = _rows_of(panel, [cell[0] == mixture for cell in answers])
                 if len(part.predicted):
                     key = {"view": name, "mixture": mixture, "test_language": language}
-                    rows.extend({**key, **row} for row in bias_rows(part, list(view), opposites, weights, own))
-    write_csv(out, _sorted(pd.DataFrame(rows, columns=list(COLUMNS)), [*views], [*draws]))
+                    draws = draw_seeds(len(part.predicted), score.bootstrap, seed)
+                    rows.extend({**key, **row} for row in bias_rows(part, list(view), opposites, weights, draws))
+    write_csv(out, _sorted(pd.DataFrame(rows, columns=list(COLUMNS)), [*views], mixtures))
 
 
 def opposites_of(view: View, pair: Sequence[str]) -> dict[str, str]:

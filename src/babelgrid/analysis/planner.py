@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 
 from babelgrid.analysis.donors import UNTUNED
-from babelgrid.analysis.doses import dose_series, fit_series, share_of_rise
+from babelgrid.analysis.doses import dose_series, fit_series, scale_bounds, share_of_rise
 from babelgrid.analysis.estimate import Floats, Row, SampledScores, estimate, read_sampled_scores
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
@@ -132,6 +132,8 @@ def build_model(
 
 def choose_greedily(model: TransferModel, budget: int, step: int) -> Allocation:
     """Give `step` posts at a time to the language that most raises the worst expected score plus the mean one."""
+    if np.isnan(model.expect({})[:, 0]).any():
+        raise UserError("plan: a score of the grid is missing; see tables/scores.csv for cells without a number")
     allocation: Allocation = {}
     while (left := budget - sum(allocation.values())) > 0:
         size = min(step, left)
@@ -191,11 +193,18 @@ def _ceiling(scores: SampledScores, of_base: Sequence[str], language: str) -> Fl
 
 
 def _scale(scores: SampledScores, mixtures: Sequence[Mixture]) -> Floats:
-    """Return the median scale of the dose-response curves, observed and replicated."""
-    curves = [fit_series(series, scores) for series in dose_series(mixtures, scores)]
-    scales = [[curve.scale for curve in own] for own in curves if own]
+    """Return the median scale of the dose-response curves that rise, observed and replicated."""
+    scales = []
+    for series in dose_series(mixtures, scores):
+        curves = fit_series(series, scores)
+        least, most = scale_bounds(np.array(list(series.mixtures), dtype=float))
+        if curves and curves[0].rise > 0 and 1.01 * least < curves[0].scale < 0.99 * most:
+            scales.append([curve.scale for curve in curves])
     if not scales:
-        raise UserError("plan: needs dose-response curves of three doses or more, 0 among them; add mixtures.doses")
+        raise UserError(
+            "plan: needs a dose-response curve that rises and levels off, of three doses or more, 0 among them; add "
+            "mixtures.doses (tables/dose_fits.csv shows the curves that there are)"
+        )
     median: Floats = np.median(scales, axis=0)
     return median
 

@@ -1,13 +1,13 @@
 """The joint bootstrap: what the scores of all mixtures would have been with other posts and other seeds.
 
 Posts are drawn once for each test language and view, and all mixtures are scored on the same draw; seeds are drawn once
-for each mixture, and all its languages and views are scored with the same draw. So replicate b of any two cells belongs
-together, and the replicates of a difference, a mean or a maximum of cells are that difference, mean or maximum,
-replicate by replicate.
+for all mixtures that have as many, because seed k draws posts, weights and batches alike for each of them. So replicate
+b of any two cells belongs together, and the replicates of a difference, a mean or a maximum of cells are that
+difference, mean or maximum, replicate by replicate.
 """
 
 import zlib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -29,6 +29,9 @@ Cell = tuple[str, int, str]
 Floats = NDArray[np.float64]
 Draws = NDArray[np.intp]
 
+
+FEWEST_CLUSTERS = 2
+"""With fewer, a resample is the sample itself, and an interval of no width would be no news."""
 
 Contestant = TypeVar("Contestant", bound=Hashable)
 """What a panel's rows are seeds of: a mixture, or a baseline of a mixture."""
@@ -59,72 +62,110 @@ def resample_cells(
     posts: test language -> posts file, for the clusters; a language may be missing, then every post stands for itself.
     score: its metric is resampled, `score.bootstrap` times. seed: of all draws; a mixture's replicates do not depend
     on which other mixtures there are, as long as all answered the same posts.
-    A cell without posts has n = 0 and no numbers.
+    A cell without posts has n = 0 and no numbers, one whose posts are all of one cluster has no replicates.
     Raises `UserError` where a file cannot be read or the mixtures' files do not belong together.
     """
-    draws = draw_seeds_of(predictions, score.bootstrap, seed)
-    languages = list(dict.fromkeys(language for _, _, language in predictions))
+    panels = read_panels(predictions, posts, views)
     resampled: dict[tuple[str, str, str], Resampled] = {}
-    for language in languages:
-        clusters = read_clusters(posts[language]) if language in posts else {}
-        answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
-        for name, view in views.items():
-            panel = panel_of(list(answers.values()), view, clusters)
-            cells = resample_panel(panel, [mixture for mixture, _, _ in answers], draws, score, seed)
-            resampled |= {(name, mixture, language): cell for mixture, cell in cells.items()}
-    order = [(view, mixture, language) for view in views for mixture in draws for language in languages]
+    for view in views:
+        among = families({language: panel.clusters for (name, language), (panel, _) in panels.items() if name == view})
+        for language, family in among.items():
+            panel, rows = panels[view, language]
+            cells = resample_panel(panel, rows, score, seed, family)
+            resampled |= {(view, mixture, language): cell for mixture, cell in cells.items()}
+    mixtures, languages = (dict.fromkeys(cell[place] for cell in predictions) for place in (0, 2))
+    order = [(view, mixture, language) for view in views for mixture in mixtures for language in languages]
     write_parquet(out, _tabulate({key: resampled[key] for key in order if key in resampled}))
 
 
+def read_panels(
+    predictions: Mapping[Cell, str | Path], posts: Mapping[str, str | Path], views: Mapping[str, View]
+) -> dict[tuple[str, str], tuple[Panel, list[str]]]:
+    """Return for each (view, test language) its panel, and the mixture of each of the panel's rows."""
+    panels = {}
+    for language in dict.fromkeys(language for _, _, language in predictions):
+        clusters = read_clusters(posts[language]) if language in posts else {}
+        answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
+        for name, view in views.items():
+            panels[name, language] = panel_of(list(answers.values()), view, clusters), [cell[0] for cell in answers]
+    return panels
+
+
+def families(clusters: Mapping[str, NDArray[np.str_]]) -> dict[str, NDArray[np.str_]]:
+    """Return for each language the names of the clusters that its posts are drawn among.
+
+    They are its own, and those of the languages that hold the same texts: at least half of the smaller one's clusters
+    have names that the other has too. So parallel texts are drawn alike even where one language lacks some of them.
+    """
+    names = {language: set(own.tolist()) for language, own in clusters.items()}
+    groups: list[set[str]] = []
+    for language, own in names.items():
+        alike = [group for group in groups if any(_are_parallel(own, names[other]) for other in group)]
+        groups = [group for group in groups if group not in alike] + [{language}.union(*alike)]
+    drawn = [(group, np.unique(np.concatenate([clusters[language] for language in group]))) for group in groups]
+    return {language: own for language in clusters for group, own in drawn if language in group}
+
+
+def _are_parallel(one: set[str], other: set[str]) -> bool:
+    fewest = min(len(one), len(other))
+    return fewest > 0 and 2 * len(one & other) >= fewest
+
+
 def resample_panel(
-    panel: Panel, rows: Sequence[Contestant], draws: Mapping[Contestant, Draws], score: Score, seed: int
+    panel: Panel,
+    rows: Sequence[Contestant],
+    score: Score,
+    seed: int,
+    family: NDArray[np.str_] | None = None,
 ) -> dict[Contestant, Resampled]:
     """Score every contestant of a panel, and resample it.
 
-    rows: the contestant of each row of the panel. draws: for each contestant, what `draw_seeds` returns.
+    rows: the contestant of each row of the panel: its seeds. Seeds that were not asked do not count.
+    family: names of the clusters that are drawn (`families`); None: the panel's own.
+    With fewer than two clusters nothing is known of other posts, and the replicates are NaN.
     """
-    weights = np.vstack([np.ones(len(panel.gold), np.float32), draw_posts(panel.clusters, score.bootstrap, seed)])
+    drawn = draw_posts(panel.clusters, score.bootstrap, seed, family)
+    weights = np.vstack([np.ones(len(panel.gold), np.float32), drawn])
     resampled = {}
     for contestant in dict.fromkeys(rows):
-        predicted = panel.predicted[[name == contestant for name in rows]]
+        own = panel.predicted[[name == contestant for name in rows]]
+        asked = own[(own != ABSENT).any(axis=1)]
+        predicted = asked if len(asked) else own
         scores = score_draws(panel.gold, predicted, panel.classes, weights, score.metric)
-        replicates = np.take_along_axis(scores[1:], draws[contestant], axis=1).mean(axis=1).astype(np.float32)
+        seeds = draw_seeds(len(predicted), score.bootstrap, seed)
+        replicates = np.take_along_axis(scores[1:], seeds, axis=1).mean(axis=1).astype(np.float32)
+        if len(np.unique(panel.clusters)) < FEWEST_CLUSTERS:
+            replicates = np.full_like(replicates, np.nan)
         posts = int((predicted != ABSENT).sum(axis=1).max())
         resampled[contestant] = Resampled(len(predicted), posts, float(scores[0].mean()), replicates)
     return resampled
 
 
-def draw_posts(clusters: NDArray[np.str_], resamples: int, seed: int) -> Weights:
+def draw_posts(
+    clusters: NDArray[np.str_], resamples: int, seed: int, family: NDArray[np.str_] | None = None
+) -> Weights:
     """Draw whole clusters with replacement, as many as there are; return how often each post came; (resamples, posts).
 
     The draw depends on the seed and on the names of the clusters alone, so that parallel texts (clusters of the same
-    names in several languages) are drawn alike in all of them.
+    names in several languages) are drawn alike in all of them. family: names of more clusters, which are drawn too and
+    have no post here: then as many come here as fall upon this language.
     """
-    names, cluster_of_post = np.unique(clusters, return_inverse=True)
-    if not len(names):
+    names = np.unique(clusters if family is None else family)
+    if not len(clusters):
         return np.empty((resamples, 0), np.float32)
     generator = np.random.default_rng([seed, zlib.crc32("\n".join(names).encode())])
     drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return drawn.astype(np.float32)[:, cluster_of_post]
+    return drawn.astype(np.float32)[:, np.searchsorted(names, clusters)]
 
 
-def draw_seeds(mixture: str, seeds: int, resamples: int, seed: int) -> Draws:
+def draw_seeds(seeds: int, resamples: int, seed: int) -> Draws:
     """Draw seeds with replacement, one fewer than there are; shape (resamples, max(seeds - 1, 1)).
 
-    The mean of as many draws as there are seeds would vary by (seeds - 1) / seeds too little, which is half with two;
-    the mean of one draw fewer varies as the mean of the seeds does (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231).
-    One seed alone is always taken, and says nothing about other seeds.
+    The same for all mixtures of so many seeds. The mean of as many draws as there are seeds would vary by
+    (seeds - 1) / seeds too little, which is half with two; the mean of one draw fewer varies as the mean of the seeds
+    does (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231). One seed alone is always taken, and says nothing about others.
     """
-    generator = np.random.default_rng([seed, zlib.crc32(mixture.encode())])
-    return generator.integers(0, seeds, size=(resamples, max(seeds - 1, 1)))
-
-
-def draw_seeds_of(predictions: Iterable[Cell], resamples: int, seed: int) -> dict[str, Draws]:
-    """Return for each mixture of a grid what `draw_seeds` returns, in the order of the mixtures."""
-    seeds: dict[str, set[int]] = {}
-    for mixture, number, _ in predictions:
-        seeds.setdefault(mixture, set()).add(number)
-    return {mixture: draw_seeds(mixture, len(own), resamples, seed) for mixture, own in seeds.items()}
+    return np.random.default_rng([seed, seeds]).integers(0, seeds, size=(resamples, max(seeds - 1, 1)))
 
 
 def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, metric: Metric) -> Floats:
