@@ -1,6 +1,8 @@
 """How much of pure scoring is left when an archive is read, cleaned, tokenised, scored and written.
 
-`python -m benchmarks.classify` after `make run`: one thread scores, as in the workflow; both sides have the same posts.
+`python -m benchmarks.classify` after `make run`: on a CPU one thread scores, as in the workflow; both sides have the
+same posts. `--configfile config/mine.yaml --row en/seed0`: with the base and an adapter of another experiment, on
+whatever device there is, so on a GPU with the shapes of its base.
 """
 
 import argparse
@@ -9,11 +11,11 @@ import time
 from pathlib import Path
 
 import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
-from babelgrid.config.base import Base, LabBase
 from babelgrid.config.classify import ArchiveColumns, Classify, LabArchive
-from babelgrid.config.finetune import Predict
+from babelgrid.config.experiment import Experiment
 from babelgrid.config.load import read_experiment
 from babelgrid.files import read_json
+from babelgrid.grid import build_grid, find_row
 from babelgrid.job import limit_threads
 from babelgrid.lab.archive import write_lab_archive
 from babelgrid.model.classify import Classified, Classifier, classify
@@ -25,19 +27,19 @@ from babelgrid.prompts.tokenizer import load_tokenizer
 from babelgrid.usage import Usage
 from benchmarks.measure import write_result
 
-ADAPTER = Path("results/lab/adapters/all/seed0")
-BASE = Path("results/lab/base.json")
-
 
 def main() -> None:
     """Let both sides take turns, and print posts and tokens per second of each; a post that comes again counts once."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configfile", nargs="+", default=["config/config.yaml"])
+    parser.add_argument("--row", default="all/seed0")
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     limit_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        archive, classifier = prepare(Path(folder), arguments.rows)
+        experiment = read_experiment(*arguments.configfile)
+        archive, classifier = prepare(Path(folder), experiment, arguments.row, arguments.rows)
         groups = list(read_groups(archive))
         rounds = [
             {**whole(archive, classifier, Path(folder)), "pure_seconds": pure(groups, archive, classifier)}
@@ -53,15 +55,17 @@ def main() -> None:
             print(f"{side}: {posts:.0f} posts/s, {tokens:.0f} tokens/s, {share:.2f} of pure")
 
 
-def prepare(folder: Path, rows: int) -> tuple[Archive, Classifier]:
+def prepare(folder: Path, experiment: Experiment, row: str, rows: int) -> tuple[Archive, Classifier]:
     """Write an archive of one shard and name what it is classified with."""
     write_lab_archive(LabArchive(rows=rows, shards=1), 1, 0, folder / "shard.csv.gz", folder / "counts.json")
-    experiment = read_experiment("config/config.yaml")
-    settings = Classify(input=["x"], adapter="all", columns=ArchiveColumns(id="id", language="language"))
-    tokenizer = read_json(BASE)["folder"]
+    settings = Classify(input=["x"], adapter="x", columns=ArchiveColumns(id="id", language="language"))
+    results = Path("results", experiment.experiment)
+    base_path = results / "base.json"
+    tokenizer = read_json(base_path)["folder"]
     archive = Archive(Slice(folder / "shard.csv.gz"), settings, {}, experiment.prompt, tokenizer)
-    base = Base(lab=LabBase())
-    return archive, Classifier(BASE, base, ADAPTER, experiment.labels, Predict(), "lab/all/seed0")
+    mixture, seed = find_row(build_grid(experiment), row, "--row")
+    adapter = results / "adapters" / mixture / f"seed{seed}"
+    return archive, Classifier(base_path, experiment.base, adapter, experiment.labels, experiment.predict, row)
 
 
 def whole(archive: Archive, classifier: Classifier, folder: Path) -> dict[str, float]:
@@ -75,12 +79,13 @@ def whole(archive: Archive, classifier: Classifier, folder: Path) -> dict[str, f
 def pure(groups: list[Group], archive: Archive, classifier: Classifier) -> float:
     """Return the seconds of loading the base and scoring prompts that are tokenised already, each once."""
     tokenizer = load_tokenizer(archive.tokenizer)
-    paths = label_paths(archive.prompt, classifier.labels, "en", tokenizer)
     start = time.monotonic()
     model = load_adapted(classifier.base_path, classifier.adapter, classifier.base)
     for group in groups:
-        prompts = [tokens for _, tokens in group.prompts.values()]
-        label_log_probabilities(model, prompts, paths, classifier.settings.tokens_per_batch)
+        for template in {template for template, _ in group.prompts.values()}:
+            paths = label_paths(archive.prompt, classifier.labels, template, tokenizer)
+            prompts = [tokens for own, tokens in group.prompts.values() if own == template]
+            label_log_probabilities(model, prompts, paths, classifier.settings.tokens_per_batch)
     return time.monotonic() - start
 
 
