@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -179,6 +180,18 @@ def test_rows_without_a_text_go_to_a_side_file_with_their_lines_and_all_rows_are
         "rejected": 3,
     }
     assert read_parquet(out.posts)["id"].tolist() == ["a", "d", "f"]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_log_says_how_fast_it_goes_and_how_long_it_takes(archive_of, classifier, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(classifying, "SECONDS_BETWEEN_LINES", 0.0)
+    with caplog.at_level("INFO"):
+        run(archive_of(ROWS), classifier, tmp_path / "out")
+    lines = [record.message for record in caplog.records if "rows/s" in record.message]
+    assert len(lines) == 9
+    assert re.fullmatch(r"4 rows, \d+ rows/s, \d+ posts scored/s, \d+ tokens/s, \d+ s left", lines[0])
+    assert lines[7].endswith(" 0 s left")
+    assert re.match(r"30 rows in \d+\.\d s: ", lines[8])
 
 
 @pytest.mark.usefixtures("here")

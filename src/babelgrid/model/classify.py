@@ -266,9 +266,9 @@ class Progress:
             return
         self._last = now
         seconds = now - self._start
-        left = seconds * (1 - group.done) / max(group.done, 1e-9)
+        left = f"{seconds * (1 - group.done) / group.done:.0f} s left" if group.done else "time left unknown"
         self._bar.set_postfix({"rows/s": round(self.rows / seconds)}, refresh=False)
-        log.info("%d rows, %s, %.0f s left", self.read, self._speed(seconds), left)
+        log.info("%d rows, %s, %s", self.read, self._speed(seconds), left)
 
     def end(self) -> None:
         """Say how fast it was in all."""

@@ -148,7 +148,8 @@ def read_groups(archive: Archive) -> Iterator[Group]:
             if not read and not archive.part.first and stream.columns is None:
                 _check_columns(archive.part.path, dict.fromkeys(n for row in rows for n in row.values), settings)
             read += len(rows)
-            of_file = (stream.position() - begin) / max(1 - begin, 1e-9)
+            # A small file, or the end of one, is in a buffer as a whole before its first row is here.
+            of_file = (stream.position() - begin) / (1 - begin) if begin < 1 else 1.0
             yield _encode(rows, archive, tokenizer, of_file if archive.part.rows is None else read / archive.part.rows)
         if not read:
             yield Group()
