@@ -111,9 +111,9 @@ def test_rank_correlation_is_scipy_s():
 
 def test_a_perfect_order_has_correlation_one_and_noise_an_interval_over_zero():
     perfect = {("en", language): 0.5 + 0.1 * np.log10(SHARES[language]) for language in LANGUAGES}
-    [row] = spearman_rows(sampled(perfect), SHARES, seed=1)
+    [row] = spearman_rows(sampled(perfect), ["en"], SHARES, seed=1)
     assert (row["estimate"], row["high"], row["loo_low"]) == pytest.approx((1, 1, 1))
-    [noisy] = spearman_rows(sampled(dict.fromkeys(perfect, 0.5), noise=0.1), SHARES, seed=1)
+    [noisy] = spearman_rows(sampled(dict.fromkeys(perfect, 0.5), noise=0.1), ["en"], SHARES, seed=1)
     assert noisy["low"] < 0 < noisy["high"]
 
 

@@ -150,6 +150,14 @@ def test_parallel_texts_are_drawn_alike_even_where_one_language_lacks_a_few():
     assert (drawn["tr"] == draw_posts(clusters["tr"], 500, 1)).all()
 
 
+def test_no_draw_of_a_family_leaves_a_language_without_posts():
+    few, family = np.array(["a", "b"]), np.array(["a", "b", "c", "d"])
+    drawn = draw_posts(few, 4000, 1, family)
+    assert (drawn.sum(axis=1) > 0).all()
+    apart = families({"en": few, "hu": np.array([*"abcdefgh"])})
+    assert [len(apart[language]) for language in ("en", "hu")] == [2, 8]
+
+
 def test_a_post_draw_is_a_bootstrap_sample_and_the_same_for_clusters_of_the_same_names():
     weights = draw_posts(np.array(["b", "a", "c", "d"]), 4000, seed=1)
     assert (weights.sum(axis=1) == 4).all()

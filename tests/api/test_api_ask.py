@@ -313,3 +313,11 @@ def test_a_killed_job_goes_on_from_what_was_answered(tmp_path):
         assert labels(made, 40) == ["pro"] * 40
         assert made.calls <= 40 - (killed_after - 2)
         assert len({json.dumps(request["messages"]) for request in server.requests}) == 40
+
+
+def test_a_key_with_odd_letters_is_one_error_and_no_call(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-…")
+    with asked(first_then_pro(), tmp_path) as (server, make):
+        with pytest.raises(UserError, match="OPENAI_API_KEY holds letters that no key has"):
+            labels(make(), 1)
+        assert server.requests == []

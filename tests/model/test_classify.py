@@ -329,6 +329,14 @@ def test_jsonl_without_a_named_column_is_an_error_as_a_csv_is(archive_of, classi
 
 
 @pytest.mark.usefixtures("here")
+def test_a_kept_column_of_jsonl_may_be_missing_at_first(archive_of, classifier, tmp_path):
+    archive = archive_of(ROWS, SETTINGS.model_copy(update={"keep": ["quoted"]}), "posts.jsonl")
+    lines = [{"id": str(number), "text": "welcome"} for number in range(6)]
+    archive.part.path.write_text("\n".join(map(json.dumps, [*lines, {**lines[0], "quoted": 7}])), encoding="utf-8")
+    assert read_parquet(run(archive, classifier, tmp_path / "out").posts)["quoted"].tolist()[-1] == "7"
+
+
+@pytest.mark.usefixtures("here")
 def test_a_file_without_a_header_is_an_error_that_shows_no_post(archive_of, classifier, tmp_path):
     with pytest.raises(UserError, match="none of its 2 columns") as error:
         run(archive_of(ROWS, header=("1", "a short post")), classifier, tmp_path / "out")

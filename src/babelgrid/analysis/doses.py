@@ -108,12 +108,12 @@ def dose_series(mixtures: Sequence[Mixture], scores: SampledScores) -> list[Seri
 
 
 def fit_series(series: Series, scores: SampledScores) -> list[Curve]:
-    """Fit a curve to the observed scores, and one to each replicate; none where there are too few doses, or not 0."""
+    """Fit a curve to the observed scores, and one to each replicate; none for few doses, or without 0 or intervals."""
     if len(series.mixtures) < _FEWEST_DOSES or 0 not in series.mixtures:
         return []
     doses = np.array(list(series.mixtures), dtype=float)
     sampled = np.stack([scores.of(mixture, series.language) for mixture in series.mixtures.values()])
-    return [fit_curve(doses, column) for column in sampled.T]
+    return [] if np.isnan(sampled).any() else [fit_curve(doses, column) for column in sampled.T]
 
 
 def fit_curve(doses: Floats, scores: Floats) -> Curve:

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 class SampledScores:
     """The scores of one view's cells, observed and replicated.
 
-    Cells without posts are not there; `ranked` says which have the minimum of posts.
+    Cells without posts are not there; `ranked` says which have the minimum of posts, and an interval.
     """
 
     def __init__(self, frame: pd.DataFrame, min_posts: int) -> None:
@@ -30,11 +30,13 @@ class SampledScores:
         frame = frame[frame["n"] > 0]
         self.cells: list[tuple[str, str]] = list(frame.index)
         self.posts = dict(zip(self.cells, frame["n"].astype(int), strict=True))
-        self.ranked = {cell: posts >= min_posts for cell, posts in self.posts.items()}
         self.mixtures = list(dict.fromkeys(mixture for mixture, _ in self.cells))
         self.languages = list(dict.fromkeys(language for _, language in self.cells))
         values = np.column_stack([frame["score"].to_numpy(float), replicates_of(frame).to_numpy(float)])
         self._values = dict(zip(self.cells, values, strict=True))
+        self.ranked = {
+            cell: self.posts[cell] >= min_posts and not np.isnan(own).any() for cell, own in self._values.items()
+        }
         self._unknown = np.full(values.shape[1], np.nan)
 
     @property
@@ -66,7 +68,7 @@ class SampledScores:
 def read_sampled_scores(path: str | Path, min_posts: int) -> dict[str, SampledScores]:
     """Read replicates.parquet; return view -> its scores, in the file's order, without views that have no scored cell.
 
-    min_posts: posts that a cell must have to be ranked.
+    min_posts: posts that a cell must have to be ranked; it must have an interval, too.
     """
     frame = read_replicates(path).reset_index("view")
     by_view = {str(view): rows.drop(columns="view") for view, rows in frame.groupby("view", sort=False)}

@@ -11,9 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from babelgrid.analysis.estimate import Floats, Row, estimate
-from babelgrid.analysis.panel import ABSENT, Panel, panel_of, read_clusters
-from babelgrid.analysis.replicates import Cell, Draws, draw_posts, draw_seeds
-from babelgrid.analysis.views import read_answers
+from babelgrid.analysis.panel import ABSENT, Panel
+from babelgrid.analysis.replicates import Cell, Draws, asked_seeds, draw_posts, draw_seeds, families, read_panels
 from babelgrid.config.analysis import Score, View
 from babelgrid.files import write_csv
 
@@ -39,20 +38,20 @@ def measure_label_bias(
     posts that were answered with its opposite (`score.opposites`), with its interval; missing where there are none.
     """
     mixtures = list(dict.fromkeys(mixture for mixture, _, _ in predictions))
+    panels = read_panels(predictions, posts, views)
     rows: list[Row] = []
-    for language in dict.fromkeys(language for _, _, language in predictions):
-        clusters = read_clusters(posts[language]) if language in posts else {}
-        answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
-        for name, view in views.items():
-            panel = panel_of(list(answers.values()), view, clusters)
-            opposites = opposites_of(view, score.opposites.get(name, []))
-            weights = np.vstack([np.ones(len(panel.gold)), draw_posts(panel.clusters, score.bootstrap, seed)])
-            for mixture in mixtures:
-                part = _rows_of(panel, [cell[0] == mixture for cell in answers])
-                if len(part.predicted):
-                    key = {"view": name, "mixture": mixture, "test_language": language}
-                    draws = draw_seeds(len(part.predicted), score.bootstrap, seed)
-                    rows.extend({**key, **row} for row in bias_rows(part, list(view), opposites, weights, draws))
+    for name, view in views.items():
+        opposites = opposites_of(view, score.opposites.get(name, []))
+        among = families({language: panel.clusters for (own, language), (panel, _) in panels.items() if own == name})
+        for language, family in among.items():
+            panel, row_mixtures = panels[name, language]
+            drawn = draw_posts(panel.clusters, score.bootstrap, seed, family)
+            weights = np.vstack([np.ones(len(panel.gold)), drawn])
+            for mixture in dict.fromkeys(row_mixtures):
+                part = _rows_of(panel, [own == mixture for own in row_mixtures])
+                key = {"view": name, "mixture": mixture, "test_language": language}
+                draws = draw_seeds(len(part.predicted), score.bootstrap, seed)
+                rows.extend({**key, **row} for row in bias_rows(part, list(view), opposites, weights, draws))
     write_csv(out, _sorted(pd.DataFrame(rows, columns=list(COLUMNS)), [*views], mixtures))
 
 
@@ -109,4 +108,4 @@ def _sorted(table: pd.DataFrame, views: Sequence[str], mixtures: Sequence[str]) 
 
 
 def _rows_of(panel: Panel, rows: Sequence[bool]) -> Panel:
-    return Panel(panel.classes, panel.clusters, panel.gold, panel.predicted[np.array(rows)])
+    return Panel(panel.classes, panel.clusters, panel.gold, asked_seeds(panel.predicted[np.array(rows)]))

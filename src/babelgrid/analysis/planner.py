@@ -121,7 +121,7 @@ def build_model(
         for place, target in enumerate(targets):
             if source == target:
                 learnt[number, place] = 1
-            elif (source, target) in scores:
+            elif scores.ranked.get((source, target)):
                 gain = scores.of(source, target) - floor[place]
                 part = np.divide(gain, room[place], out=np.zeros_like(gain), where=room[place] > 0.01)
                 learnt[number, place] = np.clip(part, 0, 1)
@@ -132,8 +132,6 @@ def build_model(
 
 def choose_greedily(model: TransferModel, budget: int, step: int) -> Allocation:
     """Give `step` posts at a time to the language that most raises the worst expected score plus the mean one."""
-    if np.isnan(model.expect({})[:, 0]).any():
-        raise UserError("plan: a score of the grid is missing; see tables/scores.csv for cells without a number")
     allocation: Allocation = {}
     while (left := budget - sum(allocation.values())) > 0:
         size = min(step, left)
@@ -182,13 +180,13 @@ def _aim(model: TransferModel, allocation: Mapping[str, int]) -> float:
 
 
 def _ceiling(scores: SampledScores, of_base: Sequence[str], language: str) -> Floats:
-    if (language, language) in scores:
+    if scores.ranked.get((language, language)):
         return scores.in_own_language(language)
     best = max(
-        (mixture for mixture in of_base if (mixture, language) in scores),
+        (mixture for mixture in of_base if scores.ranked.get((mixture, language))),
         key=lambda mixture: scores.of(mixture, language)[0],
     )
-    own = [scores.in_own_language(name) for name in scores.languages if (name, name) in scores]
+    own = [scores.in_own_language(name) for name in scores.languages if scores.ranked.get((name, name))]
     return np.maximum(scores.of(best, language), np.mean(own, axis=0)) if own else scores.of(best, language)
 
 

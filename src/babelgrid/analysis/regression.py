@@ -6,7 +6,7 @@ constant among the posts of one mixture, test language and gold class, so weight
 the coefficients and the cluster-robust errors of the regression on single posts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,13 +69,18 @@ def regress_exposure(
     fertility = _fertility(posts_report)
     sampled = read_sampled_scores(replicates_path, min_posts)
     rows: list[Row] = []
-    for view, own in outcomes.groupby("view", sort=False):
+    for view, own in outcomes.groupby("view", sort=False) if len(outcomes) else ():
+        mixtures = own["mixture"].unique()
         for column in exposure_columns(exposure):
             known = exposure_by_language(exposure, column)
             frame = design_frame(own, exposure, known, fertility)
             unknown = " ".join(sorted(set(own["test_language"]) - set(known.index)))
             key = {"view": view, "table": column.split("_", 1)[1]}
-            models = [*regression_rows(frame), *spearman_rows(sampled[str(view)], known, seed)] if len(frame) else []
+            models = (
+                [*regression_rows(frame), *spearman_rows(sampled[str(view)], mixtures, known, seed)]
+                if len(frame)
+                else []
+            )
             rows.extend({**key, **row, "unknown": unknown} for row in models)
     write_csv(out, pd.DataFrame(rows, columns=list(COLUMNS)))
 
@@ -173,13 +178,13 @@ def independent_columns(design: pd.DataFrame) -> list[str]:
     return kept
 
 
-def spearman_rows(scores: SampledScores, known: pd.Series, seed: int) -> Iterator[Row]:
-    """Yield for each mixture the rank correlation of its ranked scores with exposure, and its stability.
+def spearman_rows(scores: SampledScores, mixtures: Iterable[str], known: pd.Series, seed: int) -> Iterator[Row]:
+    """Yield for each of the mixtures the rank correlation of its ranked scores with exposure, and its stability.
 
     The interval resamples languages (pairs bootstrap; Efron and Tibshirani 1993, section 9.5), and takes with each
     draw one replicate of the scores, so that it holds the doubt of posts and seeds too.
     """
-    for mixture in scores.mixtures:
+    for mixture in mixtures:
         ranked = [name for name in scores.languages if (mixture, name) in scores and scores.ranked[mixture, name]]
         languages = [name for name in ranked if name in known.index]
         if len(languages) < FEWEST_LANGUAGES:

@@ -94,7 +94,7 @@ def read_panels(
 def families(clusters: Mapping[str, NDArray[np.str_]]) -> dict[str, NDArray[np.str_]]:
     """Return for each language the names of the clusters that its posts are drawn among.
 
-    They are its own, and those of the languages that hold the same texts: at least half of the smaller one's clusters
+    They are its own, and those of the languages that hold the same texts: at least half of the larger one's clusters
     have names that the other has too. So parallel texts are drawn alike even where one language lacks some of them.
     """
     names = {language: set(own.tolist()) for language, own in clusters.items()}
@@ -107,8 +107,8 @@ def families(clusters: Mapping[str, NDArray[np.str_]]) -> dict[str, NDArray[np.s
 
 
 def _are_parallel(one: set[str], other: set[str]) -> bool:
-    fewest = min(len(one), len(other))
-    return fewest > 0 and 2 * len(one & other) >= fewest
+    most = max(len(one), len(other))
+    return most > 0 and 2 * len(one & other) >= most
 
 
 def resample_panel(
@@ -121,24 +121,27 @@ def resample_panel(
     """Score every contestant of a panel, and resample it.
 
     rows: the contestant of each row of the panel: its seeds. Seeds that were not asked do not count.
-    family: names of the clusters that are drawn (`families`); None: the panel's own.
-    With fewer than two clusters nothing is known of other posts, and the replicates are NaN.
+    family: see `draw_posts`.
     """
     drawn = draw_posts(panel.clusters, score.bootstrap, seed, family)
     weights = np.vstack([np.ones(len(panel.gold), np.float32), drawn])
     resampled = {}
     for contestant in dict.fromkeys(rows):
-        own = panel.predicted[[name == contestant for name in rows]]
-        asked = own[(own != ABSENT).any(axis=1)]
-        predicted = asked if len(asked) else own
+        predicted = asked_seeds(panel.predicted[[name == contestant for name in rows]])
         scores = score_draws(panel.gold, predicted, panel.classes, weights, score.metric)
         seeds = draw_seeds(len(predicted), score.bootstrap, seed)
         replicates = np.take_along_axis(scores[1:], seeds, axis=1).mean(axis=1).astype(np.float32)
-        if len(np.unique(panel.clusters)) < FEWEST_CLUSTERS:
+        if np.isnan(drawn).any():
             replicates = np.full_like(replicates, np.nan)
         posts = int((predicted != ABSENT).sum(axis=1).max())
         resampled[contestant] = Resampled(len(predicted), posts, float(scores[0].mean()), replicates)
     return resampled
+
+
+def asked_seeds(predicted: Draws) -> Draws:
+    """Return the rows of a panel that have any posts, or all where none has."""
+    asked = (predicted != ABSENT).any(axis=1)
+    return predicted[asked] if asked.any() else predicted
 
 
 def draw_posts(
@@ -148,14 +151,24 @@ def draw_posts(
 
     The draw depends on the seed and on the names of the clusters alone, so that parallel texts (clusters of the same
     names in several languages) are drawn alike in all of them. family: names of more clusters, which are drawn too and
-    have no post here: then as many come here as fall upon this language.
+    have no post here: then as many come here as fall upon this language, and where none does its own are drawn.
+    One cluster alone says nothing of other posts: then the weights are NaN.
     """
-    names = np.unique(clusters if family is None else family)
-    if not len(clusters):
-        return np.empty((resamples, 0), np.float32)
+    own = np.unique(clusters)
+    if len(own) < FEWEST_CLUSTERS:
+        return np.full((resamples, len(clusters)), np.nan, np.float32)
+    names = own if family is None else np.unique(family)
+    drawn = _draw(names, resamples, seed)[:, np.searchsorted(names, clusters)]
+    empty = drawn.sum(axis=1) == 0
+    if empty.any():
+        drawn[empty] = _draw(own, resamples, seed)[empty][:, np.searchsorted(own, clusters)]
+    return drawn
+
+
+def _draw(names: NDArray[np.str_], resamples: int, seed: int) -> Weights:
+    """Return how often each name comes in as many draws as there are names; shape (resamples, names)."""
     generator = np.random.default_rng([seed, zlib.crc32("\n".join(names).encode())])
-    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return drawn.astype(np.float32)[:, np.searchsorted(names, clusters)]
+    return generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float32)
 
 
 def draw_seeds(seeds: int, resamples: int, seed: int) -> Draws:

@@ -16,11 +16,13 @@ def summarize_scores(replicates_path: str | Path, min_posts: int, out: str | Pat
     """Write scores.csv: view, mixture, test_language, seeds, n, score, low, high, ranked.
 
     score: the metric's mean over seeds. low, high: its 95% percentile interval. ranked: whether the cell has
-    `min_posts` posts; one that has fewer is shown greyed out and never ranked.
+    `min_posts` posts and an interval; one that has not is shown greyed out and never ranked.
     """
     frame = read_replicates(replicates_path)
     low, high = percentile_interval(replicates_of(frame).to_numpy())
-    scores = frame[["seeds", "n", "score"]].assign(low=low, high=high, ranked=frame["n"] >= min_posts)
+    scores = frame[["seeds", "n", "score"]].assign(
+        low=low, high=high, ranked=(frame["n"] >= min_posts) & ~np.isnan(low)
+    )
     write_csv(out, scores.reset_index())
 
 

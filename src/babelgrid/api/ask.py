@@ -104,6 +104,8 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
     key = os.environ.get(settings.key)
     if not key and not _is_here(settings.base_url):
         raise UserError(f"api.key: the environment variable {settings.key} is not set; put the endpoint's key there")
+    if key and not key.isascii():
+        raise UserError(f"api.key: the environment variable {settings.key} holds letters that no key has; copy it anew")
     turns = asyncio.Semaphore(settings.concurrency)
     client = openai.AsyncOpenAI(
         api_key=key or "none", base_url=settings.base_url, timeout=settings.timeout, max_retries=0

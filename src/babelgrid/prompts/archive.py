@@ -146,7 +146,8 @@ def read_groups(archive: Archive) -> Iterator[Group]:
         records, begin, read = islice(stream.records, archive.part.rows), stream.position(), 0
         while rows := _take_group(records, settings.rows_per_group):
             if not read and not archive.part.first and stream.columns is None:
-                _check_columns(archive.part.path, dict.fromkeys(n for row in rows for n in row.values), settings)
+                names = dict.fromkeys(name for row in rows for name in row.values)
+                _check_columns(archive.part.path, names, settings, is_sparse=True)
             read += len(rows)
             # A small file, or the end of one, is in a buffer as a whole before its first row is here.
             of_file = (stream.position() - begin) / (1 - begin) if begin < 1 else 1.0
@@ -167,8 +168,12 @@ def _take_group(records: Iterator[Record], most_rows: int) -> list[Record]:
     return group
 
 
-def _check_columns(path: Path, columns: Collection[str], settings: Classify) -> None:
-    """Refuse a file in which a named column is not there once. columns: of JSONL, those of the first group's rows."""
+def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, is_sparse: bool = False) -> None:
+    """Refuse a file in which a named column is not there once.
+
+    is_sparse: the columns are those of the first rows of JSONL, in which a kept one may be missing for a while; then
+    only a name that looks misspelt is refused.
+    """
     roles = settings.columns.model_dump()
     named = [(name, f"classify.columns.{role}") for role, name in roles.items() if name is not None]
     named += [(name, "classify.keep") for name in settings.keep]
@@ -183,6 +188,8 @@ def _check_columns(path: Path, columns: Collection[str], settings: Classify) -> 
         )
     for name, key in named:
         found = list(columns).count(name)
+        if not found and is_sparse and key == "classify.keep" and not nearest(name, columns):
+            continue
         if found != 1:
             fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
             raise UserError(f"{path}: {fault} ({key}). The columns: {', '.join(map(shown, columns))}")
