@@ -70,18 +70,13 @@ def regress_exposure(
     sampled = read_sampled_scores(replicates_path, min_posts)
     rows: list[Row] = []
     for view, own in outcomes.groupby("view", sort=False) if len(outcomes) else ():
-        mixtures = own["mixture"].unique()
         for column in exposure_columns(exposure):
             known = exposure_by_language(exposure, column)
             frame = design_frame(own, exposure, known, fertility)
-            unknown = " ".join(sorted(set(own["test_language"]) - set(known.index)))
             key = {"view": view, "table": column.split("_", 1)[1]}
-            models = (
-                [*regression_rows(frame), *spearman_rows(sampled[str(view)], mixtures, known, seed)]
-                if len(frame)
-                else []
-            )
-            rows.extend({**key, **row, "unknown": unknown} for row in models)
+            key["unknown"] = " ".join(sorted(set(own["test_language"]) - set(known.index)))
+            correlations = spearman_rows(sampled[str(view)], own["mixture"].unique(), known, seed)
+            rows.extend({**key, **row} for row in [*regression_rows(frame), *correlations] if len(frame))
     write_csv(out, pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
