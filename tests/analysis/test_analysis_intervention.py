@@ -21,8 +21,12 @@ def _measure(tmp_path, languages=LANGUAGES, noise=0.002, skewed=SKEWED):
         replicates(scores, noise, seed=len(name)).to_parquet(tmp_path / f"{name}.parquet")
         exposure = [{"mixture": "en", "language": name, "pretraining_tokens": count} for name, count in tokens.items()]
         pd.DataFrame(exposure).to_csv(tmp_path / f"{name}.csv", index=False)
+    return _set_against(tmp_path, "uniform.parquet")
+
+
+def _set_against(tmp_path, here):
     measure_intervention(
-        replicates_path=tmp_path / "uniform.parquet",
+        replicates_path=tmp_path / here,
         against_replicates=tmp_path / "lab.parquet",
         exposure_path=tmp_path / "uniform.csv",
         against_exposure=tmp_path / "lab.csv",
@@ -64,17 +68,7 @@ def test_experiments_of_other_resamples_are_not_set_against_each_other(tmp_path)
     few = replicates({("en", "hu"): 0.5}, resamples=100)
     few.to_parquet(tmp_path / "few.parquet")
     with pytest.raises(UserError, match="100 replicates and those of the other experiment 200"):
-        measure_intervention(
-            replicates_path=tmp_path / "few.parquet",
-            against_replicates=tmp_path / "lab.parquet",
-            exposure_path=tmp_path / "uniform.csv",
-            against_exposure=tmp_path / "lab.csv",
-            trained=["en"],
-            min_posts=50,
-            seed=1,
-            out=tmp_path / "cells.csv",
-            slopes_path=tmp_path / "slopes.csv",
-        )
+        _set_against(tmp_path, "few.parquet")
 
 
 def test_a_draw_of_languages_that_do_not_vary_has_no_slope():

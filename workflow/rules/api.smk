@@ -1,6 +1,5 @@
 # A row of the grid that an OpenAI-compatible endpoint answers: no GPU, and where Snakemake runs, as nodes have no network.
-
-ASKED = EXPERIMENT.api.what_is_asked if EXPERIMENT.api else {}
+include: "asked.smk"
 
 
 localrules:

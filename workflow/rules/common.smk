@@ -7,7 +7,6 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from snakemake.exceptions import WorkflowError
 
 # The library is used from this checkout, here and in every job that is started from here.
@@ -158,27 +157,6 @@ def training_settings(wildcards):
     for name in WITHOUT_EFFECT:
         del blocks["finetune"][name]
     return blocks
-
-
-def what_it_may_cost():
-    """For `snakemake -n`, before a call is made."""
-    if EXPERIMENT.api is None:
-        return ""
-    model = EXPERIMENT.api.model.replace("{", "{{").replace("}", "}}")
-    return (
-        f"{{wildcards.mixture}}: {{resources.calls}} calls of {model}, one for each test post; all rows and runs together "
-        f"within {EXPERIMENT.api.budget:g} dollars (api.budget). `snakemake estimate` says how many dollars it would take"
-    )
-
-
-def number_of_calls(wildcards, input):
-    """One for each test post; Snakemake shows <TBD> while there are no posts to count."""
-    calls = 0
-    for path in input.posts:
-        with open(path, "rb") as stream:
-            splits = pq.read_table(stream, columns=["split"])["split"]
-        calls += splits.to_pylist().count("test")
-    return calls
 
 
 def adapter_to_score(wildcards):

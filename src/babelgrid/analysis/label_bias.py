@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from babelgrid.analysis.estimate import Floats, Row, estimate
 from babelgrid.analysis.panel import ABSENT, Panel
-from babelgrid.analysis.replicates import Cell, Draws, asked_seeds, draw_posts, draw_seeds, families, read_panels
+from babelgrid.analysis.replicates import Cell, Draws, asked_seeds, draw_posts, draw_seeds, read_answered
 from babelgrid.config.analysis import Score, View
 from babelgrid.files import write_csv
 
@@ -38,20 +38,15 @@ def measure_label_bias(
     posts that were answered with its opposite (`score.opposites`), with its interval; missing where there are none.
     """
     mixtures = list(dict.fromkeys(mixture for mixture, _, _ in predictions))
-    panels = read_panels(predictions, posts, views)
     rows: list[Row] = []
-    for name, view in views.items():
-        opposites = opposites_of(view, score.opposites.get(name, []))
-        among = families({language: panel.clusters for (own, language), (panel, _) in panels.items() if own == name})
-        for language, family in among.items():
-            panel, row_mixtures = panels[name, language]
-            drawn = draw_posts(panel.clusters, score.bootstrap, seed, family)
-            weights = np.vstack([np.ones(len(panel.gold)), drawn])
-            for mixture in dict.fromkeys(row_mixtures):
-                part = _rows_of(panel, [own == mixture for own in row_mixtures])
-                key = {"view": name, "mixture": mixture, "test_language": language}
-                draws = draw_seeds(len(part.predicted), score.bootstrap, seed)
-                rows.extend({**key, **row} for row in bias_rows(part, list(view), opposites, weights, draws))
+    for (name, language), (panel, row_mixtures, family) in read_answered(predictions, posts, views).items():
+        opposites = opposites_of(views[name], score.opposites.get(name, []))
+        weights = np.vstack([np.ones(len(panel.gold)), draw_posts(panel.clusters, score.bootstrap, seed, family)])
+        for mixture in dict.fromkeys(row_mixtures):
+            part = _rows_of(panel, [own == mixture for own in row_mixtures])
+            key = {"view": name, "mixture": mixture, "test_language": language}
+            draws = draw_seeds(len(part.predicted), score.bootstrap, seed)
+            rows.extend({**key, **row} for row in bias_rows(part, list(views[name]), opposites, weights, draws))
     write_csv(out, _sorted(pd.DataFrame(rows, columns=list(COLUMNS)), [*views], mixtures))
 
 

@@ -76,7 +76,7 @@ def regress_exposure(
             key = {"view": view, "table": column.split("_", 1)[1]}
             key["unknown"] = " ".join(sorted(set(own["test_language"]) - set(known.index)))
             correlations = spearman_rows(sampled[str(view)], own["mixture"].unique(), known, seed)
-            rows.extend({**key, **row} for row in [*regression_rows(frame), *correlations] if len(frame))
+            rows.extend({**key, **row} for row in (*regression_rows(frame), *correlations))
     write_csv(out, pd.DataFrame(rows, columns=list(COLUMNS)))
 
 

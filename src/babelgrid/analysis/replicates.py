@@ -47,6 +47,16 @@ class Resampled(NamedTuple):
     """Shape (resamples,)."""
 
 
+class Answered(NamedTuple):
+    """What all mixtures answered to the posts of one test language under one view."""
+
+    panel: Panel
+    mixtures: list[str]
+    """The mixture of each row of the panel: its seeds."""
+    family: NDArray[np.str_]
+    """Names of the clusters among which the panel's are drawn, see `families`."""
+
+
 def resample_cells(
     predictions: Mapping[Cell, str | Path],
     posts: Mapping[str, str | Path],
@@ -65,30 +75,30 @@ def resample_cells(
     A cell without posts has n = 0 and no numbers, one whose posts are all of one cluster has no replicates.
     Raises `UserError` where a file cannot be read or the mixtures' files do not belong together.
     """
-    panels = read_panels(predictions, posts, views)
     resampled: dict[tuple[str, str, str], Resampled] = {}
-    for view in views:
-        among = families({language: panel.clusters for (name, language), (panel, _) in panels.items() if name == view})
-        for language, family in among.items():
-            panel, rows = panels[view, language]
-            cells = resample_panel(panel, rows, score, seed, family)
-            resampled |= {(view, mixture, language): cell for mixture, cell in cells.items()}
+    for (view, language), answered in read_answered(predictions, posts, views).items():
+        cells = resample_panel(answered.panel, answered.mixtures, score, seed, answered.family)
+        resampled |= {(view, mixture, language): cell for mixture, cell in cells.items()}
     mixtures, languages = (dict.fromkeys(cell[place] for cell in predictions) for place in (0, 2))
     order = [(view, mixture, language) for view in views for mixture in mixtures for language in languages]
     write_parquet(out, _tabulate({key: resampled[key] for key in order if key in resampled}))
 
 
-def read_panels(
+def read_answered(
     predictions: Mapping[Cell, str | Path], posts: Mapping[str, str | Path], views: Mapping[str, View]
-) -> dict[tuple[str, str], tuple[Panel, list[str]]]:
-    """Return for each (view, test language) its panel, and the mixture of each of the panel's rows."""
-    panels = {}
+) -> dict[tuple[str, str], Answered]:
+    """Return for each (view, test language) what all mixtures answered."""
+    panels: dict[tuple[str, str], tuple[Panel, list[str]]] = {}
     for language in dict.fromkeys(language for _, _, language in predictions):
         clusters = read_clusters(posts[language]) if language in posts else {}
         answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
         for name, view in views.items():
             panels[name, language] = panel_of(list(answers.values()), view, clusters), [cell[0] for cell in answers]
-    return panels
+    among = {
+        name: families({language: panel.clusters for (own, language), (panel, _) in panels.items() if own == name})
+        for name in views
+    }
+    return {(view, language): Answered(*panels[view, language], among[view][language]) for view, language in panels}
 
 
 def families(clusters: Mapping[str, NDArray[np.str_]]) -> dict[str, NDArray[np.str_]]:

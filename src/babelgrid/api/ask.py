@@ -1,7 +1,6 @@
 """Ask an endpoint many questions: a few at once, again where it fails, and never past the budget."""
 
 import asyncio
-import json
 import logging
 import os
 import time
@@ -39,19 +38,19 @@ SERVERS_FAULT = 500
 TOKENS_AROUND_A_MESSAGE = 16
 # No call has as many; who says so has not counted.
 MOST_TOKENS = 10**12
-# Of these a later attempt may come through: too many requests, a server's fault, no connection, no answer in time, and
-# an answer that breaks off or is no JSON.
+# Of these a later attempt may come through: too many requests, a conflict, a server's fault, no connection, no answer
+# in time, and an answer that breaks off or is no JSON.
 TRANSIENT = (
     openai.RateLimitError,
     openai.InternalServerError,
     openai.APIConnectionError,
     openai.APIResponseValidationError,
+    openai.ConflictError,
     httpx2.HTTPError,
-    json.JSONDecodeError,
     TimeoutError,
     UnreadableError,
 )
-REQUEST_TIMEOUT, CONFLICT = 408, 409
+REQUEST_TIMEOUT = 408
 
 
 @dataclass
@@ -107,9 +106,8 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
     if key and not key.isascii():
         raise UserError(f"api.key: the environment variable {settings.key} holds letters that no key has; copy it anew")
     turns = asyncio.Semaphore(settings.concurrency)
-    client = openai.AsyncOpenAI(
-        api_key=key or "none", base_url=settings.base_url, timeout=settings.timeout, max_retries=0
-    )
+    # `_call` bounds the time and `_ask_once` tries again.
+    client = openai.AsyncOpenAI(api_key=key or "none", base_url=settings.base_url, timeout=None, max_retries=0)
 
     failures: list[BaseException] = []
 
@@ -170,19 +168,18 @@ async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Se
 
 
 async def _call(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Sequence[Message]) -> Any:
-    """Return the reply; the client's own time-out is that of each read, and a reply may come drop by drop."""
+    """Return the reply, whole within `api.timeout`: the client's own time-out would be that of each read."""
     messages: Any = list(question)
     try:
         async with asyncio.timeout(endpoint.settings.timeout):
             return await client.chat.completions.create(messages=messages, **endpoint.parameters)
-    except (ValueError, OverflowError, RecursionError) as error:  # JSON of absurd numbers or depth
+    except (ValueError, OverflowError, RecursionError) as error:  # no JSON, or JSON of absurd numbers or depth
         raise UnreadableError from error
 
 
 def _may_pass(error: BaseException) -> bool:
     """Say whether a later attempt may come through."""
-    status = error.status_code if isinstance(error, openai.APIStatusError) else None
-    return isinstance(error, TRANSIENT) or status in {REQUEST_TIMEOUT, CONFLICT}
+    return isinstance(error, TRANSIENT) or getattr(error, "status_code", None) == REQUEST_TIMEOUT
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
@@ -261,7 +258,6 @@ def _in_words(error: BaseException, endpoint: Endpoint, answered: int, asked: in
         openai.PermissionDeniedError: f"the key in {settings.key} may not do this",
         openai.NotFoundError: f"it has no model {settings.model!r}, or no chat completions at this address",
         openai.BadRequestError: "it refuses the request; try api.top_logprobs: 0, or another max_tokens",
-        openai.APITimeoutError: f"no answer within {settings.timeout:g} s, {times}",
         TimeoutError: f"no answer within {settings.timeout:g} s, {times}",
         openai.RateLimitError: f"it is busy, {times}; lower api.concurrency",
         openai.APIConnectionError: f"no connection, {times}",

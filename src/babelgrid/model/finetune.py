@@ -58,8 +58,8 @@ def finetune(
     usage: told of the posts that are trained on.
     """
     prepare_trackers(settings.report_to, trackers)
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
+    tokenizer = load_tokenizer(read_json(base_path)["folder"])
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
     answers = {name: label.answer for name, label in labels.items()}
     choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "answers": answers}

@@ -10,12 +10,12 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pyarrow as pa
 
@@ -32,7 +32,10 @@ from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
 
 CHARACTERS_OF_A_GROUP = 16_000_000
+# A tokenizer takes some sixty bytes of memory for each character.
 CHARACTERS_OF_A_BATCH = 250_000
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def read_groups(archive: Archive) -> Iterator[Group]:
             _check_columns(archive.part.path, stream.columns, settings)
         deque(islice(stream.records, archive.part.first), maxlen=0)
         records, begin, read = islice(stream.records, archive.part.rows), stream.position(), 0
-        while rows := _take_group(records, settings.rows_per_group):
+        for rows in _chunks(records, _characters_of, CHARACTERS_OF_A_GROUP, settings.rows_per_group):
             if not read and not archive.part.first and stream.columns is None:
                 names = dict.fromkeys(name for row in rows for name in row.values)
                 _check_columns(archive.part.path, names, settings, is_sparse=True)
@@ -156,16 +159,24 @@ def read_groups(archive: Archive) -> Iterator[Group]:
             yield Group()
 
 
-def _take_group(records: Iterator[Record], most_rows: int) -> list[Record]:
-    """Return the next rows: so many, or fewer where their texts are long, that a group may be held in memory."""
-    group: list[Record] = []
-    characters = 0
-    for record in records:
-        group.append(record)
-        characters += sum(len(value) for value in record.values.values() if isinstance(value, str))
-        if len(group) == most_rows or characters >= CHARACTERS_OF_A_GROUP:
-            break
-    return group
+def _chunks(
+    items: Iterable[Item], size_of: Callable[[Item], int], enough: int, most: int | None = None
+) -> Iterator[list[Item]]:
+    """Yield the items so many at a time that their sizes come to `enough`, or that there are `most` of them."""
+    chunk: list[Item] = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += size_of(item)
+        if size >= enough or len(chunk) == most:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _characters_of(record: Record) -> int:
+    return sum(len(value) for value in record.values.values() if isinstance(value, str))
 
 
 def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, is_sparse: bool = False) -> None:
@@ -174,11 +185,11 @@ def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, 
     is_sparse: the columns are those of the first rows of JSONL, in which a kept one may be missing for a while; then
     only a name that looks misspelt is refused.
     """
+    if not columns:  # no row of JSONL can be read: each is rejected by itself
+        return
     roles = settings.columns.model_dump()
     named = [(name, f"classify.columns.{role}") for role, name in roles.items() if name is not None]
     named += [(name, "classify.keep") for name in settings.keep]
-    if not columns:  # no row of JSONL can be read: each is rejected by itself
-        return
     if not any(name in columns for name, _ in named):
         # Where there is no header, what stands in its place may be a post.
         wanted = ", ".join(repr(name) for name, _ in named)
@@ -212,26 +223,10 @@ def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float
             texts.setdefault(template, {})[key] = text
     for template, own in texts.items():
         frame = frame_of(archive.prompt, template, tokenizer)
-        keys = iter(own)
-        for some in _batches(own.values()):
-            prompts = encode_prompts(frame, some, tokenizer, archive.prompt.max_post_tokens)
-            for prompt in prompts:
-                group.prompts[next(keys)] = (template, prompt)
+        for some in _chunks(own.items(), lambda item: len(item[1]), CHARACTERS_OF_A_BATCH):
+            prompts = encode_prompts(frame, [text for _, text in some], tokenizer, archive.prompt.max_post_tokens)
+            group.prompts |= {key: (template, prompt) for (key, _), prompt in zip(some, prompts, strict=True)}
     return group
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the texts a few at a time: a tokenizer takes some sixty bytes of memory for each character."""
-    batch: list[str] = []
-    characters = 0
-    for text in texts:
-        batch.append(text)
-        characters += len(text)
-        if characters >= CHARACTERS_OF_A_BATCH:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _interpret(record: Record, archive: Archive) -> tuple[dict[str, Any], str, str] | Reason | None:
