@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from babelgrid.imports import SOURCE, modules_behind
+from babelgrid.imports import SOURCE, hash_code, modules_behind
 
 SCRIPTS = sorted((Path(__file__).parents[1] / "workflow" / "scripts").glob("*.py"))
 
@@ -46,3 +46,59 @@ def test_no_stage_depends_on_the_code_of_a_later_one(script):
 def test_a_script_unpacks_and_calls_one_function():
     for script in SCRIPTS:
         assert len(script.read_text().splitlines()) < 60, script
+
+
+def hash_of(folder, code):
+    """Hash a script with this code; each call uses a new file, as hashes are cached by path."""
+    script = folder / f"script{len(list(folder.iterdir()))}.py"
+    script.write_text(code)
+    return hash_code(script)
+
+
+CODE = '''"""A module."""
+LIMIT = 3
+
+
+class Settings:
+    """A class."""
+
+    rate: float = 0.1
+    """An attribute."""
+
+
+def train(steps=LIMIT):
+    """A function."""
+    return sum(range(steps))
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""A module."""', '"""Another description of the module."""'),
+        ('    """A class."""\n\n', ""),
+        ('"""An attribute."""', '"""Another description of the attribute."""'),
+        ('    """A function."""\n', ""),
+        ("LIMIT = 3", "LIMIT = 3  # a comment"),
+        ("\n\nclass", "\n\n\n\nclass"),
+        ("sum(range(steps))", "sum(\n        range(steps),\n    )"),
+    ],
+)
+def test_prose_and_formatting_do_not_change_the_hash(tmp_path, old, new):
+    assert CODE.count(old) == 1
+    assert hash_of(tmp_path, CODE.replace(old, new)) == hash_of(tmp_path, CODE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("rate: float = 0.1", "rate: float = 0.2"),
+        ("steps=LIMIT", "steps=2"),
+        ("sum(range", "max(range"),
+        ("return sum(range(steps))", 'return "a string that is returned"'),
+    ],
+)
+def test_a_changed_constant_default_or_call_changes_the_hash(tmp_path, old, new):
+    assert CODE.count(old) == 1
+    assert hash_of(tmp_path, CODE.replace(old, new)) != hash_of(tmp_path, CODE)

@@ -25,9 +25,10 @@ def modules_behind(script: str | Path) -> list[Path]:
 
 
 def hash_code(script: str | Path) -> str:
-    """Return one SHA-256 (hexadecimal) of the contents of `script` and of every babelgrid module behind it.
+    """Return one SHA-256 (hexadecimal) of the code of `script` and of every babelgrid module behind it.
 
-    The names of the modules are in it, and where they lie and when they were written are not.
+    Only what can change a result counts: the syntax trees without docstrings, and the names of the modules. Comments,
+    formatting, paths and modification times do not.
     """
     digest = hashlib.sha256(_hash(Path(script)))
     for module in modules_behind(script):
@@ -37,13 +38,31 @@ def hash_code(script: str | Path) -> str:
 
 @cache
 def _hash(file: Path) -> bytes:
-    return hashlib.sha256(file.read_bytes()).digest()
+    return hashlib.sha256(ast.dump(_code(file)).encode()).digest()
 
 
 @cache
 def _imported(file: Path) -> tuple[Path, ...]:
+    return tuple(module for name in _names(_code(file)) for module in _files(name))
+
+
+@cache
+def _code(file: Path) -> ast.Module:
+    """Return the syntax tree of a file without its docstrings: those of modules, classes, functions and attributes."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    return tuple(module for name in _names(tree) for module in _files(name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_docstring(statement)]
+    return tree
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    """Return whether a statement is a bare string, which does nothing wherever it stands."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

@@ -17,13 +17,13 @@ TABLES = {"score_cells": 1, "build_transfer_matrix": 1} | dict.fromkeys(OTHERS, 
 
 @pytest.fixture
 def edited(checkout):
-    """Append a comment to source files for one test."""
+    """Append a constant, or other code, to source files for one test."""
     before = {}
 
-    def edit(name):
+    def edit(name, code=b"EDITED = True\n"):
         path = checkout.folder / name
         before[path] = path.read_bytes(), path.stat()
-        path.write_bytes(path.read_bytes() + b"# an edit\n")
+        path.write_bytes(path.read_bytes() + code)
 
     yield edit
     for path, (content, stat) in before.items():
@@ -47,10 +47,16 @@ def test_touching_every_source_reruns_nothing(checkout):
 def test_a_git_round_trip_reruns_nothing(checkout, edited):
     checkout.git("checkout", "-qb", "elsewhere")
     for path in (checkout.folder / "src").rglob("*.py"):
-        path.write_bytes(path.read_bytes() + b"# elsewhere\n")
+        path.write_bytes(path.read_bytes() + b"ELSEWHERE = True\n")
     checkout.git("commit", "-qam", "another state of every module")
     checkout.git("checkout", "-q", "-")
     checkout.git("branch", "-qD", "elsewhere")
+    assert checkout.planned() == {}
+
+
+@pytest.mark.parametrize("name", ["src/babelgrid/model/finetune.py", "src/babelgrid/terminal.py"])
+def test_an_edit_of_prose_reruns_nothing(checkout, edited, name):
+    edited(name, b'# a comment\n\n"""A string that does nothing."""\n')
     assert checkout.planned() == {}
 
 
