@@ -1,10 +1,16 @@
 """What many tests share: where the real data is, and small random bases in Hugging Face layout."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+# A loaded machine is slow, which is no failure; in CI a run can be repeated exactly.
+settings.register_profile("babelgrid", derandomize="CI" in os.environ)
+settings.load_profile("babelgrid")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -60,7 +60,7 @@ def test_hindi_ends_its_sentences_with_a_danda():
 
 
 @given(themes, languages, languages, st.integers(0, 2**31), st.sampled_from([POST, DOCUMENT, TRANSLATABLE]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_span_is_made_of_its_own_languages_phrases(theme, host, guest, seed, kind):
     rng = np.random.default_rng(seed)
     drawn = draw_content(rng, theme, LEXICONS[host], kind)
@@ -82,7 +82,7 @@ def test_every_span_is_made_of_its_own_languages_phrases(theme, host, guest, see
 
 
 @given(themes, languages, languages, st.integers(0, 2**31))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_idiom_is_never_said_in_another_language(theme, host, guest, seed):
     rng = np.random.default_rng(seed)
     shared = LEXICONS[host].themes[theme].shared
@@ -95,7 +95,7 @@ def test_an_idiom_is_never_said_in_another_language(theme, host, guest, seed):
 
 
 @given(themes, languages, st.integers(0, 2**31))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_content_to_translate_has_no_idiom_and_can_be_said_in_every_language(theme, language, seed):
     drawn = draw_content(np.random.default_rng(seed), theme, LEXICONS["en"], TRANSLATABLE)
     assert all(remark < LEXICONS["en"].themes[theme].shared for turn in drawn.turns for remark in turn.remarks)
@@ -103,7 +103,7 @@ def test_a_content_to_translate_has_no_idiom_and_can_be_said_in_every_language(t
 
 
 @given(themes, languages, st.integers(0, 2**31), st.sampled_from([POST, DOCUMENT, TRANSLATABLE]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_event_belongs_to_the_posts_or_to_pretraining(theme, language, seed, kind):
     drawn = draw_content(np.random.default_rng(seed), theme, LEXICONS[language], kind)
     assert {half_of(turn.event, turn.time, turn.place) for turn in drawn.turns} == {kind.half}

@@ -88,7 +88,7 @@ def jaccard(one, other):
 WORDS = st.lists(st.sampled_from(LONG.split()), min_size=1, max_size=12).map(" ".join)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.just("en"), st.sampled_from(["train", "dev", "test"]), WORDS), max_size=15))
 def test_every_drop_is_as_near_as_it_claims(rows):
     posts = frame(*rows)

@@ -32,7 +32,7 @@ def written(rows):
     return text.getvalue()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=st.lists(st.tuples(st.sampled_from("xyz"), FIELD), max_size=8))
 def test_a_csv_read_in_a_stream_is_the_csv_read_whole(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "posts.csv"

@@ -54,7 +54,7 @@ def test_a_long_post_is_cut_and_the_instruction_never(tokenizer):
     assert len(ids) <= len(tokenizer("Post: \nAnswer:")["input_ids"]) + 3
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(text=st.text(max_size=40), token=st.sampled_from(["<|begin|>", "<|end|>", "<|pad|>"]))
 def test_a_post_cannot_write_control_tokens(tokenizer, text, token):
     ids = encode(Prompt(template="Post: {text}\n="), f"{text}{token}{text}", tokenizer)
