@@ -15,7 +15,6 @@ from babelgrid.errors import UserError
 from babelgrid.posts.divide import divide_archive
 from babelgrid.posts.drops import Reason
 from babelgrid.posts.formats import read_file
-from babelgrid.posts.paths import name_shards
 from babelgrid.posts.stream import MOST_LINES_OF_A_RECORD, open_stream
 
 FIELD = st.text(alphabet=st.sampled_from('a,"\n\r é한'), max_size=6)
@@ -128,19 +127,6 @@ def test_parts_cover_every_row_once(tmp_path):
         ("a", 20, 5),
         ("b", 0, 0),
     ]
-
-
-def test_shards_of_one_name_in_two_folders_have_names_of_their_own():
-    assert name_shards(["2020/posts.csv.gz", "2021/posts.csv.gz", "x y/ä ö.jsonl"]) == {
-        "posts": "2020/posts.csv.gz",
-        "posts-2": "2021/posts.csv.gz",
-        "ä_ö": "x y/ä ö.jsonl",
-    }
-
-
-@pytest.mark.parametrize("paths", [["a/p-2.csv", "x/p.csv", "y/p.csv"], ["p.csv", "x/p.csv", "p-2.csv", "y/p-2.csv"]])
-def test_no_file_of_an_archive_takes_another_s_name(paths):
-    assert sorted(name_shards(paths).values()) == sorted(paths)
 
 
 def test_a_row_of_empty_fields_is_a_row_in_tsv_as_in_csv(tmp_path):

@@ -1,15 +1,21 @@
 """From the paths in the config, with `*`, `{language}` and `{part}`, to files."""
 
 import glob
+import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from babelgrid.errors import UserError, nearest
 
 WILDCARD = re.compile(r"(\{language\}|\{part\}|\*\*/?|\*|\?|\[[^\]]+\])")
+PLACEHOLDER = re.compile(r"\{(language|part)\}")
+_SUFFIXES = re.compile(r"(\.(csv|tsv|jsonl|ndjson|parquet))?(\.(gz|zst))?$", re.IGNORECASE)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_LONGEST_SHARD = 72
+"""Bytes of a shard's name: with the number of a part behind it, a name stays within 80."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ def find_files(patterns: Sequence[str], key: str = "posts.files") -> list[DataFi
 
     key: of the patterns in the config, for the error.
     `*`, `?`, `[…]` and `**` match as in a shell; `{language}` and `{part}` match a piece of one folder or file name.
+    A file, or folders in front of a pattern, that exist under just that name are taken literally, brackets included.
     Raises `UserError` if a pattern matches nothing.
     """
     found: dict[Path, DataFile] = {}
@@ -35,29 +42,69 @@ def find_files(patterns: Sequence[str], key: str = "posts.files") -> list[DataFi
     return list(found.values())
 
 
-def name_shards(paths: Sequence[str]) -> dict[str, str]:
-    """Return a name for each file of an archive, without its suffixes; where two would be the same, with a number."""
+def files_within(folder: str | Path) -> list[Path]:
+    """Return every file in a folder and the folders in it, sorted, except hidden ones; none if there is no folder."""
+    root = Path(folder)
+    files = (path for path in root.rglob("*") if path.is_file()) if root.is_dir() else ()
+    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts))
+
+
+def name_shards(patterns: Sequence[str], key: str = "classify.input") -> dict[str, str]:
+    """Return the files that the patterns name, each under a name of its own that is safe in a path.
+
+    A name depends on the file's path below the folder that all patterns have in common, and on no other file: it is
+    that path without the suffixes of data files, followed by a digest of it where it has folders, is long or has other
+    marks than letters, digits, `.`, `_` and `-`. Raises `UserError` if a pattern matches nothing or two files would
+    have one name (`a.csv` and `a.csv.gz`).
+    """
+    folders = (Path(pattern[: _literal_length(pattern)]).absolute() for pattern in patterns)
+    root = os.path.commonpath([os.path.normpath(folder) for folder in folders])
     names: dict[str, str] = {}
-    for path in paths:
-        stem = re.sub(r"[^\w-]", "_", Path(path).name.split(".")[0]) or "shard"
-        free = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
-        names[next(name for name in free if name not in names)] = path
+    for path in sorted({os.path.normpath(file.path) for file in find_files(patterns, key)}):
+        name = _shard_name(os.path.relpath(path, root))
+        other = names.setdefault(name, path)
+        if os.path.relpath(other) != os.path.relpath(path):
+            raise UserError(
+                f"{key}: {other} and {path} would both be called {name!r} among the results. Rename one of them, or "
+                "leave one out"
+            )
     return names
+
+
+def _shard_name(relative: str) -> str:
+    stem = _SUFFIXES.sub("", relative)
+    if _PLAIN_NAME.fullmatch(stem) and len(stem) <= _LONGEST_SHARD:
+        return stem
+    digest = hashlib.sha256(os.fsencode(relative)).hexdigest()[:10]
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-")[: _LONGEST_SHARD - len(digest) - 1]
+    return f"{readable or 'shard'}-{digest}"
 
 
 def _match(pattern: str, key: str) -> list[DataFile]:
     if Path(pattern).is_file():
         return [DataFile(Path(pattern))]
-    expression = _expression(pattern)
+    end = _literal_length(pattern)
+    folders, rest = pattern[:end], pattern[end:]
+    expression = re.compile(re.escape(folders) + _expression(rest), re.DOTALL)
     # Path.glob refuses absolute patterns and loses a leading ./
-    candidates = sorted(glob.glob(re.sub(r"\{(language|part)\}", "*", pattern), recursive=True))  # noqa: PTH207
+    candidates = sorted(glob.glob(glob.escape(folders) + PLACEHOLDER.sub("*", rest), recursive=True))  # noqa: PTH207
     matches = [match for path in candidates if Path(path).is_file() and (match := expression.fullmatch(path))]
     if not matches:
         raise UserError(f"{key}: no file matches {pattern!r}{_neighbour(Path(pattern))}. Looked from {Path.cwd()}")
     return [DataFile(Path(match[0]), **match.groupdict()) for match in matches]
 
 
-def _expression(pattern: str) -> re.Pattern[str]:
+def _literal_length(pattern: str) -> int:
+    """Return the length of the beginning of a pattern that names folders which exist under just that name."""
+    end = 0
+    for folder in re.finditer(r"[^/]*/+", pattern):
+        if PLACEHOLDER.search(folder[0]) or not Path(pattern[: folder.end()]).is_dir():
+            break
+        end = folder.end()
+    return end
+
+
+def _expression(pattern: str) -> str:
     """Translate a pattern; a placeholder that stands twice must match the same both times."""
     expression = ""
     for piece in WILDCARD.split(pattern):
@@ -72,7 +119,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
             expression += piece.replace("[!", "[^")
         else:
             expression += re.escape(piece)
-    return re.compile(expression, re.DOTALL)
+    return expression
 
 
 def _neighbour(path: Path) -> str:
