@@ -32,6 +32,7 @@ rule all:
     default_target: True
     input:
         # Named here too, so that a deleted one is missed although the tables made from it are there.
+        CHECKED,
         POSTS_REPORT,
         ADAPTERS,
         PREDICTIONS,
@@ -43,13 +44,13 @@ rule all:
 rule prefetch:
     input:
         f"{RESULTS}/base.json",
-        f"{RESULTS}/answers.json",
+        ANSWERS,
 
 
 rule posts:
     input:
         f"{RESULTS}/posts/report.json",
-        f"{RESULTS}/posts/checked.json",
+        CHECKED,
 
 
 rule predictions:

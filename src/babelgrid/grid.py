@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from babelgrid.config.experiment import Experiment
 from babelgrid.config.mixtures import Dose
 from babelgrid.errors import UserError, nearest
-from babelgrid.mixture import Mixture
+from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.names import mixture_names
 
 
@@ -51,6 +51,18 @@ def build_grid(experiment: Experiment) -> Grid:
     if not mixtures:
         raise UserError("mixtures: none are declared; add for example 'monolingual: all' or 'all: true'")
     return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))
+
+
+def needs_of(grid: Grid, experiment: Experiment) -> Needs:
+    """Return what the grid needs of the posts."""
+    trained = [language for mixture in grid.mixtures.values() for language in mixture.all_languages]
+    return Needs(
+        tuple(sorted(set(trained))),
+        grid.test_languages,
+        tuple(experiment.labels),
+        tuple(grid.mixtures.values()),
+        experiment.mixtures.posts,
+    )
 
 
 def find_row(grid: Grid, name: str, key: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""A mixture: what one adapter was trained on."""
+"""A mixture: what one adapter was trained on. And what a grid of mixtures needs of the posts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,3 +49,21 @@ class Mixture:
             share, rest = divmod(budget - self.dose, len(self.languages))
             taken = {language: share + (i < rest) for i, language in enumerate(self.languages)}
         return {**taken, self.dose_language: self.dose} if self.dose_language else taken
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a whole grid needs of the posts.
+
+    The workflow hands it to jobs as an object. Snakemake compares only plain builtins, so jobs that just check
+    against it do not run again when another row of the grid changes.
+    """
+
+    train: tuple[str, ...]
+    """Languages that some mixture is made of."""
+    test: tuple[str, ...]
+    """Languages that adapters are tested on."""
+    labels: tuple[str, ...]
+    mixtures: tuple[Mixture, ...]
+    budget: int | None
+    """Posts in each mixture, or None for all there are."""

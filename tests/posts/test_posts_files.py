@@ -6,8 +6,8 @@ import pytest
 
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
-from babelgrid.mixture import Mixture
-from babelgrid.posts.check import check_posts
+from babelgrid.mixture import Mixture, Needs
+from babelgrid.posts.check import check_counts, check_posts, count_labels
 from babelgrid.posts.extract import extract_posts
 from babelgrid.posts.report import report_posts
 
@@ -81,8 +81,19 @@ def check(write, prepare, tmp_path):
     prepare(columns={"part": "part"})
 
     def run(train, test, mixtures=(), budget=None):
-        grid = {"train": train, "test": test, "labels": ["pro", "anti"], "mixtures": mixtures, "budget": budget}
-        check_posts(tmp_path / "out/all.parquet", **grid, out=tmp_path / "checked.json")
+        nothing = Needs((), (), (), (), None)
+        count_labels(tmp_path / "out/all.parquet", nothing, tmp_path / "counts.json")
+        needs = Needs(tuple(train), tuple(test), ("pro", "anti"), tuple(mixtures), budget)
+        try:
+            check_posts(tmp_path / "counts.json", needs, tmp_path / "checked.json")
+        except UserError as error:
+            refusals = [check_counts, lambda _, own: count_labels(tmp_path / "out/all.parquet", own, tmp_path / "x")]
+            for refuse in refusals:
+                with pytest.raises(UserError) as again:
+                    refuse(tmp_path / "counts.json", needs)
+                assert str(again.value) == str(error)
+            assert not (tmp_path / "x").exists()
+            raise
         return json.loads((tmp_path / "checked.json").read_text())
 
     return run

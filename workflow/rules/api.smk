@@ -10,7 +10,8 @@ rule ask_api:
     input:
         posts=[posts_file(language) for language in GRID.test_languages],
         train=[posts_file(language) for language in EXPERIMENT.languages.train],
-        checks=ancient(f"{RESULTS}/posts/checked.json"),
+        counts=COUNTS,
+        prices=named(price_files()),
     output:
         predictions=[
             ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
@@ -35,6 +36,8 @@ rule ask_api:
         train=list(EXPERIMENT.languages.train),
         ledger=f"{RESULTS}/api/ledger.sqlite",
         seed=EXPERIMENT.seed,
+        needs=NEEDS,
+        stamps=stamps(price_files()),
     message:
         what_it_may_cost()
     script:

@@ -1,6 +1,6 @@
 # What `classify` works on: the files of the archive, the parts that jobs are made of, and the adapter.
 from babelgrid.grid import find_row
-from babelgrid.posts.paths import find_files, name_shards
+from babelgrid.posts.paths import name_shards
 
 CLASSIFY = EXPERIMENT.classify
 CLASSIFIED = f"{RESULTS}/classified"
@@ -13,12 +13,11 @@ def archive_files():
         return {}
     if CLASSIFY.lab is None:
         try:
-            files = find_files(CLASSIFY.input, "classify.input")
+            return name_shards(CLASSIFY.input)
         except (
             UserError
         ):  # said by the target: who asks for another one need not have the archive
             return {}
-        return name_shards(sorted({os.path.normpath(file.path) for file in files}))
     numbers = range(CLASSIFY.lab.shards)
     return {
         f"shard{number}": f"{RESULTS}/archive/shard{number}.csv.gz"
@@ -27,16 +26,13 @@ def archive_files():
 
 
 def classifying_adapter():
-    """The weights that the archive is classified with (none for the untuned base), and the model's name."""
+    """The folder of the adapter that classifies (none for the untuned base), and the model's name."""
     if CLASSIFY is None:
-        return [], None
+        return None, None
     if CLASSIFY.folder:
-        return (
-            os.path.join(CLASSIFY.folder, "adapter_model.safetensors"),
-            Path(CLASSIFY.folder).name,
-        )
+        return CLASSIFY.folder, Path(CLASSIFY.folder).name
     if CLASSIFY.hub:
-        return f"{CLASSIFIED}/adapter/adapter_model.safetensors", CLASSIFY.hub
+        return f"{CLASSIFIED}/adapter", CLASSIFY.hub
     try:
         mixture, seed = find_row(GRID, CLASSIFY.adapter, "classify.adapter")
     except UserError as error:
@@ -45,17 +41,18 @@ def classifying_adapter():
         raise WorkflowError(
             f"classify.adapter: {mixture!r} is an API; an archive is classified by an adapter of the grid, or `none`"
         )
-    weights = adapter_file(mixture, seed) if GRID.mixtures[mixture].is_trained else []
-    return weights, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
-
-
-def adapter_config(weights):
-    """What lies beside the weights and says how they are put into the base."""
-    return str(Path(weights).with_name("adapter_config.json")) if weights else []
+    is_trained = GRID.mixtures[mixture].is_trained
+    folder = os.path.dirname(adapter_file(mixture, seed)) if is_trained else None
+    return folder, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
 
 
 SHARDS = archive_files()
-CLASSIFYING_ADAPTER, CLASSIFIER = classifying_adapter()
+ADAPTER_FOLDER, CLASSIFIER = classifying_adapter()
+CLASSIFYING_ADAPTER = [
+    os.path.join(ADAPTER_FOLDER, name)
+    for name in ("adapter_model.safetensors", "adapter_config.json")
+    if ADAPTER_FOLDER
+]
 
 
 def classified_tables(wildcards):
@@ -67,7 +64,7 @@ def classified_tables(wildcards):
         )
     if not SHARDS:
         try:
-            find_files(CLASSIFY.input, "classify.input")
+            name_shards(CLASSIFY.input)
         except UserError as error:
             raise WorkflowError(str(error)) from None
     return [f"{CLASSIFIED}/files.csv", f"{CLASSIFIED}/languages.csv"]
@@ -83,3 +80,8 @@ def parts_of_archive():
 
 def part_of_archive(wildcards):
     return parts_of_archive()[wildcards.part]
+
+
+def shard_of(wildcards):
+    """The file of the archive that a part is of."""
+    return SHARDS[part_of_archive(wildcards)["shard"]]

@@ -27,6 +27,7 @@ if LAB_BASE:
 rule prefetch_base:
     input:
         lab=f"{RESULTS}/base" if LAB_BASE else [],
+        folder=named(base_files()),
     output:
         f"{RESULTS}/base.json",
     log:
@@ -37,22 +38,33 @@ rule prefetch_base:
     params:
         code=code("prefetch_base"),
         settings=settings("base"),
+        stamps=stamps(base_files()),
     script:
         "../scripts/prefetch_base.py"
 
 
+# A job that depends on this check depends on the same templates and labels itself: a check that is made again reruns
+# nothing that would not run anyway. Each looks at all templates, so that a mistake in any is found before training.
 rule check_answers:
     input:
         base=f"{RESULTS}/base.json",
     output:
-        f"{RESULTS}/answers.json",
+        answers_file("{template}"),
     log:
-        f"{RESULTS}/logs/check_answers.log",
+        f"{RESULTS}/logs/check_answers/{{template}}.log",
+    wildcard_constraints:
+        template=row_pattern(TEMPLATES),
+    priority: 100
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
         code=code("check_answers"),
-        settings=settings("prompt", "labels"),
+        settings=lambda wildcards: {
+            "prompt": prompt_of([wildcards.template]),
+            **settings("labels"),
+        },
+        # An object, which Snakemake does not compare: the other templates rerun nothing.
+        prompt=EXPERIMENT.prompt,
     script:
         "../scripts/check_answers.py"

@@ -54,7 +54,7 @@ if CLASSIFY:
 
     checkpoint divide_archive:
         input:
-            list(SHARDS.values()),
+            named(SHARDS.values()),
         output:
             DIVIDED,
         log:
@@ -64,17 +64,17 @@ if CLASSIFY:
         params:
             code=code("divide_archive"),
             shards=SHARDS,
+            stamps=stamps(SHARDS.values()),
             rows_per_job=CLASSIFY.rows_per_job,
         script:
             "../scripts/divide_archive.py"
 
     rule classify_posts:
         input:
-            archive=lambda wildcards: SHARDS[part_of_archive(wildcards)["shard"]],
-            adapter=CLASSIFYING_ADAPTER,
-            adapter_config=adapter_config(CLASSIFYING_ADAPTER),
+            archive=lambda wildcards: named([shard_of(wildcards)]),
+            adapter=named(CLASSIFYING_ADAPTER),
             base=f"{RESULTS}/base.json",
-            checks=ancient(f"{RESULTS}/answers.json"),
+            answers=ANSWERS,
         output:
             posts=f"{CLASSIFIED}/posts/{{part}}.parquet",
             rejected=f"{CLASSIFIED}/rejected/{{part}}.csv",
@@ -100,7 +100,10 @@ if CLASSIFY:
             },
             aliases=EXPERIMENT.languages.aliases,
             part=part_of_archive,
-            model=CLASSIFIER,
+            archive=lambda wildcards: shard_of(wildcards),
+            adapter=lambda wildcards: ADAPTER_FOLDER,
+            stamps=lambda wildcards: stamps([shard_of(wildcards), *CLASSIFYING_ADAPTER]),
+            model=lambda wildcards: CLASSIFIER,
             kept=f"{RESULTS}/checkpoints/classify_posts/{{part}}",
         script:
             "../scripts/classify_posts.py"

@@ -1,5 +1,4 @@
 # The experiment, its grid, and where its files are.
-import glob
 import json
 import os
 import re
@@ -8,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 
 # The library is used from this checkout, here and in every job that is started from here.
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
@@ -17,9 +17,10 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 from babelgrid.config.finetune import WITHOUT_EFFECT
 from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
-from babelgrid.grid import build_grid, imported_mixtures
+from babelgrid.grid import build_grid, imported_mixtures, needs_of
 from babelgrid.imports import hash_code
 from babelgrid.needs import host_memory_mb, minutes
+from babelgrid.posts.paths import files_within, find_files
 
 try:
     EXPERIMENT = load_experiment(
@@ -96,7 +97,13 @@ def mixture_settings(name):
 
 
 def posts_file(language):
-    return f"{RESULTS}/posts/{language}.parquet"
+    """The posts of one language: in a folder of their own, so that no code is the name of another file."""
+    return f"{RESULTS}/posts/languages/{language}.parquet"
+
+
+def answers_file(template):
+    """The answers under one template, checked."""
+    return f"{RESULTS}/answers/{template}.json"
 
 
 def adapter_file(mixture, seed):
@@ -126,44 +133,101 @@ def train_posts(wildcards):
 
 def source_files():
     """The user's files of posts that exist; the script says in full which do not."""
+    if EXPERIMENT.posts.dataset:
+        return list(map(str, files_within(EXPERIMENT.posts.dataset.name)))
     return existing_files(EXPERIMENT.posts.files or [])
 
 
-def import_files():
-    """The user's files of predictions."""
-    return existing_files(IMPORT.files)
+def base_files():
+    """The files of a base in a local folder."""
+    if EXPERIMENT.base.folder is None:
+        return []
+    folder = Path(EXPERIMENT.base.folder).expanduser()
+    return sorted(
+        str(path)
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.is_file() and not path.name.startswith(".")
+    )
+
+
+def price_files():
+    """The user's own list of prices, if there is one."""
+    return [EXPERIMENT.cost.prices] if EXPERIMENT.cost.prices else []
+
+
+def share_files():
+    """The user's own share tables; the others are shipped."""
+    return [table for table in EXPERIMENT.exposure.tables if os.path.isfile(table)]
 
 
 def existing_files(patterns):
-    found = [
-        glob.glob(re.sub(r"\{(language|part)\}", "*", pattern), recursive=True)
-        for pattern in patterns
-    ]
-    return sorted({path for paths in found for path in paths if os.path.isfile(path)})
+    """The files that the patterns name; a pattern that matches nothing is left to the script."""
+    found = []
+    for pattern in patterns:
+        try:
+            found += find_files([pattern])
+        except UserError:
+            continue
+    return sorted({str(file.path) for file in found})
+
+
+def named(paths):
+    """The paths that can be the inputs of a rule; those of `stamps` cannot."""
+    return [path for path in paths if not contains_wildcard(path)]
+
+
+def stamps(paths):
+    """Size and time of change of the files that cannot be inputs, to be a parameter instead.
+
+    Snakemake takes `{word}` in a path for a wildcard, and there is no way to escape it.
+    """
+    return {
+        path: [os.stat(path).st_size, os.stat(path).st_mtime_ns]
+        for path in paths
+        if contains_wildcard(path) and os.path.isfile(path)
+    }
+
+
+def templates_of(languages):
+    """The templates that posts in these languages meet, by the languages that they are of."""
+    return list(languages) if EXPERIMENT.prompt.language == "native" else ["en"]
+
+
+def prompt_of(languages):
+    """The settings of the prompt without the templates that no post in these languages meets."""
+    prompt = settings("prompt")["prompt"]
+    template = prompt["template"]
+    if isinstance(template, dict):
+        prompt["template"] = {name: template[name] for name in templates_of(languages)}
+    return prompt
 
 
 def training_settings(wildcards):
     """What an adapter depends on: of the prompt, only the templates that its own posts meet."""
-    blocks = settings("base", "prompt", "labels", "finetune")
-    template = blocks["prompt"]["template"]
-    if isinstance(template, dict):
-        is_native = EXPERIMENT.prompt.language == "native"
-        languages = (
-            GRID.mixtures[wildcards.mixture].all_languages if is_native else ["en"]
-        )
-        blocks["prompt"]["template"] = {
-            language: template[language] for language in languages
-        }
+    blocks = settings("base", "labels", "finetune")
+    blocks["prompt"] = prompt_of(GRID.mixtures[wildcards.mixture].all_languages)
     for name in WITHOUT_EFFECT:
         del blocks["finetune"][name]
     return blocks
 
 
+def answers_of_mixture(wildcards):
+    """The checks of the templates that a mixture's posts meet."""
+    languages = GRID.mixtures[wildcards.mixture].all_languages
+    return list(map(answers_file, templates_of(languages)))
+
+
 def adapter_to_score(wildcards):
-    """The adapter of a row; the untuned base has none."""
+    """The adapter of a row, weights first; the untuned base has none."""
     if not GRID.mixtures[wildcards.mixture].is_trained:
         return []
-    return adapter_file(wildcards.mixture, wildcards.seed)
+    weights = adapter_file(wildcards.mixture, wildcards.seed)
+    return [weights, adapter_config(weights)]
+
+
+def adapter_config(weights):
+    """What lies beside the weights and says how they are put into the base."""
+    return str(Path(weights).with_name("adapter_config.json")) if weights else []
 
 
 def baseline_posts(wildcards):
@@ -184,6 +248,16 @@ def row_pattern(names):
 POSTS_REPORT = [] if IMPORT else [f"{RESULTS}/posts/report.json"]
 ADAPTERS = [] if IMPORT else [adapter_file(*row) for row in GRID.adapters]
 PREDICTIONS = [prediction_file(*cell) for cell in GRID.cells]
+# What the grid needs of the posts, as an object: Snakemake compares no objects, so it reruns nothing.
+NEEDS = needs_of(GRID, EXPERIMENT)
+COUNTS = f"{RESULTS}/posts/counts.json"
+CHECKED = [] if IMPORT else [f"{RESULTS}/posts/checked.json"]
+TEMPLATES = (
+    list(EXPERIMENT.prompt.template)
+    if EXPERIMENT.prompt.language == "native"
+    else ["en"]
+)
+ANSWERS = [] if IMPORT else list(map(answers_file, TEMPLATES))
 TEST_POSTS = [] if IMPORT else [posts_file(name) for name in GRID.test_languages]
 BASELINE_ROWS = [] if IMPORT else GRID.rows
 BASELINES = [baseline_file(*row) for row in BASELINE_ROWS]

@@ -15,7 +15,7 @@ rule tabulate_cost:
     input:
         usage=sum([*PREDICT_USAGE.values(), *FINETUNE_USAGE.values()], []),
         asked=sum(ASKED_DETAILS.values(), []),
-        prices=EXPERIMENT.cost.prices or [],
+        prices=named(price_files()),
     output:
         cost=ensure(f"{RESULTS}/tables/cost.csv", non_empty=True),
         ratios=ensure(f"{RESULTS}/tables/cost_ratios.csv", non_empty=True),
@@ -29,6 +29,7 @@ rule tabulate_cost:
         trained=FINETUNE_USAGE,
         asked=ASKED_DETAILS,
         settings=settings("cost"),
+        stamps=stamps(price_files()),
         dollars_per_hour=EXPERIMENT.machine.dollars_per_hour,
     script:
         "../scripts/tabulate_cost.py"

@@ -5,8 +5,8 @@ rule finetune:
     input:
         posts=train_posts,
         base=f"{RESULTS}/base.json",
-        # Both must have passed before the first adapter is trained, and neither changes what it learns.
-        checks=ancient([f"{RESULTS}/posts/checked.json", f"{RESULTS}/answers.json"]),
+        answers=answers_of_mixture,
+        counts=COUNTS,
     output:
         weights=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_model.safetensors",
         config=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_config.json",
@@ -27,7 +27,8 @@ rule finetune:
         settings=training_settings,
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
-        checkpoints=f"{RESULTS}/checkpoints/{{mixture}}/seed{{seed}}",
+        needs=NEEDS,
+        checkpoints=f"{RESULTS}/checkpoints/finetune/{{mixture}}/seed{{seed}}",
         trackers=f"{RESULTS}/trackers/{{mixture}}/seed{{seed}}",
     script:
         "../scripts/finetune.py"
@@ -47,7 +48,8 @@ rule predict:
         posts=[posts_file(language) for language in PREDICTED_LANGUAGES],
         adapter=adapter_to_score,
         base=f"{RESULTS}/base.json",
-        checks=ancient([f"{RESULTS}/posts/checked.json", f"{RESULTS}/answers.json"]),
+        answers=list(map(answers_file, templates_of(PREDICTED_LANGUAGES))),
+        counts=COUNTS,
     output:
         predictions=[
             ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
@@ -68,6 +70,7 @@ rule predict:
     params:
         code=code("predict"),
         settings=settings("base", "prompt", "labels", "predict"),
+        needs=NEEDS,
         kept=f"{RESULTS}/checkpoints/predict/{PREDICT_JOB}",
     script:
         "../scripts/predict.py"
@@ -77,7 +80,7 @@ rule fit_baselines:
     input:
         train=baseline_posts,
         test=[posts_file(language) for language in GRID.test_languages],
-        checks=ancient(f"{RESULTS}/posts/checked.json"),
+        counts=COUNTS,
     output:
         ensure(f"{RESULTS}/baselines/{{mixture}}/seed{{seed}}.parquet", non_empty=True),
     log:
@@ -89,5 +92,6 @@ rule fit_baselines:
         labels=list(EXPERIMENT.labels),
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
+        needs=NEEDS,
     script:
         "../scripts/fit_baselines.py"

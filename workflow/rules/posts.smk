@@ -22,7 +22,7 @@ if LAB_POSTS:
 
 rule prepare_posts:
     input:
-        sources=(f"{RESULTS}/lab/posts.csv" if LAB_POSTS else source_files()),
+        sources=f"{RESULTS}/lab/posts.csv" if LAB_POSTS else named(source_files()),
     output:
         posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
         dropped=f"{RESULTS}/posts/dropped.csv",
@@ -34,6 +34,7 @@ rule prepare_posts:
     params:
         code=code("prepare_posts"),
         settings=settings("posts", "labels"),
+        stamps=stamps(source_files()),
         aliases=EXPERIMENT.languages.aliases,
         seed=EXPERIMENT.seed,
     script:
@@ -46,7 +47,7 @@ rule extract_posts:
     input:
         posts=f"{RESULTS}/posts/all.parquet",
     output:
-        ensure(f"{RESULTS}/posts/{{language}}.parquet", non_empty=True),
+        ensure(posts_file("{language}"), non_empty=True),
     log:
         f"{RESULTS}/logs/extract_posts/{{language}}.log",
     localrule: True
@@ -58,29 +59,46 @@ rule extract_posts:
         "../scripts/extract_posts.py"
 
 
-rule check_posts:
+# The first to say that the posts are not what the grid needs; the jobs behind it compare the counts again, as the grid
+# may have changed since. What the counts are depends on the posts alone, so another grid touches nothing.
+rule count_labels:
     input:
         posts=f"{RESULTS}/posts/all.parquet",
     output:
-        f"{RESULTS}/posts/checked.json",
+        COUNTS,
+    log:
+        f"{RESULTS}/logs/count_labels.log",
+    priority: 100
+    localrule: True
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("count_labels"),
+        needs=NEEDS,
+    script:
+        "../scripts/count_labels.py"
+
+
+# No job waits for this one: it would make each train again whenever the grid changes. It only speaks first.
+rule check_posts:
+    input:
+        counts=COUNTS,
+    output:
+        CHECKED,
     log:
         f"{RESULTS}/logs/check_posts.log",
+    priority: 100
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
         code=code("check_posts"),
+        needs=NEEDS,
+        # The same as plain builtins, so that another grid is checked again.
         grid={
-            "train": sorted(
-                {
-                    language
-                    for mixture in GRID.mixtures.values()
-                    for language in mixture.all_languages
-                }
-            ),
+            "mixtures": [mixture_settings(name) for name in GRID.mixtures],
             "test": list(GRID.test_languages),
             "labels": list(EXPERIMENT.labels),
-            "mixtures": [mixture_settings(name) for name in GRID.mixtures],
             "budget": EXPERIMENT.mixtures.posts,
         },
     script:

@@ -10,7 +10,7 @@ else:
 
     rule import_predictions:
         input:
-            import_files(),
+            named(existing_files(IMPORT.files)),
         output:
             [ensure(path, non_empty=True) for path in PREDICTIONS],
         log:
@@ -20,6 +20,7 @@ else:
         params:
             code=code("import_predictions"),
             settings={**settings("predictions", "labels"), **settings("seeds")},
+            stamps=stamps(existing_files(IMPORT.files)),
             aliases=EXPERIMENT.languages.aliases,
             mixtures={
                 name: mixture.name

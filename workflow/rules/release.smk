@@ -42,7 +42,7 @@ if RELEASE:
 
     rule release_adapter:
         input:
-            adapter=lambda wildcards: adapter_file(wildcards.mixture, wildcards.seed),
+            adapter=adapter_to_score,
             base=f"{RESULTS}/base.json",
             cells=f"{RESULTS}/tables/cells.csv",
             trained=train_posts,

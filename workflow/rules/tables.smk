@@ -145,9 +145,7 @@ rule measure_exposure:
                 "*.csv"
             )
         ),
-        own_shares=[
-            table for table in EXPERIMENT.exposure.tables if os.path.isfile(table)
-        ],
+        own_shares=named(share_files()),
         posts=[] if IMPORT else list(map(posts_file, languages_of_grid())),
         tokens=[] if IMPORT else f"{RESULTS}/posts/tokens.parquet",
         lab=f"{RESULTS}/base" if LAB_BASE else [],
@@ -167,5 +165,6 @@ rule measure_exposure:
             "languages": languages_of_grid(),
         },
         settings=settings("exposure"),
+        stamps=stamps(share_files()),
     script:
         "../scripts/measure_exposure.py"

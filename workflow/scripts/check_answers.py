@@ -1,14 +1,15 @@
 from pathlib import Path
 
 import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Label
 from babelgrid.job import job
 from babelgrid.prompts.answers import check_answers
 
 with job(snakemake.log[0]):
     blocks = snakemake.params.settings
     check_answers(
-        Prompt(**blocks["prompt"]),
+        snakemake.params.prompt,
+        snakemake.wildcards.template,
         {name: Label(**label) for name, label in blocks["labels"].items()},
         Path(snakemake.input.base),
         Path(snakemake.output[0]),

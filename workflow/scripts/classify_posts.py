@@ -21,7 +21,7 @@ with (
     limit_threads(max(1, snakemake.threads - 1))
     blocks, part = snakemake.params.settings, snakemake.params.part
     archive = Archive(
-        Slice(Path(snakemake.input.archive), part["first"], part["rows"]),
+        Slice(Path(snakemake.params.archive), part["first"], part["rows"]),
         Classify(**blocks["classify"]),
         snakemake.params.aliases,
         Prompt(**blocks["prompt"]),
@@ -30,7 +30,7 @@ with (
     classifier = Classifier(
         Path(snakemake.input.base),
         Base(**blocks["base"]),
-        Path(snakemake.input.adapter).parent if snakemake.input.adapter else None,
+        Path(snakemake.params.adapter) if snakemake.params.adapter else None,
         {name: Label(**label) for name, label in blocks["labels"].items()},
         Predict(**blocks["predict"]),
         snakemake.params.model,

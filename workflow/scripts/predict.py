@@ -7,6 +7,7 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.model.predict import predict
+from babelgrid.posts.check import check_counts
 from babelgrid.usage import measured
 
 with (
@@ -14,12 +15,13 @@ with (
     hold_gpu(snakemake.resources.jobs_per_gpu),
     measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
 ):
+    check_counts(Path(snakemake.input.counts), snakemake.params.needs)
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     posts = {Path(path).stem: Path(path) for path in snakemake.input.posts}
     predict(
         Path(snakemake.input.base),
-        Path(snakemake.input.adapter).parent if snakemake.input.adapter else None,
+        Path(snakemake.input.adapter[0]).parent if snakemake.input.adapter else None,
         posts,
         {Path(path).stem: Path(path) for path in snakemake.output.predictions},
         Path(snakemake.params.kept),

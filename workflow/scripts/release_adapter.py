@@ -22,7 +22,7 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
             snakemake.params.experiment,
             snakemake.wildcards.mixture,
             int(snakemake.wildcards.seed),
-            Path(snakemake.input.adapter).parent,
+            Path(snakemake.input.adapter[0]).parent,
             Path(snakemake.input.base),
             Path(snakemake.input.cells),
             files["trained"],

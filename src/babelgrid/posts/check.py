@@ -1,68 +1,86 @@
-"""Whether the posts are what the grid needs, asked once and before anything is trained."""
+"""Whether the posts are what the grid needs, checked before anything is trained.
 
-from collections.abc import Iterator, Sequence
+The counts say nothing about the grid, so a mixture more touches nothing that was made from them: each job that trains
+or scores compares them itself with what the whole grid needs, before it begins.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from babelgrid.errors import UserError
-from babelgrid.files import read_parquet, write_json
-from babelgrid.mixture import Mixture
+from babelgrid.files import read_json, read_parquet, write_json
+from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.sample import count_posts
 
+Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""Part -> language -> label -> number of posts."""
 
-def check_posts(
-    posts_path: Path,
-    *,
-    train: Sequence[str],
-    test: Sequence[str],
-    labels: Sequence[str],
-    mixtures: Sequence[Mixture],
-    budget: int | None,
-    out: Path,
-) -> None:
-    """Check the posts against the grid and write how many each trained mixture takes, by language.
 
-    train: languages that some mixture is made of; test: languages that adapters are tested on.
+def count_labels(posts_path: Path, needs: Needs, out: Path) -> None:
+    """Write how many posts of each part, language and label there are; `UserError` if the grid needs others."""
+    posts = read_parquet(posts_path, ["split", "language", "label"])
+    counts: dict[str, dict[str, dict[str, int]]] = {"train": {}, "dev": {}, "test": {}}
+    sizes = posts.groupby(["split", "language", "label"], observed=True).size().sort_index()
+    for (part, language, label), number in sizes.items():
+        counts[str(part)].setdefault(str(language), {})[str(label)] = int(number)
+    _check(counts, needs)
+    write_json(out, counts)
+
+
+def check_counts(counts_path: Path, needs: Needs) -> None:
+    """Compare the counts of posts with what the grid needs.
+
     Raises `UserError`, with one line for each mistake, if a language has no train or test posts where the grid needs
     them, if a label is missing from a mixture's train posts, or if a mixture asks for more posts than there are.
     """
-    posts = read_parquet(posts_path)
+    _check(read_json(counts_path), needs)
+
+
+def check_posts(counts_path: Path, needs: Needs, out: Path) -> None:
+    """Do as `check_counts`, and write how many posts each trained mixture takes, by language."""
+    counts = read_json(counts_path)
+    _check(counts, needs)
+    available = _totals(counts, "train")
+    trained = [mixture for mixture in needs.mixtures if mixture.is_trained]
+    write_json(out, {mixture.name: count_posts(mixture, available, needs.budget) for mixture in trained})
+
+
+def _check(counts: Counts, needs: Needs) -> None:
     mistakes = [
-        *_missing_languages(posts, train, "train"),
-        *_missing_languages(posts, test, "test"),
-        *_missing_labels(posts, mixtures, labels),
+        *_missing_languages(counts, needs.train, "train"),
+        *_missing_languages(counts, needs.test, "test"),
+        *_missing_labels(counts, needs.mixtures, needs.labels),
     ]
     if mistakes:
         raise UserError("\n".join(mistakes))
-    available = {str(language): int(count) for language, count in _count(posts, "train").items()}
-    taken = {mixture.name: count_posts(mixture, available, budget) for mixture in mixtures if mixture.is_trained}
-    write_json(out, taken)
+    for mixture in needs.mixtures:
+        if mixture.is_trained:
+            count_posts(mixture, _totals(counts, "train"), needs.budget)
 
 
-def _missing_languages(posts: pd.DataFrame, languages: Sequence[str], part: str) -> Iterator[str]:
-    counts = _count(posts, part)
-    there_are = ", ".join(f"{language} {count}" for language, count in counts.items()) or "none in any language"
+def _missing_languages(counts: Counts, languages: Sequence[str], part: str) -> Iterator[str]:
+    totals = _totals(counts, part)
+    there_are = ", ".join(f"{language} {count}" for language, count in totals.items()) or "none in any language"
     for language in languages:
-        if language not in counts:
+        if language not in totals:
             yield (
                 f"posts: no {part} posts in {language!r}, which the grid {part}s on. There are {part} posts in: "
                 f"{there_are}. Add posts, or take {language!r} out of languages.{part}"
             )
 
 
-def _missing_labels(posts: pd.DataFrame, mixtures: Sequence[Mixture], labels: Sequence[str]) -> Iterator[str]:
-    train = posts[posts["split"] == "train"]
+def _missing_labels(counts: Counts, mixtures: Sequence[Mixture], labels: Sequence[str]) -> Iterator[str]:
     for mixture in mixtures:
-        counts = train.loc[train["language"].isin(mixture.languages), "label"].value_counts()
-        there_are = ", ".join(f"{label} {counts[label]}" for label in labels if label in counts)
-        for label in labels:
-            if len(counts) and label not in counts:
+        parts = [counts["train"].get(language, {}) for language in mixture.languages]
+        found = {label: sum(part.get(label, 0) for part in parts) for label in labels}
+        there_are = ", ".join(f"{label} {number}" for label, number in found.items() if number)
+        for label, number in found.items():
+            if there_are and not number:
                 yield (
                     f"posts: no train post of the mixture {mixture.name!r} has the label {label!r} "
                     f"(there are: {there_are}). Label some, take the label out of the config, or take the mixture out"
                 )
 
 
-def _count(posts: pd.DataFrame, part: str) -> "pd.Series[int]":
-    return posts.loc[posts["split"] == part, "language"].value_counts().sort_index()
+def _totals(counts: Counts, part: str) -> dict[str, int]:
+    return {language: sum(labels.values()) for language, labels in counts[part].items()}

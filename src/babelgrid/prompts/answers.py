@@ -73,15 +73,17 @@ def label_paths(
     return distinguishing_paths(answers, tokenizer.eos_token_id)
 
 
-def check_answers(prompt: Prompt, labels: Mapping[str, Label], base_path: Path, out: Path) -> None:
-    """Check the answers under every template on the real tokenizer, and write their tokens to `out` for the reader."""
+def check_answers(prompt: Prompt, template: str, labels: Mapping[str, Label], base_path: Path, out: Path) -> None:
+    """Check the answers under every template on the real tokenizer, and write their tokens under one of them.
+
+    template: its language (`en` where there is one template for all). What is written depends on no other template.
+    Raises `UserError` where an answer cannot be told from another one, or from the end of the prompt.
+    """
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
-    languages: Sequence[str] = list(prompt.template) if prompt.language == "native" else ["en"]
+    languages: Sequence[str] = list(prompt.template) if prompt.language == "native" else [template]
+    paths = {language: label_paths(prompt, labels, language, tokenizer) for language in languages}
     report = {
-        language: {
-            label: {"answer": labels[label].answer, "tokens": tokenizer.convert_ids_to_tokens(list(path))}
-            for label, path in label_paths(prompt, labels, language, tokenizer).items()
-        }
-        for language in languages
+        label: {"answer": labels[label].answer, "tokens": tokenizer.convert_ids_to_tokens(list(path))}
+        for label, path in paths[template].items()
     }
     write_json(out, report)
