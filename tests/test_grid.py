@@ -3,10 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from babelgrid.config.load import load_experiment, read_experiment
+from babelgrid.errors import UserError
 from babelgrid.grid import build_grid
 from babelgrid.mixture import Mixture
 
@@ -73,3 +75,55 @@ def test_every_seed_is_a_row_of_its_own(seeds):
     grid = build_grid(load_experiment({**LAB, "seeds": seeds}))
     trained = [name for name in grid.mixtures if name != "none"]
     assert grid.adapters == [(name, seed) for name in trained for seed in seeds]
+
+
+@pytest.mark.parametrize("code", ["all", "all-Latn", "all-hu"])
+@pytest.mark.parametrize("key", ["train", "test"])
+def test_language_with_the_name_of_a_mixture_is_refused(code, key):
+    languages = {"train": ["en", "hu"], "test": ["en"], key: ["en", code]}
+    with pytest.raises(UserError, match=f"languages.{key}: '{code}' is the name of a mixture") as refusal:
+        build_grid(load_experiment({**LAB, "languages": languages}))
+    advised = {**languages, key: ["en", f"x-{code}"], "aliases": {code: f"x-{code}"}}
+    assert f"[x-{code}]" in str(refusal.value)
+    assert build_grid(load_experiment({**LAB, "languages": advised}))
+
+
+@pytest.mark.parametrize(
+    ("mixtures", "named"),
+    [
+        ({"sets": {"ko": ["en", "es"]}}, "'ko' is taken"),
+        ({"allocations": {"ko": {"en": 5}}}, "'ko' is taken"),
+        ({"sets": {"few": ["en", "es"]}, "allocations": {"few": {"en": 5}}}, "'few' is taken"),
+        ({"sets": {"none": ["en"]}}, "'none' is taken"),
+        ({"sets": {"all": ["en"]}}, "'all' is taken"),
+        ({"sets": {"api-0shot": ["en"]}}, "'api-0shot' is taken"),
+        ({"sets": {"few": ["en"], "Few": ["es"]}}, "two different rows would be called 'few' and 'Few'"),
+        ({"sets": {"few": ["en", "en"]}}, "'en' is there twice"),
+        ({"doses": [{"base": "en+en", "add": ["hu"], "sizes": [5]}]}, "'en' is there twice"),
+    ],
+)
+def test_two_declarations_of_one_name_are_refused(mixtures, named):
+    languages = {"train": ["en", "es", "hu"], "test": ["en", "ko"]}
+    with pytest.raises(UserError, match=named):
+        build_grid(load_experiment({**LAB, "languages": languages, "mixtures": mixtures}))
+
+
+@given(st.data())
+def test_names_of_mixtures_say_what_they_are_made_of(data):
+    """Whatever is declared, no name stands for two mixtures, in files that know no case either."""
+    some = st.lists(st.sampled_from(LANGUAGES), min_size=1, max_size=3, unique=True)
+    mixtures = {
+        "monolingual": data.draw(some),
+        "pairs": [{"base": data.draw(some), "languages": data.draw(some)}],
+        "sets": {name: data.draw(some) for name in data.draw(st.lists(st.sampled_from(["a", "b_1"]), unique=True))},
+        "leave_one_out": data.draw(some),
+        "doses": [{"base": data.draw(st.sampled_from(["all-hu", "all-en"])), "add": ["hu"], "sizes": [0, 3]}],
+    }
+    try:
+        grid = build_grid(load_experiment({**LAB, "mixtures": mixtures}))
+    except UserError as error:
+        assert "already in the base mixture" in str(error)  # noqa: PT017
+        return
+    assert len({name.casefold() for name in grid.mixtures}) == len(grid.mixtures)
+    assert all(name == mixture.name for name, mixture in grid.mixtures.items())
+    assert len(set(grid.mixtures.values())) == len(grid.mixtures)

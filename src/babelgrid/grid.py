@@ -1,7 +1,7 @@
 """The grid: which mixtures there are, what each is made of, and which cells they span."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from babelgrid.config.experiment import Experiment
@@ -43,14 +43,42 @@ def build_grid(experiment: Experiment) -> Grid:
     """Expand the declared mixtures, in the order in which they are declared, each once.
 
     For predictions made elsewhere, the mixtures are those in the files, which are read for it.
-    Raises `UserError` where a declaration names a language that is not a train language.
+    Raises `UserError` where a declaration names a language that is not a train language, and where two things of
+    different content would have one name, as their files would.
     """
+    _check_languages(experiment)
     expanded = imported_mixtures(experiment).values() if experiment.predictions else _expand(experiment)
     asked = map(Mixture, experiment.api.rows if experiment.api else ())
-    mixtures = {mixture.name: mixture for mixture in (*expanded, *asked)}
+    mixtures = _by_name([*expanded, *asked])
     if not mixtures:
         raise UserError("mixtures: none are declared; add for example 'monolingual: all' or 'all: true'")
     return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))
+
+
+def _check_languages(experiment: Experiment) -> None:
+    """Refuse languages whose code is the name of a mixture: `all` (Allar) and what begins with `all-`."""
+    for key, languages in (("train", experiment.languages.train), ("test", experiment.test_languages)):
+        for language in languages:
+            if language == "all" or language.startswith("all-"):
+                raise UserError(
+                    f"languages.{key}: {language!r} is the name of a mixture here (all train languages, or all but "
+                    f"one). Give the language a private code, and say so to the data: "
+                    f"languages: {{{key}: [x-{language}], aliases: {{{language}: x-{language}}}}}"
+                )
+
+
+def _by_name(mixtures: Iterable[Mixture]) -> dict[str, Mixture]:
+    """Return each mixture once; `UserError` where two different ones have one name, or names that differ in case."""
+    found: dict[str, Mixture] = {}
+    for mixture in mixtures:
+        other = found.setdefault(mixture.name.casefold(), mixture)
+        if other != mixture:
+            names = repr(mixture.name) if other.name == mixture.name else f"{other.name!r} and {mixture.name!r}"
+            raise UserError(
+                f"mixtures: two different rows would be called {names}, and files of the one would replace those of "
+                "the other. Rename one of them"
+            )
+    return {mixture.name: mixture for mixture in found.values()}
 
 
 def needs_of(grid: Grid, experiment: Experiment) -> Needs:
@@ -86,7 +114,16 @@ def imported_mixtures(experiment: Experiment) -> dict[str, Mixture]:
     if experiment.predictions is None:
         return {}
     settings = experiment.predictions.imported
-    return {name: _read_name(settings.mixtures.get(name, name), experiment) for name in mixture_names(settings)}
+    read = {name: _read_name(settings.mixtures.get(name, name), experiment) for name in mixture_names(settings)}
+    names: dict[str, str] = {}
+    for name, mixture in read.items():
+        other = names.setdefault(mixture.name, name)
+        if other != name:
+            raise UserError(
+                f"predictions: the files' mixtures {other!r} and {name!r} would both be {mixture.name!r} here. Say in "
+                "predictions.import.mixtures what each was trained on, or leave one out of the files"
+            )
+    return read
 
 
 def _read_name(name: str, experiment: Experiment) -> Mixture:
@@ -127,7 +164,7 @@ def _expand(experiment: Experiment) -> Iterator[Mixture]:
     for dose in declared.doses:
         yield from _doses(dose, experiment)
     for name, posts in declared.allocations.items():
-        _check_name(name, {*declared.sets, *train}, "allocations")
+        _check_name(name, {*declared.sets, *train, *experiment.test_languages}, "allocations")
         languages = tuple(_listed(posts, train, f"allocations.{name}"))
         yield Mixture(name, languages, allocation=tuple(posts.items()))
 
@@ -146,7 +183,7 @@ def _named(name: str, experiment: Experiment) -> Mixture:
     train = experiment.languages.train
     sets = experiment.mixtures.sets
     if name in sets:
-        _check_name(name, set(train), "sets")
+        _check_name(name, {*train, *experiment.test_languages}, "sets")
         return Mixture(name, tuple(_listed(sets[name], train, f"sets.{name}")))
     if name == "all":
         return Mixture(name, tuple(train))
@@ -165,10 +202,12 @@ def _check_name(name: str, taken: set[str], where: str) -> None:
         )
 
 
-def _listed(languages: Iterable[str], train: list[str], where: str) -> list[str]:
+def _listed(languages: Collection[str], train: list[str], where: str) -> list[str]:
     if languages == "all":
         return train
-    for language in languages:
+    for number, language in enumerate(languages):
+        if language in list(languages)[:number]:
+            raise UserError(f"mixtures.{where}: {language!r} is there twice; name each language once")
         if language not in train:
             raise UserError(
                 f"mixtures.{where}: {language!r} is not in languages.train{nearest(language, train)}. "

@@ -197,3 +197,8 @@ def test_parts_are_scored_alone_and_pooled_over_the_languages(source, tmp_path):
     parts = read_table(tmp_path / "parts.csv").set_index(["mixture", "test_language", "part"])
     assert parts.loc[("en", "en", "test"), ["n", "accuracy"]].tolist() == [2, 0.5]
     assert parts.loc[("en", POOLED, "extra"), ["n", "accuracy"]].tolist() == [1, 1]
+
+
+def test_two_mixtures_of_the_files_with_one_name_here_are_refused(source):
+    with pytest.raises(UserError, match="mixtures 'en' and 'multi' would both be 'en' here"):
+        build_grid(_experiment(source, mixtures={"multi": "en"}))

@@ -1,8 +1,14 @@
 """What a change reruns, and what it leaves alone, in Snakemake's own words."""
 
+import json
 import os
+import re
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+
+from babelgrid.files import PROVENANCE_KEY
 
 pytestmark = pytest.mark.grid
 
@@ -108,6 +114,99 @@ def test_one_more_test_language_trains_nothing(checkout):
     assert planned["predict"] == 3
     assert planned["extract_posts"] == 1
     assert not {"finetune", "pretrain_base", "prepare_posts"} & set(planned)
+
+
+# A check that has to be made again must hide no job below it: an edit of the config is all that has changed.
+
+
+def test_another_template_trains_and_scores_all_again_on_the_same_posts(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay('prompt: {template: "{text}\\n:"}')])
+    assert planned.items() >= {"check_answers": 1, "finetune": 2, "predict": 3, **TABLES, **FIGURES, **REPORT}.items()
+    assert not {"pretrain_base", "prepare_posts", "extract_posts", "count_labels", "fit_baselines"} & set(planned)
+
+
+@pytest.mark.parametrize("change", ['answer: " against"', 'answer: " anti", aliases: [contra]'])
+def test_another_answer_or_spelling_of_a_label_makes_all_again_but_the_base(checkout, change):
+    planned = checkout.planned(overlays=[checkout.overlay(f"labels: {{anti: {{{change}}}}}")])
+    assert planned.items() >= {"prepare_posts": 1, "check_answers": 1, "finetune": 2, "predict": 3, **REPORT}.items()
+    assert not {"pretrain_base", "prefetch_base", "generate_posts"} & set(planned)
+
+
+def test_another_base_trains_and_scores_all_again_on_the_same_posts(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay("base: {lab: {tokens: 40000}}")])
+    assert planned.items() >= {"pretrain_base": 1, "check_answers": 1, "finetune": 2, "predict": 3, **REPORT}.items()
+    assert not {"prepare_posts", "extract_posts", "count_labels", "fit_baselines"} & set(planned)
+
+
+def test_one_more_mixture_trains_its_own_adapter_only(checkout):
+    overlay = checkout.overlay("mixtures: {monolingual: [en, es]}")
+    planned = checkout.planned(overlays=[overlay])
+    assert planned.items() >= {"check_posts": 1, "finetune": 1, "predict": 1, "fit_baselines": 1}.items()
+    assert not {"pretrain_base", "prepare_posts", "count_labels", "check_answers"} & set(planned)
+    asked = "results/tiny/adapters/es/seed0/adapter_model.safetensors"
+    assert checkout.planned(asked, overlays=[overlay]) == {"finetune": 1}
+
+
+def test_one_more_train_language_trains_nothing(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay("languages: {train: [en, hu, es, tr]}")])
+    assert not {"finetune", "predict", "prepare_posts", "count_labels"} & set(planned)
+
+
+def test_no_input_is_ancient():
+    for rules in Path(__file__).parents[2].glob("workflow/**/*.smk"):
+        assert not re.search(r"\bancient\(", rules.read_text(encoding="utf-8")), rules
+
+
+@pytest.fixture(scope="module")
+def edited_grid(checkout, tmp_path_factory):
+    """A copy in which the template was edited and a mixture added, and Snakemake was called once."""
+    copied = checkout.copy(tmp_path_factory.mktemp("edited") / "copy")
+    overlay = copied.overlay('{prompt: {template: "{text}\\n:"}, mixtures: {monolingual: [en, es]}}')
+    result = copied.snakemake(overlays=[overlay])
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return copied
+
+
+def test_one_call_makes_all_that_an_edit_concerns(edited_grid):
+    results = edited_grid.folder / "results/tiny"
+    assert edited_grid.planned(overlays=[edited_grid.folder / "overlay.yaml"]) == {}
+    cells = sorted((results / "predictions").glob("*/seed0/*.parquet"))
+    assert len(cells) == 4 * 3
+    for path in cells:
+        record = json.loads(pq.read_schema(path).metadata[PROVENANCE_KEY])
+        assert record["settings"]["prompt"]["template"] == "{text}\n:", path
+    assert (results / "adapters/es/seed0/adapter_model.safetensors").is_file()
+
+
+def test_the_report_refuses_predictions_of_another_prompt(edited_grid):
+    """Whoever makes Snakemake believe that all is fresh gets an error, and no page of two settings."""
+    overlay = edited_grid.folder / "overlay.yaml"
+    said = overlay.read_text(encoding="utf-8")
+    page = edited_grid.folder / "results/tiny/report.html"
+    page.unlink()
+    try:
+        edited_grid.overlay('{prompt: {template: "{text}\\n-"}, mixtures: {monolingual: [en, es]}}')
+        result = edited_grid.snakemake("--rerun-triggers", "mtime", "--", str(page), overlays=[overlay])
+    finally:
+        overlay.write_text(said, encoding="utf-8")
+    assert result.returncode != 0
+    assert "was made with another prompt.template than the config has now" in result.stdout + result.stderr
+    assert not page.exists()
+
+
+def test_a_mixture_that_the_posts_do_not_allow_is_refused_before_it_is_trained(edited_grid):
+    doses = "mixtures: {doses: [{base: en, add: [hu], sizes: [4, 6, 4000]}]}"
+    bad = edited_grid.folder / "bad.yaml"
+    bad.write_text(doses, encoding="utf-8")
+    adapters = [f"results/tiny/adapters/en+hu@{size}/seed0/adapter_model.safetensors" for size in (6, 4000)]
+    result = edited_grid.snakemake(
+        *adapters, "results/tiny/posts/checked.json", overlays=[edited_grid.folder / "overlay.yaml", bad]
+    )
+    assert result.returncode != 0
+    said = result.stdout + result.stderr
+    assert "asks for 4000 train posts in 'hu'" in said
+    assert "Traceback" not in said
+    assert not any((edited_grid.folder / path).exists() for path in adapters)
 
 
 def test_one_more_seed_trains_that_seed_only(checkout):

@@ -87,7 +87,16 @@ def test_shard_names_are_short_and_safe_in_a_path(pieces):
 
 
 def test_shard_names_of_different_folders_differ():
-    odd = ["en/part.csv", "en-part.csv", "en part.csv", "en/part.tsv", "e/n/part.csv", "ён.csv", "ен.csv", f"{'x' * 99}.csv"]
+    odd = [
+        "en/part.csv",
+        "en-part.csv",
+        "en part.csv",
+        "en/part.tsv",
+        "e/n/part.csv",
+        "ён.csv",
+        "ен.csv",
+        f"{'x' * 99}.csv",
+    ]
     assert len({_shard_name(path) for path in odd}) == len(odd)
 
 

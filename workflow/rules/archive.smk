@@ -53,6 +53,10 @@ CLASSIFYING_ADAPTER = [
     for name in ("adapter_model.safetensors", "adapter_config.json")
     if ADAPTER_FOLDER
 ]
+# An adapter of the grid says what it was trained with; the model's name stands for it.
+CLASSIFYING_PROVENANCE = []
+if ADAPTER_FOLDER and CLASSIFY.adapter:
+    CLASSIFYING_PROVENANCE = [os.path.join(ADAPTER_FOLDER, "provenance.json")]
 
 
 def classified_tables(wildcards):

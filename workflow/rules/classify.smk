@@ -73,6 +73,7 @@ if CLASSIFY:
         input:
             archive=lambda wildcards: named([shard_of(wildcards)]),
             adapter=named(CLASSIFYING_ADAPTER),
+            provenance=CLASSIFYING_PROVENANCE,
             base=f"{RESULTS}/base.json",
             answers=ANSWERS,
         output:

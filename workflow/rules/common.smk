@@ -110,6 +110,11 @@ def adapter_file(mixture, seed):
     return f"{RESULTS}/adapters/{mixture}/seed{seed}/adapter_model.safetensors"
 
 
+def provenance_file(mixture, seed):
+    """What an adapter was made of."""
+    return f"{RESULTS}/adapters/{mixture}/seed{seed}/provenance.json"
+
+
 def prediction_file(mixture, seed, language):
     return f"{RESULTS}/predictions/{mixture}/seed{seed}/{language}.parquet"
 

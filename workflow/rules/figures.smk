@@ -19,6 +19,11 @@ FIGURES = expand(
     view=EXPERIMENT.effective_views,
     format=FORMATS,
 )
+if twice := [path for path in FIGURES if FIGURES.count(path) > 1]:
+    raise WorkflowError(
+        f"views: two figures would be called {Path(twice[0]).stem!r}, as one view is named like another with "
+        "`matrix_` in front; rename it"
+    )
 FIGURES += expand(
     f"{RESULTS}/figures/learning_curves.{{format}}",
     format=FORMATS * bool(ADAPTERS),

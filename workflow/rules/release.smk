@@ -43,6 +43,9 @@ if RELEASE:
     rule release_adapter:
         input:
             adapter=adapter_to_score,
+            provenance=lambda wildcards: provenance_file(
+                wildcards.mixture, wildcards.seed
+            ),
             base=f"{RESULTS}/base.json",
             cells=f"{RESULTS}/tables/cells.csv",
             trained=train_posts,

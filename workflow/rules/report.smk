@@ -60,6 +60,9 @@ rule write_report:
         ),
         tables=TABLES,
         confusions=f"{RESULTS}/tables/confusions.parquet",
+        # What they record of their making must be what the page shows of the config.
+        predictions=PREDICTIONS,
+        adapters=[provenance_file(*row) for row in GRID.adapters if ADAPTERS],
         # Texts are read only where the config asks for them.
         posts=TEST_POSTS * EXPERIMENT.report.show_texts,
         posts_report=POSTS_REPORT,

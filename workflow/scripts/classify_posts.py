@@ -10,6 +10,7 @@ from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.model.classify import Classified, Classifier, classify
 from babelgrid.prompts.archive import Archive, Slice
+from babelgrid.recorded import check_adapters
 from babelgrid.usage import measured
 
 with (
@@ -20,6 +21,7 @@ with (
     # One of the threads is that of the process that reads and tokenises.
     limit_threads(max(1, snakemake.threads - 1))
     blocks, part = snakemake.params.settings, snakemake.params.part
+    check_adapters(map(Path, snakemake.input.provenance), blocks, Path(snakemake.input.base))
     archive = Archive(
         Slice(Path(snakemake.params.archive), part["first"], part["rows"]),
         Classify(**blocks["classify"]),

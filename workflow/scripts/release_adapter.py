@@ -6,6 +6,7 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.config.release import Release
 from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
+from babelgrid.recorded import check_adapters, check_predictions
 from babelgrid.release.adapter import release_adapter
 from babelgrid.release.card import Row
 from babelgrid.release.parity import Cells
@@ -17,13 +18,16 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
         name: {Path(path).stem: Path(path) for path in snakemake.input[name]}
         for name in ("trained", "posts", "predictions")
     }
+    base_path = Path(snakemake.input.base)
+    check_adapters([Path(snakemake.input.provenance)], blocks, base_path)
+    check_predictions(files["predictions"].values(), blocks, base_path)
     release_adapter(
         Row(
             snakemake.params.experiment,
             snakemake.wildcards.mixture,
             int(snakemake.wildcards.seed),
             Path(snakemake.input.adapter[0]).parent,
-            Path(snakemake.input.base),
+            base_path,
             Path(snakemake.input.cells),
             files["trained"],
         ),

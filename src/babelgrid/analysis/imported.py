@@ -46,7 +46,8 @@ def import_predictions(
     table = pd.concat(
         [answers[["id", "gold", "predicted", *(["part"] if settings.columns.part else [])]], logp], axis=1
     )
-    record = provenance(settings.model_dump(mode="json", by_alias=True), files)
+    said = {name: label.model_dump(mode="json") for name, label in labels.items()}
+    record = provenance({"import": settings.model_dump(mode="json", by_alias=True), "labels": said}, files)
     cells = answers.groupby(["mixture", "seed", "language"]).indices
     for cell, path in outputs.items():
         own = table.iloc[cells.get(cell, [])]

@@ -60,7 +60,11 @@ def ask_row(
         table = pd.DataFrame({"id": test["id"], "gold": test["label"], "predicted": [answer.label for answer in own]})
         for column, label in enumerate(question.labels):
             table[f"logp_{label}"] = [answer.logp[column] for answer in own]
-        record = {"api": endpoint.settings.model_dump(mode="json"), "prompt": question.prompt.model_dump(mode="json")}
+        record = {
+            "api": endpoint.settings.what_is_asked,
+            "prompt": question.prompt.model_dump(mode="json"),
+            "labels": {name: label.model_dump(mode="json") for name, label in question.labels.items()},
+        }
         write_parquet(outputs[language], table, provenance({**record, "shots": question.shots}, [path]))
         answers += own
     usage.posts = len(answers)

@@ -61,8 +61,8 @@ def finetune(
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
-    answers = {name: label.answer for name, label in labels.items()}
-    choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "answers": answers}
+    said = {name: label.model_dump(mode="json") for name, label in labels.items()}
+    choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": said}
     record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
     set_seed(seed)
     device = choose_device()

@@ -52,10 +52,10 @@ def predict(
     usage: told of the posts that are scored.
     """
     weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
-    record = {"prompt": prompt.model_dump(mode="json"), "base": base.model_dump(mode="json")}
+    answers = {name: label.model_dump(mode="json") for name, label in labels.items()}
+    record = {"prompt": prompt.model_dump(mode="json"), "labels": answers, "base": base.model_dump(mode="json")}
     records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
-    choices = {name: label.model_dump(mode="json") for name, label in labels.items()}, settings.model_dump(mode="json")
-    made_by = [choices, list(labels), code, words_of(choose_device())]
+    made_by = [settings.model_dump(mode="json"), list(labels), code, words_of(choose_device())]
     parts = {
         name: kept / f"{name}-{digest([{**own, 'git_commit': None}, made_by])}.parquet" for name, own in records.items()
     }

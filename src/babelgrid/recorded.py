@@ -1,0 +1,76 @@
+"""Whether results were made with the settings that are shown beside them."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from babelgrid.config.finetune import WITHOUT_EFFECT
+from babelgrid.errors import UserError
+from babelgrid.files import PROVENANCE_KEY, read_json, sha256
+
+_BLOCKS = ("base", "prompt", "labels", "finetune", "api", "import", "budget")
+# Where files lie is no setting of what was made of them, and how often a job saves changes nothing.
+_WITHOUT_EFFECT = {("base", "folder"), ("import", "files"), *(("finetune", name) for name in WITHOUT_EFFECT)}
+
+
+def check_predictions(paths: Iterable[Path], config: Mapping[str, Any], base: Path | None) -> None:
+    """Compare what Parquet files of predictions record of their making with the config, and with base.json.
+
+    config: the experiment's, or some of its blocks; only what a file records is compared.
+    Raises `UserError` for the first file that was made with other settings or with another base, or has no record.
+    """
+    digest = None if base is None else sha256(base)
+    for path in paths:
+        _check(path, _record_of(path), config, digest)
+
+
+def check_adapters(paths: Iterable[Path], config: Mapping[str, Any], base: Path | None) -> None:
+    """Do the same for adapters of the grid, by the provenance.json of each."""
+    digest = None if base is None else sha256(base)
+    for path in paths:
+        _check(path, read_json(path), config, digest)
+
+
+def _check(path: Path, record: Mapping[str, Any], config: Mapping[str, Any], base: str | None) -> None:
+    settings = record.get("settings", {})
+    elsewhere = {
+        "import": (config.get("predictions") or {}).get("import"),
+        "budget": (config.get("mixtures") or {}).get("posts"),
+    }
+    recorded = {block: settings[block] for block in _BLOCKS if block in settings and block in {**config, **elsewhere}}
+    others = list(_differences((), recorded, {**config, **elsewhere}))
+    bases = [digest for name, digest in record.get("inputs", {}).items() if Path(name).name == "base.json"]
+    if base is not None and any(digest != base for digest in bases):
+        others.append("base.json")
+    if others:
+        raise UserError(
+            f"{path} was made with another {others[0]} than the config has now, so nothing can be written that shows "
+            f"both. Delete {path} and run snakemake again, or undo the change of the config"
+        )
+
+
+def _record_of(path: Path) -> dict[str, Any]:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        record: dict[str, Any] = json.loads(metadata[PROVENANCE_KEY])
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{path}: does not say what it was made of ({error}). Delete it and run again") from error
+    return record
+
+
+def _differences(place: tuple[str, ...], recorded: Any, wanted: Any) -> Iterator[str]:
+    """Yield the place of each recorded value that the config has otherwise."""
+    if place in _WITHOUT_EFFECT:
+        return
+    if isinstance(recorded, Mapping) and isinstance(wanted, Mapping):
+        # A label that is new is a change of all; a template that is new is none of those that were used.
+        if place == ("labels",) and list(recorded) != list(wanted):
+            yield "labels"
+        for key, value in recorded.items():
+            yield from _differences((*place, str(key)), value, wanted.get(key))
+    elif recorded != wanted:
+        yield ".".join(place)

@@ -1,0 +1,125 @@
+"""What a job reads is an input of its rule, under whatever name it lies."""
+
+import json
+
+import pytest
+
+from checkout import Checkout
+
+pytestmark = pytest.mark.grid
+
+ODD = "a [b] {c}"
+CONFIG = f"""
+experiment: odd
+seeds: [0]
+languages: {{train: [en], test: [en]}}
+labels: {{pro: {{answer: " pro"}}, anti: {{answer: " anti"}}}}
+posts: {{files: ["plain/posts [final].csv", "{ODD}/*.csv"]}}
+base: {{folder: "{ODD}/base"}}
+exposure: {{tables: [llama2, "{ODD}/tables/shares.csv"]}}
+cost: {{prices: "{ODD}/tables/prices.csv"}}
+classify: {{input: ["{ODD}/archive/*.csv"], folder: "{ODD}/adapter"}}
+"""
+IMPORT = f"""
+experiment: imported
+seeds: [0]
+languages: {{train: [en], test: [en]}}
+labels: {{pro: {{answer: " pro"}}, anti: {{answer: " anti"}}}}
+predictions: {{import: {{files: ["{ODD}/predicted [1].csv"]}}}}
+"""
+ROWS = "language,label,text\n" + "".join(f"en,{('pro', 'anti')[i % 2]},post {i} of {i * 7919}\n" for i in range(40))
+FILES = {
+    "plain/posts [final].csv": ROWS,
+    f"{ODD}/more.csv": "language,label,text\nen,pro,a post of its own\n",
+    f"{ODD}/base/config.json": "{}",
+    f"{ODD}/base/tokenizer.json": "{}",
+    f"{ODD}/base/model.safetensors": "weights",
+    f"{ODD}/tables/shares.csv": "language,share\nen,50\n",
+    f"{ODD}/tables/prices.csv": "model,prompt,completion,date,source\n",
+    f"{ODD}/archive/part.1.csv": "text\nx\n",
+    f"{ODD}/archive/part.2.csv": "text\ny\n",
+    f"{ODD}/adapter/adapter_config.json": "{}",
+    f"{ODD}/adapter/adapter_model.safetensors": "weights",
+    f"{ODD}/predicted [1].csv": "id,language,mixture,gold,predicted\n1,en,en,pro,pro\n",
+    "data/train/en.csv": ROWS,
+}
+TARGETS = ["results/odd/posts/all.parquet", "results/odd/base.json"]
+WALK = """
+include: "Snakefile"
+
+
+def strings(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (one for pair in value.items() for part in pair for one in strings(part))
+    elif isinstance(value, (list, tuple)):
+        yield from (one for part in value for one in strings(part))
+
+
+for rule in workflow.rules:
+    if rule.output:
+        named = {str(path) for path in rule.input if not callable(path)}
+        watched = {path for value in rule.params if isinstance(value, dict) for path in value if os.path.isfile(path)}
+        read = {text for value in rule.params if not callable(value) for text in strings(value)}
+        print("READ", json.dumps([rule.name, [path for path in read - named - watched if os.path.isfile(path)]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A checkout with files of odd names, in which posts and base were read once."""
+    made = Checkout(tmp_path_factory.mktemp("odd"), "odd.yaml").fill()
+    for name, content in {**FILES, "odd.yaml": CONFIG, "imported.yaml": IMPORT, "walk.smk": WALK}.items():
+        (made.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.folder / name).write_text(content, encoding="utf-8")
+    dataset = made.overlay("{experiment: dataset, posts: {files: null, dataset: {name: data}}}")
+    for result in (
+        made.snakemake(*TARGETS),
+        made.snakemake("results/dataset/posts/all.parquet", overlays=[dataset]),
+    ):
+        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return made
+
+
+def test_a_change_of_any_file_that_is_read_makes_posts_and_base_again(odd):
+    assert odd.planned(*TARGETS) == {}
+    for name in ("plain/posts [final].csv", f"{ODD}/more.csv"):
+        (odd.folder / name).write_text(FILES[name] + "en,anti,one more post\n", encoding="utf-8")
+        assert odd.planned(*TARGETS) == {"prepare_posts": 1}
+        assert odd.snakemake(*TARGETS).returncode == 0
+    (odd.folder / f"{ODD}/base/generation_config.json").write_text("{}", encoding="utf-8")
+    assert odd.planned(*TARGETS) == {"prefetch_base": 1}
+
+
+def test_a_file_added_to_a_local_dataset_makes_the_posts_again(odd):
+    target, overlay = "results/dataset/posts/all.parquet", odd.folder / "overlay.yaml"
+    assert odd.planned(target, overlays=[overlay]) == {}
+    (odd.folder / "data/train/more.csv").write_text("language,label,text\nen,pro,one more\n", encoding="utf-8")
+    assert odd.planned(target, overlays=[overlay]) == {"prepare_posts": 1}
+
+
+def test_files_of_odd_names_can_be_planned_with(odd):
+    planned = odd.planned("all", "classify")
+    assert planned["classify_posts"] == 2
+    assert planned["finetune"] == 1
+
+
+def test_imported_predictions_of_an_odd_name_are_made_again_when_they_change(odd):
+    imported = Checkout(odd.folder, "imported.yaml")
+    target = "results/imported/predictions/en/seed0/en.parquet"
+    result = imported.snakemake(target)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert imported.planned(target) == {}
+    with (odd.folder / f"{ODD}/predicted [1].csv").open("a", encoding="utf-8") as file:
+        file.write("2,en,en,anti,pro\n")
+    assert imported.planned(target) == {"import_predictions": 1}
+
+
+def test_no_rule_reads_a_file_that_only_its_params_name(odd):
+    result = odd.snakemake("-n", "-s", "walk.smk")
+    assert result.returncode == 0, result.stderr[-3000:]
+    read = dict(json.loads(line.removeprefix("READ ")) for line in result.stdout.splitlines() if line[:5] == "READ ")
+    assert {"prepare_posts", "prefetch_base", "measure_exposure", "tabulate_cost", "finetune"} <= set(read)
+    # The whole config is shown on the page, paths and all; none of them is read for it.
+    assert {rule: paths for rule, paths in read.items() if paths and rule != "write_report"} == {}
