@@ -25,7 +25,7 @@ experiment: imported
 seeds: [0]
 languages: {{train: [en], test: [en]}}
 labels: {{pro: {{answer: " pro"}}, anti: {{answer: " anti"}}}}
-predictions: {{import: {{files: ["{ODD}/predicted [1].csv"]}}}}
+predictions: {{import: {{files: ["{ODD}/tables/predicted [1].csv"]}}}}
 """
 ROWS = "language,label,text\n" + "".join(f"en,{('pro', 'anti')[i % 2]},post {i} of {i * 7919}\n" for i in range(40))
 FILES = {
@@ -40,7 +40,7 @@ FILES = {
     f"{ODD}/archive/part.2.csv": "text\ny\n",
     f"{ODD}/adapter/adapter_config.json": "{}",
     f"{ODD}/adapter/adapter_model.safetensors": "weights",
-    f"{ODD}/predicted [1].csv": "id,language,mixture,gold,predicted\n1,en,en,pro,pro\n",
+    f"{ODD}/tables/predicted [1].csv": "id,language,mixture,gold,predicted\n1,en,en,pro,pro\n",
     "data/train/en.csv": ROWS,
 }
 TARGETS = ["results/odd/posts/all.parquet", "results/odd/base.json"]
@@ -111,7 +111,7 @@ def test_imported_predictions_of_an_odd_name_are_made_again_when_they_change(odd
     result = imported.snakemake(target)
     assert result.returncode == 0, result.stderr[-3000:]
     assert imported.planned(target) == {}
-    with (odd.folder / f"{ODD}/predicted [1].csv").open("a", encoding="utf-8") as file:
+    with (odd.folder / f"{ODD}/tables/predicted [1].csv").open("a", encoding="utf-8") as file:
         file.write("2,en,en,anti,pro\n")
     assert imported.planned(target) == {"import_predictions": 1}
 
