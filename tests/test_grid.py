@@ -77,15 +77,16 @@ def test_every_seed_is_a_row_of_its_own(seeds):
     assert grid.adapters == [(name, seed) for name in trained for seed in seeds]
 
 
-@pytest.mark.parametrize("code", ["all", "all-Latn", "all-hu"])
+@pytest.mark.parametrize("code", ["all", "all-Latn", "all-HU"])
 @pytest.mark.parametrize("key", ["train", "test"])
 def test_language_with_the_name_of_a_mixture_is_refused(code, key):
     languages = {"train": ["en", "hu"], "test": ["en"], key: ["en", code]}
     with pytest.raises(UserError, match=f"languages.{key}: '{code}' is the name of a mixture") as refusal:
-        build_grid(load_experiment({**LAB, "languages": languages}))
-    advised = {**languages, key: ["en", f"x-{code}"], "aliases": {code: f"x-{code}"}}
-    assert f"[x-{code}]" in str(refusal.value)
-    assert build_grid(load_experiment({**LAB, "languages": advised}))
+        build_grid(load_experiment({**LAB, "languages": languages, "mixtures": {}}))
+    private = f"x-{code.lower()}"
+    advised = {**languages, key: ["en", private], "aliases": {code: private}}
+    assert f"{{{key}: [{private}], aliases: {{{code}: {private}}}}}" in str(refusal.value)
+    assert build_grid(load_experiment({**LAB, "languages": advised, "mixtures": {}}))
 
 
 @pytest.mark.parametrize(

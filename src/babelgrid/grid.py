@@ -60,10 +60,11 @@ def _check_languages(experiment: Experiment) -> None:
     for key, languages in (("train", experiment.languages.train), ("test", experiment.test_languages)):
         for language in languages:
             if language == "all" or language.startswith("all-"):
+                private = f"x-{language.lower()}"
                 raise UserError(
                     f"languages.{key}: {language!r} is the name of a mixture here (all train languages, or all but "
-                    f"one). Give the language a private code, and say so to the data: "
-                    f"languages: {{{key}: [x-{language}], aliases: {{{language}: x-{language}}}}}"
+                    "one). Give the language a private code, and say which code the data has for it: "
+                    f"languages: {{{key}: [{private}], aliases: {{{language}: {private}}}}}"
                 )
 
 
