@@ -33,6 +33,7 @@ rule all:
     input:
         # Named here too, so that a deleted one is missed although the tables made from it are there.
         CHECKED,
+        ANSWERS_REPORT,
         POSTS_REPORT,
         ADAPTERS,
         PREDICTIONS,
@@ -44,7 +45,7 @@ rule all:
 rule prefetch:
     input:
         f"{RESULTS}/base.json",
-        ANSWERS,
+        f"{RESULTS}/answers.json",
 
 
 rule posts:

@@ -68,3 +68,21 @@ rule check_answers:
         prompt=EXPERIMENT.prompt,
     script:
         "../scripts/check_answers.py"
+
+
+# For the reader: no job depends on this file, as it changes with every template.
+rule collect_answers:
+    input:
+        ANSWERS,
+    output:
+        f"{RESULTS}/answers.json",
+    log:
+        f"{RESULTS}/logs/collect_answers.log",
+    localrule: True
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("collect_answers"),
+        templates=TEMPLATES,
+    script:
+        "../scripts/collect_answers.py"

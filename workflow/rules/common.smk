@@ -263,6 +263,7 @@ TEMPLATES = (
     else ["en"]
 )
 ANSWERS = [] if IMPORT else list(map(answers_file, TEMPLATES))
+ANSWERS_REPORT = [] if IMPORT else [f"{RESULTS}/answers.json"]
 TEST_POSTS = [] if IMPORT else [posts_file(name) for name in GRID.test_languages]
 BASELINE_ROWS = [] if IMPORT else GRID.rows
 BASELINES = [baseline_file(*row) for row in BASELINE_ROWS]

@@ -87,3 +87,8 @@ def check_answers(prompt: Prompt, template: str, labels: Mapping[str, Label], ba
         for label, path in paths[template].items()
     }
     write_json(out, report)
+
+
+def collect_answers(checked: Mapping[str, Path], out: Path) -> None:
+    """Write the files of `check_answers` as one: language of the template -> label -> answer and tokens."""
+    write_json(out, {language: read_json(path) for language, path in checked.items()})

@@ -1,0 +1,9 @@
+from pathlib import Path
+
+from babelgrid.job import job
+from babelgrid.prompts.answers import collect_answers
+
+with job(snakemake.log[0]):
+    collect_answers(
+        dict(zip(snakemake.params.templates, map(Path, snakemake.input), strict=True)), Path(snakemake.output[0])
+    )
