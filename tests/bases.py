@@ -14,7 +14,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from babelgrid.files import write_json
+from babelgrid.base_files import record_base
 
 ARCHITECTURES = {
     "llama": (LlamaConfig, LlamaForCausalLM),
@@ -49,8 +49,11 @@ def train_tokenizer():
     )
 
 
-def write_base(folder, architecture):
-    """Write a random base with its tokenizer and the base.json that names it; return the latter's path."""
+def write_base(folder, architecture, tied=True):
+    """Write a random base with its tokenizer and the base.json that names it; return the latter's path.
+
+    tied: whether its output matrix is the input embedding, as in most small bases.
+    """
     torch.manual_seed(0)
     config_class, model_class = ARCHITECTURES[architecture]
     config = config_class(
@@ -64,10 +67,10 @@ def write_base(folder, architecture):
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=2,
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
         initializer_range=0.2,
     )
     model_class(config).save_pretrained(folder / "base")
     train_tokenizer().save_pretrained(folder / "base")
-    write_json(folder / "base.json", {"name": f"random {architecture}", "folder": str(folder / "base")})
+    record_base(f"random {architecture}", None, folder / "base", folder / "base.json")
     return folder / "base.json"

@@ -3,12 +3,21 @@
 import difflib
 from collections.abc import Iterable
 
+MESSAGE_LENGTH = 300
+"""Characters of another library's message that are shown."""
+
 
 class UserError(Exception):
     """A mistake in a config, a data file or a machine: shown as its message, without a traceback.
 
     The message says what was found and where, what is allowed, and what to do.
     """
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return the kind and the beginning of the message of another library's error, without line breaks."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words[:MESSAGE_LENGTH]}{'…' if len(words) > MESSAGE_LENGTH else ''}"
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:

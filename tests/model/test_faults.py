@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from babelgrid.base_files import record_base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
@@ -129,10 +130,13 @@ def test_progress_says_step_loss_speed_and_time_left(posts, random_base, tmp_pat
 
 
 def copied_base(random_base, folder):
-    made = read_json(random_base())
-    shutil.copytree(made["folder"], folder / "base")
-    write_json(folder / "base.json", {**made, "folder": str(folder / "base")})
+    shutil.copytree(read_json(random_base())["folder"], folder / "base")
+    record(folder)
     return folder / "base"
+
+
+def record(folder):
+    record_base("copied", None, folder / "base", folder / "base.json")
 
 
 def load(folder):
@@ -142,6 +146,9 @@ def load(folder):
 def test_a_truncated_base_is_named(random_base, tmp_path):
     weights = copied_base(random_base, tmp_path) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"model\.safetensors: has changed since .*base\.json was written"):
+        load(tmp_path)
+    record(tmp_path)
     with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
         load(tmp_path)
 
@@ -155,6 +162,7 @@ def test_a_base_of_pickled_weights_is_refused_and_not_read(random_base, tmp_path
             return (Path.touch, (tmp_path / "run",))
 
     torch.save({"x": Evil()}, folder / "pytorch_model.bin")
+    record(tmp_path)
     with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
         load(tmp_path)
     assert not (tmp_path / "run").exists()
@@ -168,6 +176,7 @@ def test_the_code_that_a_base_brings_is_never_run(random_base, tmp_path):
         {**config, "model_type": "theirs", "auto_map": {"AutoConfig": "theirs.C", "AutoModelForCausalLM": "theirs.M"}},
     )
     (folder / "theirs.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'run')!r}).touch()\n", "utf-8")
+    record(tmp_path)
     with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
         load(tmp_path)
     assert not (tmp_path / "run").exists()

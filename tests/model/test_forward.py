@@ -7,11 +7,12 @@ import torch
 from peft import get_peft_model
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
+from babelgrid.base_files import record_base
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json
+from babelgrid.files import read_json
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import lora_config
@@ -238,7 +239,7 @@ def test_a_base_that_computes_otherwise_is_refused(tmp_path):
         vocab_size=512,
     )
     Gemma2ForCausalLM(config).save_pretrained(tmp_path / "base")
-    write_json(tmp_path / "base.json", {"name": "gemma2", "folder": str(tmp_path / "base")})
+    record_base("gemma2", None, tmp_path / "base", tmp_path / "base.json")
     with pytest.raises(UserError, match="Gemma2ForCausalLM computes its logits in a way that babelgrid does not know"):
         load_base(tmp_path / "base.json", Base(folder="x"), CPU)
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from babelgrid.base_files import record_base
 from babelgrid.config.prompt import Prompt
 from babelgrid.config.release import Release
 from babelgrid.errors import UserError
@@ -156,7 +157,7 @@ def test_where_a_tokenizer_once_lay_is_not_released(release, cells, tmp_path):
     shutil.copytree(read_json(row.base_path)["folder"], tmp_path / "base")
     config = read_json(tmp_path / "base/tokenizer_config.json")
     write_json(tmp_path / "base/tokenizer_config.json", {**config, "name_or_path": "/home/someone/models/x"})
-    write_json(tmp_path / "base.json", {**read_json(row.base_path), "folder": str(tmp_path / "base")})
+    record_base(read_json(row.base_path)["name"], None, tmp_path / "base", tmp_path / "base.json")
     folder = release(replace(row, base_path=tmp_path / "base.json"))
     assert "someone/models" not in (folder / "merged/tokenizer_config.json").read_text(encoding="utf-8")
 

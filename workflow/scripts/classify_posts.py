@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+from babelgrid.base_files import base_folder
 from babelgrid.config.base import Base
 from babelgrid.config.classify import Classify
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.files import read_json
 from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.model.classify import Classified, Classifier, classify
@@ -27,7 +27,7 @@ with (
         Classify(**blocks["classify"]),
         snakemake.params.aliases,
         Prompt(**blocks["prompt"]),
-        read_json(snakemake.input.base)["folder"],
+        str(base_folder(snakemake.input.base, tokenizer_only=True)),
     )
     classifier = Classifier(
         Path(snakemake.input.base),

@@ -1,16 +1,17 @@
 """The 4-bit base: where it runs, in which numbers, and whether its weights stay in 4 bits."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
+from babelgrid.base_files import base_folder
 from babelgrid.config.base import Base
-from babelgrid.errors import UserError
-from babelgrid.files import read_json
+from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.attention import ATTENTION
 from babelgrid.model.examples import Example
 from babelgrid.model.forward import answer_logits
@@ -19,6 +20,7 @@ from babelgrid.usage import Usage
 
 log = logging.getLogger(__name__)
 
+NAMES_SHOWN = 3
 # Beside the weights a job needs room for activations, gradients and the optimizer; 0.5 leaves as much again.
 SHARE_OF_MEMORY_FOR_WEIGHTS = 0.5
 
@@ -61,9 +63,10 @@ def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrain
 
     base_path: the `base.json` that names the local folder.
     The dequantised weights are the very numbers that bitsandbytes would multiply by at every step.
-    Raises `UserError` if the folder cannot be loaded, or its outputs are not a plain projection of hidden states.
+    Raises `UserError` if the folder's files are not those that base.json records, if they lack or exceed what the
+    architecture asks for, or if outputs are not finite or not a plain projection of hidden states.
     """
-    model = _load_nf4(read_json(base_path)["folder"], settings, device)
+    model = _load_nf4(base_folder(base_path), settings, device)
     model.config.use_cache = False
     if _shall_dequantize(settings, model, device):
         # bitsandbytes 0.50 repacks 4-bit weights at a CPU's first evaluation and loses later gradients: never on a CPU.
@@ -73,11 +76,12 @@ def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrain
         log.info("base: weights stay in NF4")
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    _check_forward(model)
+    note_tying(model)
+    check_forward(model, "base")
     return model
 
 
-def _load_nf4(folder: str, settings: Base, device: Device) -> PreTrainedModel:
+def _load_nf4(folder: Path, settings: Base, device: Device) -> PreTrainedModel:
     quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -85,7 +89,7 @@ def _load_nf4(folder: str, settings: Base, device: Device) -> PreTrainedModel:
         bnb_4bit_compute_dtype=device.dtype,
     )
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             quantization_config=quantization,
             dtype=device.dtype,
@@ -94,10 +98,43 @@ def _load_nf4(folder: str, settings: Base, device: Device) -> PreTrainedModel:
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{folder}: the base cannot be loaded from here ({error})") from error
+    except torch.OutOfMemoryError as error:
+        raise UserError(f"{folder}: no memory on {device.name} for the base. Take a device with more memory") from error
+    except Exception as error:  # these files come from others, and what they raise in the libraries is open
+        raise UserError(f"{folder}: the base cannot be loaded from here ({in_one_line(error)})") from error
+    model: PreTrainedModel = loaded[0]
+    _check_complete(folder, model, loaded[1])
     return model
+
+
+def _check_complete(folder: Path, model: PreTrainedModel, found: Mapping[str, Any]) -> None:
+    """Refuse weights that transformers would initialise at random, and those that it would leave out."""
+    # Old Llamas were saved with the angles of their positions, which are computed and not learnt.
+    unexpected = {name for name in found["unexpected_keys"] if not name.endswith("rotary_emb.inv_freq")}
+    mismatched = {name for name, *_ in found["mismatched_keys"]}
+    names = {"lack": found["missing_keys"], "also hold": unexpected, "hold in another shape": mismatched}
+    faults = [f"{what} {named(its)}" for what, its in names.items() if its]
+    if faults:
+        raise UserError(
+            f"{folder}: the weights do not fit {type(model).__name__} as config.json describes it: "
+            f"they {'; they '.join(faults)}. Take a complete copy of the base"
+        )
+
+
+def named(names: Iterable[str]) -> str:
+    """Return the first of some names in order, and how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""
+    return ", ".join(ordered[:NAMES_SHOWN]) + more
+
+
+def note_tying(model: Any) -> None:
+    """Let the config say whether input and output embedding are one matrix, as the weights were loaded."""
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    if head is not None and head.weight is not embedding.weight:
+        model.config.tie_word_embeddings = False
 
 
 def _shall_dequantize(settings: Base, model: PreTrainedModel, device: Device) -> bool:
@@ -115,24 +152,42 @@ def _shall_dequantize(settings: Base, model: PreTrainedModel, device: Device) ->
 
 
 @torch.inference_mode()
-def _check_forward(model: PreTrainedModel) -> None:
-    """Refuse architectures that compute something else than `answer_logits` does, such as capped logits."""
+def check_forward(model: Any, source: str | Path) -> torch.Tensor:
+    """Return the logits [vocabulary] after five tokens, once `answer_logits` and the model itself agree on them.
+
+    source: the base or the adapter, for the message. Raises `UserError` for logits that are not finite, and for
+    architectures that compute something else than `answer_logits` does, such as capped logits.
+    """
     ids = torch.arange(5, device=model.device)[None]
     examples = [Example((0, 1, 2, 3, 4, 0), 5), Example((0, 1, 3, 0), 3)]
     batch = to_device(collate(examples), model.device)
     try:
         ours = answer_logits(model, batch)[0].float()
-        theirs = model(input_ids=ids, use_cache=False).logits[0, -1].float()
+        # As in `answer_logits`: an adapter's weights may be float32 beside a base in 16 bits.
+        with torch.autocast(model.device.type, model.dtype, enabled=model.dtype != torch.float32):
+            theirs: torch.Tensor = model(input_ids=ids, use_cache=False).logits[0, -1].float()
     except (AttributeError, TypeError, ValueError) as error:
-        raise _unknown_architecture(model) from error
-    # In 16 bits the two round differently along the way; what an unknown architecture does is of another order.
-    tolerance = 1e-3 if model.dtype == torch.float32 else 0.05
-    if (ours - theirs).norm() > tolerance * theirs.norm():
-        raise _unknown_architecture(model)
+        raise _unknown_architecture(model, source) from error
+    if not theirs.isfinite().all():
+        raise UserError(
+            f"{source}: outputs in {model.dtype} are not finite numbers (NaN or infinity), so no label can be chosen. "
+            "Its weights are damaged, or too large for these floating-point numbers"
+        )
+    if not agree(ours, theirs, model.dtype):
+        raise _unknown_architecture(model, source)
+    return theirs
 
 
-def _unknown_architecture(model: PreTrainedModel) -> UserError:
+def agree(logits: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> bool:
+    """Return whether two ways to the same logits differ by rounding alone; never where one of them is NaN."""
+    # In 16 bits the two round differently along the way; another computation differs by another order.
+    tolerance = 1e-3 if dtype == torch.float32 else 0.05
+    return bool((logits - others).norm() <= tolerance * others.norm())
+
+
+def _unknown_architecture(model: Any, source: str | Path) -> UserError:
+    its = model.get_base_model() if hasattr(model, "get_base_model") else model
     return UserError(
-        f"base: {type(model).__name__} computes its logits in a way that babelgrid does not know. "
+        f"{source}: {type(its).__name__} computes its logits in a way that babelgrid does not know. "
         "Take a Llama-, Qwen2-, Qwen3- or Mistral-like base"
     )

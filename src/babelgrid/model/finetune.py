@@ -6,28 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel
 from safetensors.torch import save
 from transformers import set_seed
 
+from babelgrid.base_files import read_base, weights_digest
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import WITHOUT_EFFECT, Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError, nearest
-from babelgrid.files import provenance, read_json, write_csv, write_folder, write_json
+from babelgrid.files import provenance, write_csv, write_folder, write_json
 from babelgrid.mixture import Mixture
-from babelgrid.model.base import Device, choose_device, load_base, note_device, words_of
+from babelgrid.model.adapter_config import BASE_WEIGHTS
+from babelgrid.model.base import Device, choose_device, load_base, named, note_device, words_of
 from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
+from babelgrid.model.finite import learning_curve
 from babelgrid.model.memory import fit_memory
 from babelgrid.model.saving import SaveState
 from babelgrid.model.trackers import prepare_trackers
 from babelgrid.model.trainer import AdapterTrainer, build_trainer, training_arguments
+from babelgrid.model.weights import is_finite
 from babelgrid.posts.sample import read_train_posts, sample_posts
-from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.prompts.tokenizer import load_base_tokenizer
 from babelgrid.usage import Usage, working
 
 log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ def finetune(
     """
     prepare_trackers(settings.report_to, trackers)
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    tokenizer = load_base_tokenizer(base_path)
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
     said = {name: label.model_dump(mode="json") for name, label in labels.items()}
     choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": said}
@@ -71,7 +74,7 @@ def finetune(
     state = Checkpoints(checkpoints, _fingerprint(record, plan, code, device))
     trainer = _train(model, examples, plan, device, seed, state, usage)
     state.check_owner()
-    write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_json(base_path)["name"]))
+    write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_base(base_path)))
     state.remove()
 
 
@@ -166,21 +169,33 @@ def lora_config(settings: Lora) -> LoraConfig:
     )
 
 
-def _write_adapter(folder: Path, trainer: AdapterTrainer, record: Mapping[str, Any], base_name: str) -> None:
-    """Write weights, peft's configuration, the learning curve and the provenance into an empty folder."""
+def _write_adapter(
+    folder: Path, trainer: AdapterTrainer, record: Mapping[str, Any], its_base: Mapping[str, Any]
+) -> None:
+    """Write weights, peft's configuration, the learning curve and the provenance into an empty folder.
+
+    its_base: the content of base.json. Its name and revision go into the configuration, the digest of its weights into
+    the metadata of the adapter's weights. Raises `UserError` for weights that are not finite.
+    """
     model: Any = trainer.model
-    weights = {name: tensor.contiguous().cpu() for name, tensor in get_peft_model_state_dict(model).items()}
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    weights = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
+    broken = [name for name, tensor in weights.items() if not is_finite(tensor)]
+    if broken:
+        raise UserError(
+            f"finetune: after the last step {len(broken)} of the adapter's tensors hold NaN or infinity: "
+            f"{named(broken)}. No adapter is written. Lower finetune.learning_rate, or raise finetune.warmup"
+        )
+    metadata = {"format": "pt", BASE_WEIGHTS: weights_digest(its_base)}
     # As bytes, so that a full disk is an `OSError` like any other.
-    (folder / "adapter_model.safetensors").write_bytes(save(weights, metadata={"format": "pt"}))
+    (folder / "adapter_model.safetensors").write_bytes(save(weights, metadata=metadata))
     config = model.peft_config["default"]
     config.inference_mode = True
-    config.base_model_name_or_path = base_name
+    config.base_model_name_or_path, config.revision = its_base["name"], its_base["revision"]
     # A set of layer names has no order of its own; the same adapter must be the same bytes.
     content = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     write_json(folder / "adapter_config.json", json.loads(json.dumps(content, default=str)))
-    curve = pd.DataFrame(trainer.state.log_history)
-    columns = ["step", "epoch", "loss", "learning_rate", "grad_norm"]
-    write_csv(folder / "training.csv", curve.dropna(subset=["loss"])[columns])
+    write_csv(folder / "training.csv", learning_curve(trainer.state))
     write_json(folder / "provenance.json", record)
 
 

@@ -9,20 +9,20 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import provenance, read_json, read_parquet, write_parquet
+from babelgrid.files import provenance, read_parquet, write_parquet
+from babelgrid.model.adapter import add_trained_adapter, merge
 from babelgrid.model.base import Device, choose_device, load_base, note_device, words_of
 from babelgrid.model.checkpoints import digest
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
-from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.prompts.tokenizer import load_base_tokenizer
 from babelgrid.terminal import progress_bar
 from babelgrid.usage import Usage, working
 
@@ -81,7 +81,7 @@ def _score(
     """Yield each language with the predictions on its test posts; the model is loaded only if there are any."""
     if not posts:
         return
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    tokenizer = load_base_tokenizer(base_path)
     model = load_adapted(base_path, adapter, base)
     for language, path in posts.items():
         frame = read_parquet(path, ["id", "text", "label", "split"])
@@ -115,14 +115,9 @@ def load_adapted(base_path: Path, adapter: Path | None, base: Base, device: Devi
     """
     model: Any = load_base(base_path, base, device or choose_device())
     if adapter is not None:
-        from peft import PeftModel  # costs a second, which the untuned base need not pay
-
-        try:
-            model = PeftModel.from_pretrained(model, adapter)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise UserError(f"{adapter}: the adapter cannot be loaded ({error}). Delete it and run again") from error
+        model = add_trained_adapter(model, adapter, base_path)
         if model.dtype == torch.float32:
-            model = model.merge_and_unload()
+            model = merge(model, adapter)
     return model.eval()
 
 

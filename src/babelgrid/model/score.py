@@ -28,7 +28,7 @@ def label_log_probabilities(
 
     Labels are told apart by their first token as a rule, and then one forward pass is all. Where some share their
     first tokens, each inner node of the tree of paths costs one pass more. `scored` is told of the posts of each batch,
-    once for each pass.
+    once for each pass. Raises `UserError` where a log-probability is not finite: it would win or lose by chance.
     """
     scores = torch.zeros(len(prompts), len(paths), dtype=torch.float64, device=model.device)
     nodes = sorted({path[:length] for path in paths.values() for length in range(len(path))})
@@ -42,6 +42,13 @@ def label_log_probabilities(
             # Summed on the device, so that it need not wait for the host between two batches.
             scores[where, columns] += _log_probabilities(model, examples, tokens)
             scored(len(rows))
+    finite = scores.isfinite().all(dim=1)
+    if not finite.all():
+        raise UserError(
+            f"scoring: {int((~finite).sum())} of {len(prompts)} posts have a log-probability that is NaN or infinite, "
+            f"in {model.dtype}, so nothing is written. The base or the adapter is damaged, or diverged in training: "
+            "train it again with a lower finetune.learning_rate, or take another one"
+        )
     return scores.cpu().numpy()
 
 

@@ -14,6 +14,7 @@ from babelgrid.config.finetune import Finetune
 from babelgrid.model.base import Device
 from babelgrid.model.checkpoints import Checkpoints
 from babelgrid.model.examples import Example
+from babelgrid.model.finite import StopAtNonFinite
 from babelgrid.model.forward import summed_loss
 from babelgrid.model.packing import Batch, collate
 from babelgrid.model.progress import LogProgress
@@ -31,6 +32,9 @@ class AdapterTrainer(Trainer):
         self.saved_step: int | None = None
         self.progress = LogProgress()
         self.add_callback(self.progress)
+        finite = StopAtNonFinite(None if checkpoints is None else checkpoints.folder / "training.csv")
+        finite.scaler = self.accelerator.scaler
+        self.add_callback(finite)
         # The loss below is already divided by the predictions of the whole accumulated batch.
         self.loss_is_scaled_for_ga = True
 

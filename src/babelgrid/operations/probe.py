@@ -22,7 +22,7 @@ from babelgrid.needs import parameters_in
 from babelgrid.operations.shipped import read_shipped
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
-from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.prompts.tokenizer import load_base_tokenizer
 from babelgrid.usage import seconds_of_process
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def probe_speed(
     posts = read_parquet(posts_path, ["id", "language", "text", "label", "split"])
     train = _sample(posts[posts["split"] == "train"], STEPS * settings.batch_size)
     test = _sample(posts[posts["split"] == "test"], SCORED_POSTS)
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    tokenizer = load_base_tokenizer(base_path)
     trained = _tokens_trained_per_second(model, train, prompt, labels, settings, tokenizer, device, out.parent)
     scored = _tokens_scored_per_second(model.eval(), test, prompt, labels, predict, tokenizer)
     weights = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

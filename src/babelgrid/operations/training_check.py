@@ -5,9 +5,9 @@ from pathlib import Path
 
 from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
+from babelgrid.base_files import record_base
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Lora
-from babelgrid.files import write_json
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.model.examples import Example
 from babelgrid.model.finetune import add_adapter
@@ -35,6 +35,6 @@ def _write_small_base(folder: Path) -> Path:
     config = LlamaConfig(
         vocab_size=64, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    write_json(folder / "base.json", {"folder": str(folder)})
+    LlamaForCausalLM(config).save_pretrained(folder / "base")
+    record_base("random", None, folder / "base", folder / "base.json")
     return folder / "base.json"

@@ -9,7 +9,7 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import read_json, write_json
 from babelgrid.prompts.template import Frame, frame_of
-from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.prompts.tokenizer import load_base_tokenizer
 
 TokenPath = tuple[int, ...]
 
@@ -79,7 +79,7 @@ def check_answers(prompt: Prompt, template: str, labels: Mapping[str, Label], ba
     template: its language (`en` where there is one template for all). What is written depends on no other template.
     Raises `UserError` where an answer cannot be told from another one, or from the end of the prompt.
     """
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    tokenizer = load_base_tokenizer(base_path)
     languages: Sequence[str] = list(prompt.template) if prompt.language == "native" else [template]
     paths = {language: label_paths(prompt, labels, language, tokenizer) for language in languages}
     report = {

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.config.prompt import Prompt
-from babelgrid.files import provenance, read_json, read_parquet, write_parquet
+from babelgrid.files import provenance, read_parquet, write_parquet
 from babelgrid.prompts.template import count_tokens, encode_prompts, frame_of
-from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.prompts.tokenizer import load_base_tokenizer
 
 
 def count_post_tokens(prompt: Prompt, posts_path: Path, base_path: Path, languages: Sequence[str], out: Path) -> None:
@@ -17,7 +17,7 @@ def count_post_tokens(prompt: Prompt, posts_path: Path, base_path: Path, languag
     text_tokens: tokens of the whole text by itself. prompt_tokens: tokens that the model reads, the frame included
     and the post cut. truncated: whether the post was cut.
     """
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    tokenizer = load_base_tokenizer(base_path)
     posts = read_parquet(posts_path, ["id", "language", "text"])
     counted = []
     for language in languages:

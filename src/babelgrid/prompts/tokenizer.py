@@ -4,7 +4,13 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from babelgrid.errors import UserError
+from babelgrid.base_files import base_folder
+from babelgrid.errors import UserError, in_one_line
+
+
+def load_base_tokenizer(base_path: str | Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of the base that a base.json records; `UserError` where its files have changed since."""
+    return load_tokenizer(base_folder(base_path, tokenizer_only=True))
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
@@ -16,6 +22,6 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no tokenizer can be loaded from here ({error})") from error
+    except Exception as error:  # these files come from others, and what they raise in the libraries is open
+        raise UserError(f"{folder}: no tokenizer can be loaded from here ({in_one_line(error)})") from error
     return tokenizer

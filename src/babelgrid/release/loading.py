@@ -5,10 +5,9 @@ from pathlib import Path
 
 from babelgrid.config.base import Base
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.files import read_json
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import frame_of
-from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.prompts.tokenizer import load_base_tokenizer
 
 DEVICE = """\
 DEVICE, DTYPE = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
@@ -66,6 +65,8 @@ def label_of(post, language={default!r}):
         ids = torch.tensor([prompt + tokens], device=DEVICE)
         logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]
         scores[label] = logits.float().log_softmax(-1)[range(len(tokens)), tokens].sum().item()
+    if not torch.tensor(list(scores.values())).isfinite().all():
+        raise ValueError("a log-probability is not a finite number")
     return max(scores, key=scores.get)
 """
 
@@ -88,7 +89,7 @@ def load_gguf_lines() -> str:
 
 def label_lines(base_path: Path, prompt: Prompt, labels: Mapping[str, Label]) -> str:
     """Return the lines that define `label_of(post, language)` for a clean post, once a model is loaded."""
-    tokenizer = load_tokenizer(read_json(base_path)["folder"])
+    tokenizer = load_base_tokenizer(base_path)
     languages = language_keys(prompt)
     frames = {language: frame_of(prompt, language, tokenizer) for language in languages}
     return LABEL_OF.format(

@@ -54,7 +54,7 @@ def check_parity(
         share = agreement["agreement"]
         agree, with_whom = ("agrees", "with the grid") if form in forms else ("agree", "with each other")
         log.info("%s: %.2f %% of %d posts have the same label %s", form, 100 * share, agreement["posts"], with_whom)
-        if share < least:
+        if not share >= least:
             worst = max(agreement["differing"], key=lambda language: len(agreement["differing"][language]))
             raise UserError(
                 f"release: {form} {agree} {with_whom} on {share:.2%} of {agreement['posts']} test posts, less than "
@@ -70,7 +70,10 @@ def _labelled_posts(cells: Cells) -> pd.DataFrame:
         test = read_parquet(path, ["id", "text", "split"]).query("split == 'test'")
         predicted = read_parquet(cells.predictions[language], ["id", "predicted"])
         tables.append(test.merge(predicted, on="id", validate="one_to_one").assign(language=language))
-    return pd.concat(tables, ignore_index=True)
+    posts = pd.concat(tables, ignore_index=True)
+    if posts.empty:
+        raise UserError("release: the row has no test posts, so its weights cannot be compared with the grid")
+    return posts
 
 
 def _labels(folder: Path, form: str, lines: str, posts: pd.DataFrame, prompt: Prompt) -> list[str]:

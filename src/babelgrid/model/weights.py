@@ -1,0 +1,60 @@
+"""Weight files of a base before anything loads them: where they are, and that every number in them is finite."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from babelgrid.base_files import INDEX, WEIGHTS
+from babelgrid.errors import UserError, in_one_line
+from babelgrid.files import read_json
+
+SINGLE = "model.safetensors"
+
+
+def check_weights(folder: Path) -> None:
+    """Raise `UserError` for an index that leaves the folder, a damaged file, or a weight that is not finite.
+
+    Every weight is read once, when base.json is written.
+    """
+    _check_index(folder)
+    for path in sorted(folder.glob(WEIGHTS)):
+        for name, tensor in _tensors_in(path):
+            if not is_finite(tensor):
+                raise UserError(
+                    f"{path}: {name} holds a number that is not finite (NaN or infinity), so every output of this base "
+                    "would be NaN. Take another copy of the base"
+                )
+
+
+def is_finite(tensor: torch.Tensor) -> bool:
+    """Return whether every number of a tensor is finite; numbers of 8 bits and less have no test of their own."""
+    if not tensor.is_floating_point():
+        return True
+    return bool((tensor.float() if tensor.element_size() == 1 else tensor).isfinite().all())
+
+
+def _check_index(folder: Path) -> None:
+    if not (folder / INDEX).is_file():
+        return
+    index = read_json(folder / INDEX)
+    weight_map = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(weight_map, dict):
+        raise UserError(f"{folder / INDEX}: has no weight_map")
+    for name in sorted({str(name) for name in weight_map.values()}):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise UserError(
+                f"{folder / INDEX}: names {name!r}; weights must be *.safetensors files in the base's own folder"
+            )
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / INDEX}: names {name!r}, which is not in the folder. Complete the base")
+
+
+def _tensors_in(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 (a safetensors file is no mapping)
+                yield name, file.get_tensor(name)
+    except Exception as error:
+        raise UserError(f"{path}: cannot be read as safetensors ({in_one_line(error)})") from error
