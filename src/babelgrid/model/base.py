@@ -99,6 +99,7 @@ def _load_nf4(folder: Path, settings: Base, device: Device) -> PreTrainedModel:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are named below
         )
     except torch.OutOfMemoryError as error:
         raise UserError(f"{folder}: no memory on {device.name} for the base. Take a device with more memory") from error
