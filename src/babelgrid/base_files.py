@@ -19,7 +19,7 @@ INDEX = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
 TOKENIZER = ("*.json", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "vocab*", "merges*")
 """Files that a tokenizer may be read from; transformers looks at several *.json files to choose its class."""
-STAMPS = "base.stamps.json"
+STAMPS = ".stamps.json"
 
 
 def record_base(name: str, revision: str | None, folder: Path, out: Path) -> None:
@@ -31,7 +31,7 @@ def record_base(name: str, revision: str | None, folder: Path, out: Path) -> Non
     stamps = {path.name: _stamped(path) for path in _files_in(folder)}
     checksums = {name: stamp["sha256"] for name, stamp in stamps.items()}
     write_json(out, {"name": name, "revision": revision, "folder": str(folder), "sha256": checksums})
-    write_json(out.with_name(STAMPS), stamps)
+    write_json(out.with_suffix(STAMPS), stamps)
 
 
 def base_folder(base_path: str | Path, *, tokenizer_only: bool = False) -> Path:
@@ -80,12 +80,12 @@ def _check_contents(found: Mapping[str, Path], recorded: Mapping[str, str], base
             raise _changed(path, "has changed", base_path)
     if known != stamps:
         with suppress(OSError):  # where the results cannot be written, the next job hashes again
-            write_json(base_path.with_name(STAMPS), known)
+            write_json(base_path.with_suffix(STAMPS), known)
 
 
 def _read_stamps(base_path: Path) -> dict[str, Any]:
     try:
-        stamps = json.loads(base_path.with_name(STAMPS).read_text(encoding="utf-8"))
+        stamps = json.loads(base_path.with_suffix(STAMPS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return stamps if isinstance(stamps, dict) else {}

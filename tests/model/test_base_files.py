@@ -99,7 +99,7 @@ def test_files_of_known_size_and_times_are_not_hashed_again(folder, monkeypatch)
     base_folder(base_path)
     base_folder(base_path)
     assert hashed == [MODEL]
-    (folder.parent / STAMPS).unlink()
+    base_path.with_suffix(STAMPS).unlink()
     base_folder(base_path)
     assert len(hashed) == 1 + len(read_json(base_path)["sha256"])
 
@@ -113,7 +113,7 @@ def test_times_do_not_enter_the_record(folder):
 @pytest.mark.parametrize("content", ["", "[]", '{"model.safetensors": 3}'])
 def test_damaged_stamps_are_not_trusted(folder, content):
     base_path = prefetch(folder)
-    (folder.parent / STAMPS).write_text(content)
+    base_path.with_suffix(STAMPS).write_text(content)
     assert base_folder(base_path) == folder
     change_weights(folder, scaled)
     with pytest.raises(UserError, match="has changed"):

@@ -44,10 +44,10 @@ def cells(tmp_path_factory, random_base):
 
 @pytest.fixture
 def release(cells, tmp_path):
-    """Return a function that releases the adapter (or another row), with changed settings; it returns the folder."""
-    its_row, its_cells = cells
+    """Return a function that releases the adapter (or other cells), with changed settings; it returns the folder."""
+    its_row, own_cells = cells
 
-    def run(row=its_row, **changes):
+    def run(row=its_row, its_cells=own_cells, **changes):
         out = tmp_path / "released/seed0"
         blocks = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": SETTINGS.model_copy(update=changes)}
         release_adapter(row, its_cells, out, tmp_path / "parity.json", **blocks)

@@ -6,18 +6,24 @@ import stat
 from dataclasses import replace
 
 import pytest
+import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from babelgrid.base_files import record_base
+from babelgrid.config.finetune import Lora, Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.config.release import Release
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet, write_json
+from babelgrid.files import read_json, read_parquet, write_json, write_parquet
+from babelgrid.model.predict import predict
 from babelgrid.release import parity
 from babelgrid.release.name import release_name
-from babelgrid.release.parity import check_parity
+from babelgrid.release.parity import Cells, check_parity
 from babelgrid.release.weights import PublicBase
+from babelgrid.usage import Usage
+from training import BASE, LABELS, train
+from training import SETTINGS as TRAINING
 
 LLAMA = PublicBase("meta-llama/Llama-3.2-3B", "13afe5124825b4f3751f836b40dafda64c1ed062")
 
@@ -115,6 +121,30 @@ def test_forms_that_agree_with_the_grid_and_not_with_each_other_are_not_released
 )
 def test_a_base_that_is_made_of_llama_is_known_by_its_name(name, is_llama):
     assert PublicBase(name, "0" * 40).is_llama is is_llama
+
+
+def test_adapter_of_a_tied_output_matrix_is_released_with_a_matrix_of_its_own(cells, release, tmp_path):
+    its_row, its_cells = cells
+    settings = TRAINING.model_copy(update={"lora": Lora(rank=4, targets=["q_proj", "lm_head"]), "learning_rate": 0.05})
+    adapter = train(its_row.posts, its_row.base_path, tmp_path / "adapter", settings)
+    blocks = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict(), "usage": Usage()}
+    predictions = {language: tmp_path / f"{language}.parquet" for language in its_cells.posts}
+    predict(its_row.base_path, adapter, its_cells.posts, predictions, tmp_path / "kept", **blocks, code="x")
+    folder = release(replace(its_row, adapter=adapter), Cells(its_cells.posts, predictions))
+    agreement = read_json(tmp_path / "parity.json")["agreement"]
+    assert {form: found["agreement"] for form, found in agreement.items()} == dict.fromkeys(agreement, 1.0)
+    assert read_json(folder / "merged/config.json")["tie_word_embeddings"] is False
+    merged = load_file(folder / "merged/model.safetensors")
+    assert not torch.equal(merged["lm_head.weight"], merged["model.embed_tokens.weight"])
+
+
+def test_row_without_test_posts_is_not_released(cells, release, tmp_path):
+    row, its_cells = cells
+    posts = {language: tmp_path / f"{language}.parquet" for language in its_cells.posts}
+    for language, path in its_cells.posts.items():
+        write_parquet(posts[language], read_parquet(path).query("split == 'train'"))
+    with pytest.raises(UserError, match="no test posts"):
+        release(row, Cells(posts, its_cells.predictions))
 
 
 def test_a_local_base_without_a_public_name_is_not_given_away(release, tmp_path):
