@@ -71,6 +71,12 @@ def test_a_probability_that_is_not_a_number_is_an_error():
         _answers(["pro"], [[np.nan, 0.1, 0.1, 0.1]])
 
 
+def test_infinite_log_probability_is_an_error_and_that_of_no_answer_is_not():
+    with pytest.raises(UserError, match=r"1 posts have \+inf"):
+        _answers(["pro"], [[np.inf, 0.1, 0.1, 0.1]])
+    assert _answers(["pro"], [[0, 0, 0, 0]]).logp[0, 0] == -np.inf
+
+
 def test_a_broken_or_missing_file_is_an_error_that_names_it(tmp_path):
     (tmp_path / "en.parquet").write_bytes(b"not parquet")
     for name in ("en.parquet", "missing.parquet"):

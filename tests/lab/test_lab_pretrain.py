@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from babelgrid.config.base import LAB_LANGUAGES, LabBase
+from babelgrid.errors import UserError
 from babelgrid.lab import tokens
 from babelgrid.lab.pretrain import pretrain_base
 from babelgrid.usage import Usage
@@ -113,3 +114,10 @@ def test_even_a_single_step_can_be_taken(tmp_path):
     settings = LabBase(**{**SMALL, "tokens": 10_000, "batch_rows": 80})
     pretrain_base(settings, 0, 1, tmp_path / "base", Usage())
     assert len(pd.read_csv(tmp_path / "base" / "pretraining.csv")) == 1
+
+
+def test_loss_that_is_not_finite_ends_pretraining_without_a_base(tmp_path):
+    settings = SETTINGS.model_copy(update={"tokens": 10_000, "learning_rate": 1e30})
+    with pytest.raises(UserError, match=r"the loss is (nan|inf), with peak learning rate 1e\+30 in float32"):
+        pretrain_base(settings, seed=0, threads=1, out=tmp_path / "base", usage=Usage())
+    assert not (tmp_path / "base").exists()

@@ -54,6 +54,8 @@ class Answers:
         scores = np.column_stack(list(logp.values())).astype(float) if logp else np.empty((len(gold), 0))
         if np.isnan(scores).any():
             raise UserError(f"{source}: {int(np.isnan(scores).any(axis=1).sum())} posts have NaN in {LOGP}… columns")
+        if np.isposinf(scores).any():
+            raise UserError(f"{source}: {int(np.isposinf(scores).any(axis=1).sum())} posts have +inf in {LOGP}…")
         return cls(source, tuple(ids), labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
 
     def take(self, posts: NDArray[np.intp]) -> Self:

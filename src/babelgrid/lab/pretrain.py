@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from babelgrid.config.base import LabBase
+from babelgrid.errors import UserError
 from babelgrid.files import provenance, write_folder, write_json
 from babelgrid.lab.compose import chance
 from babelgrid.lab.stream import language_shares
@@ -118,6 +119,11 @@ def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase) ->
         schedule.step()
         optimizer.zero_grad()
         curve.append((step, loss.item()))
+        if not math.isfinite(curve[-1][1]):
+            raise UserError(
+                f"base.lab: at step {step} of {len(batches)} the loss is {curve[-1][1]:g}, with peak learning rate "
+                f"{settings.learning_rate:g} in float32. No base is written. Lower base.lab.learning_rate"
+            )
         if step % STEPS_PER_LOG_LINE == 0 or step == len(batches):
             _log_progress(curve, batches, time.monotonic() - started)
     return curve
