@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from babelgrid.config.prompt import Label, Prompt
+from babelgrid.posts.control_tokens import open_control_tokens
 
 Message = dict[str, str]
 
@@ -19,6 +20,7 @@ def messages_for(
     """Return the messages: the allowed answers, each example with its answer, and the post.
 
     examples: posts with columns language, text, label. The prompt is the experiment's own, without its chat template.
+    The endpoint's tokenizer is not known, so control tokens in posts are opened as all major families spell them.
     """
     allowed = ", ".join(label.answer.strip() for label in labels.values())
     messages = [{"role": "system", "content": f"Answer with one of these and nothing else: {allowed}"}]
@@ -30,7 +32,7 @@ def messages_for(
 
 def _question(text: str, language: str, prompt: Prompt) -> Message:
     before, after = prompt.template_for(language).split("{text}")
-    return {"role": "user", "content": before + text + after}
+    return {"role": "user", "content": before + open_control_tokens(text, before, after) + after}
 
 
 def label_said(answer: str | None, labels: Mapping[str, Label]) -> str | None:

@@ -16,7 +16,7 @@ def load_base_tokenizer(base_path: str | Path) -> PreTrainedTokenizerBase:
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     """Load a tokenizer from a folder in Hugging Face layout; never from the network, never with foreign code.
 
-    Raises `UserError` if the folder holds none.
+    Raises `UserError` if the folder holds none, or one without character offsets.
     """
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
@@ -24,4 +24,9 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
         )
     except Exception as error:  # these files come from others, and what they raise in the libraries is open
         raise UserError(f"{folder}: no tokenizer can be loaded from here ({in_one_line(error)})") from error
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"{folder}: its tokenizer does not tell which characters a token stands for, so posts cannot be cut. "
+            "Convert it to tokenizer.json (the tokenizers library)"
+        )
     return tokenizer

@@ -1,11 +1,13 @@
 """The lines that load a released model with plain libraries and label a post: for its card, and for the gate."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from babelgrid.config.base import Base
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.prompts.answers import label_paths
+from babelgrid.prompts.neutral import control_ids, control_spans, neutral_posts, open_spans, prompt_ids, shorten
 from babelgrid.prompts.template import frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
 
@@ -44,22 +46,25 @@ tokenizer = AutoTokenizer.from_pretrained("merged")
 model = AutoModelForCausalLM.from_pretrained({weights}, dtype=DTYPE, device_map=DEVICE).eval()
 """
 )
+# Their source is part of the lines, so that a post meets the same prompt as in the grid.
+FUNCTIONS = (control_spans, open_spans, neutral_posts, shorten, prompt_ids)
 LABEL_OF = """\
+
+from typing import Any
 
 # What stands before and after a post, and the tokens by which each label is told from the others.
 FRAMES = {frames!r}
 LABELS = {labels!r}
+# The tokens that steer the model, such as the end of a turn: none of them may come from a post.
+CONTROLS = {controls}
 
+
+{functions}
 
 @torch.inference_mode()
 def label_of(post, language={default!r}):
     before, after = FRAMES[language]
-    for token in tokenizer.all_special_tokens:
-        post = post.replace(token, token[0] + " " + token[1:])
-    offsets = tokenizer(post, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    if len(offsets) > {most}:
-        post = post[: offsets[{most} - 1][1]]
-    prompt = tokenizer(before + post + after, add_special_tokens={special})["input_ids"]
+    [prompt] = prompt_ids([post], before, after, tokenizer, CONTROLS, {special}, {most})
     scores = {{}}
     for label, tokens in LABELS[language].items():
         ids = torch.tensor([prompt + tokens], device=DEVICE)
@@ -98,10 +103,23 @@ def label_lines(base_path: Path, prompt: Prompt, labels: Mapping[str, Label]) ->
             language: {name: list(path) for name, path in label_paths(prompt, labels, language, tokenizer).items()}
             for language in languages
         },
+        controls=_as_ranges(control_ids(tokenizer)),
+        functions="\n\n".join(map(inspect.getsource, FUNCTIONS)),
         default=languages[0],
         most=prompt.max_post_tokens,
         special=frames[languages[0]].add_special_tokens,
     )
+
+
+def _as_ranges(ids: Collection[int]) -> str:
+    """Write a set of ids as Python source, a run of ids as a range."""
+    runs: list[list[int]] = []
+    for number in sorted(ids):
+        if runs and runs[-1][1] == number:
+            runs[-1][1] += 1
+        else:
+            runs.append([number, number + 1])
+    return f"{{{', '.join(f'*range({first}, {end})' for first, end in runs)}}}" if runs else "set()"
 
 
 def language_keys(prompt: Prompt) -> list[str]:
