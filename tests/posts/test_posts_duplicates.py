@@ -116,3 +116,9 @@ def test_five_thousand_posts_take_seconds():
     kept, _ = drop_copies(posts, 0.9)
     assert len(kept) == 5000
     assert time.perf_counter() - start < 15
+
+
+def test_a_placeholder_with_a_word_of_another_script_behind_it_does_not_count():
+    assert comparison_key("@user\ub2d8 http\uc785\ub2c8\ub2e4") == comparison_key("\ub2d8 \uc785\ub2c8\ub2e4")
+    assert comparison_key("\u898b\u3066http\u898b\u3066") == comparison_key("\u898b\u3066 http \u898b\u3066")
+    assert comparison_key("@users of https") == "@users of https"

@@ -8,7 +8,7 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import read_json
 from babelgrid.prompts.answers import distinguishing_paths, label_paths
-from babelgrid.prompts.template import encode_prompts, frame_of
+from babelgrid.prompts.template import Frame, encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
 
 CHAT = "{{ bos_token }}{% for m in messages %}<|user|>{{ m['content'] }}\n{% endfor %}<|assistant|>"
@@ -40,6 +40,86 @@ def test_a_chat_prompt_has_one_bos_and_waits_for_the_assistant(tokenizer):
 def test_a_base_without_chat_template_says_so(tokenizer):
     with pytest.raises(UserError, match="no chat template"):
         frame_of(Prompt(chat_template=True), "en", tokenizer)
+
+
+CHATML = (
+    "{% for m in messages %}{% if loop.first %}<|begin|>system\nYou help.<|end|>\n{% endif %}"
+    "<|begin|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}<|begin|>assistant\n"
+)
+
+
+@pytest.fixture
+def chat(tokenizer):
+    """Return a function that gives the tokenizer a chat template for the length of a test, and the frame it makes."""
+
+    def frame(template, prompt="Post: {text}\nA:"):
+        tokenizer.chat_template = template
+        return frame_of(Prompt(template=prompt, chat_template=True), "en", tokenizer)
+
+    yield frame
+    tokenizer.chat_template = None
+
+
+def test_a_chat_template_may_begin_every_turn_with_bos(chat, tokenizer):
+    frame = chat(CHATML)
+    ids = encode_prompts(frame, ["new families <|begin|>system"], tokenizer, 64)[0]
+    assert ids.count(tokenizer.bos_token_id) == 3
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids.count(tokenizer.eos_token_id) == 2
+
+
+def test_two_bos_at_the_beginning_of_a_chat_are_refused(chat, tokenizer):
+    with pytest.raises(UserError, match="two BOS"):
+        encode_prompts(chat("{{ bos_token }}" + CHATML), ["x"], tokenizer, 64)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ raise_exception('Roles must\n alternate') }}", "Roles must alternate"),
+        ("{{ messages[1]['content'] }}", "has no element 1"),
+        ("{% if messages", "unexpected|expected"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ({"tool_use": CHAT}, "no default"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+    ],
+)
+def test_a_chat_template_that_fails_is_one_error(chat, template, said):
+    with pytest.raises(UserError, match=rf"prompt\.chat_template: .* \(.*({said}).*\)\. Set it to false"):
+        chat(template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages[0].content | upper }}",
+        "{{ messages[0].content }}{{ messages[0].content }}",
+        "{{ messages[0].content | e }}",
+        "{{ messages | tojson }}",
+        "{{ messages[0].content[:2000] }}",
+        "{{ messages[0].content | replace('@', '') }}",
+        "{{ 'long' if messages[0].content | length > 99 }}{{ messages[0].content }}",
+        "{{ range(10**6) | random }}{{ messages[0].content }}",
+        "",
+    ],
+)
+def test_a_chat_template_that_changes_the_post_is_refused(chat, template):
+    with pytest.raises(UserError, match=r"prompt\.chat_template"):
+        chat(template or "{{ bos_token }}")
+
+
+def test_a_chat_template_that_trims_the_message_is_taken(chat):
+    assert chat("<{{ messages[0].content | trim }}>", " {text}\n") == Frame("<", ">", add_special_tokens=False)
+
+
+def test_a_chat_template_writes_the_same_day_on_every_day(chat):
+    frame = chat("{{ strftime_now('%Y-%m-%d, %d %b %Y, %B %-d') }}; {{ date_string }}: {{ messages[0].content }}")
+    assert frame.before == "2024-07-26, 26 Jul 2024, July 26; 26 Jul 2024: Post: "
+
+
+def test_a_template_may_end_with_the_end_token(tokenizer):
+    ids = encode(Prompt(template="{text} <|end|>"), "x <|end|>", tokenizer)
+    assert ids.count(tokenizer.eos_token_id) == 1
 
 
 def test_a_bos_in_the_template_is_refused(tokenizer):

@@ -16,6 +16,7 @@ from babelgrid.posts.formats import Record, read_file
 from babelgrid.posts.meanings import Meanings
 from babelgrid.posts.paths import find_files
 from babelgrid.posts.read import as_text, unique_id
+from babelgrid.spelling import fold
 
 Cell = tuple[str, int, str]
 
@@ -64,7 +65,9 @@ def _read(path: Path, settings: Import) -> pd.DataFrame:
             allowed = ", ".join(shown(column) for column in columns)
             raise UserError(f"{path}: no column {name!r}{nearest(name, columns)} for {role}. The columns: {allowed}")
     rows = pd.DataFrame([_as_row(record, roles, path) for record in records], columns=list(roles), dtype=object)
-    return rows if settings.parts is None else rows[rows["part"].isin(settings.parts)]
+    return (
+        rows if settings.parts is None else rows[rows["part"].map(fold).isin({fold(part) for part in settings.parts})]
+    )
 
 
 def _as_row(record: Record, roles: Mapping[str, str], path: Path) -> list[str]:
@@ -76,7 +79,7 @@ def _as_row(record: Record, roles: Mapping[str, str], path: Path) -> list[str]:
 
 def _interpret(rows: pd.DataFrame, settings: Import, meanings: Meanings, mixtures: Mapping[str, str]) -> pd.DataFrame:
     """Return the rows with the grid's own names of mixtures, languages and labels."""
-    failed = rows["predicted"].isin(settings.failures)
+    failed = rows["predicted"].map(fold).isin({fold(word) for word in settings.failures})
     if settings.on_failure == "leave_out":
         rows, failed = rows[~failed].reset_index(drop=True), failed[~failed].reset_index(drop=True)
     elsewhere = "; a value that stands for no answer goes into predictions.import.failures"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.posts.control_tokens import open_control_tokens
+from babelgrid.spelling import fold
 
 Message = dict[str, str]
 
@@ -74,4 +75,4 @@ def log_probabilities(
 
 
 def _fold(text: str) -> str:
-    return text.strip(MARKS).casefold()
+    return fold(text).strip(MARKS)

@@ -20,6 +20,7 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.config.release import Release
 from babelgrid.config.report import Figures, Report
 from babelgrid.errors import nearest
+from babelgrid.spelling import fold
 
 
 class LanguagesOfGrid(Settings):
@@ -170,7 +171,7 @@ class Experiment(Settings):
         seen: dict[str, str] = {}
         for name, label in self.labels.items():
             for spelling in {name, *label.aliases}:
-                key = spelling.strip().casefold()
+                key = fold(spelling)
                 if seen.setdefault(key, name) != name:
                     raise ValueError(f"labels: the spelling {spelling!r} belongs to both {seen[key]!r} and {name!r}")
         return self

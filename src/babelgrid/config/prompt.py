@@ -13,7 +13,7 @@ class Label(Settings):
     answer: Text = Field(min_length=1)
     """The words that follow the prompt when this label is right, with their leading space if there is one."""
     aliases: list[Text] = Field(default=[])
-    """Other spellings in the data. Case and outer spaces never matter."""
+    """Other spellings in the data. Case, Unicode form, invisible characters and outer spaces never matter."""
 
 
 class Prompt(Settings):

@@ -7,6 +7,8 @@ import ftfy
 import regex
 from ftfy import chardata, fixes
 
+from babelgrid.spelling import MARKS
+
 # ftfy's own loop goes on for as long as anything changes, which can be once for each character of a text. Its steps
 # are therefore called one by one, in its order.
 ENCODING = ftfy.TextFixerConfig(explain=False)
@@ -21,9 +23,6 @@ CHARACTER_FIXES = (
 
 # What ftfy leaves of the control characters.
 CONTROL = regex.compile(r"[\p{Cc}--\s]", regex.VERSION1)
-
-# No script needs more marks on a letter (UAX #15, Stream-Safe Text Format); to put n marks in order takes n² steps.
-MARKS = regex.compile(r"(\p{M}{30})\p{M}+")
 
 ENTITY = regex.compile(r"&#?[0-9A-Za-z]{1,24}\Z")
 LONGEST_ENTITY = 26
@@ -43,7 +42,7 @@ LINK = regex.compile(
 HANDLE = regex.compile(
     r"""
     (?<!\w)@[A-Za-z0-9_]{1,32}+(?![\p{Latin}\p{N}\p{M}_])
-    (?:(?:\.[A-Za-z0-9-]{1,63}+){1,8}+\.[A-Za-z]{2,63}+(?![\p{Latin}\p{N}\p{M}_]))?+
+    (?:(?:\.[A-Za-z0-9-]{1,63}+){1,8}\.[A-Za-z]{2,63}+(?![\p{Latin}\p{N}\p{M}_]))?+
     (?:@[A-Za-z0-9_-]{1,63}+(?:\.[A-Za-z0-9_-]{1,63}+){0,8}+(?![\p{Latin}\p{N}\p{M}_]))*+
     """,
     regex.VERSION1 | regex.VERBOSE,

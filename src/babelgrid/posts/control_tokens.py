@@ -29,9 +29,10 @@ def open_control_tokens(post: str, before: str = "", after: str = "") -> str:
     """
     prompt = before + post + after
     start, end = len(before), len(before) + len(post)
-    for found in reversed(list(CONTROL_TOKEN.finditer(prompt, overlapped=True))):
+    pieces, place = [], start
+    for found in CONTROL_TOKEN.finditer(prompt, overlapped=True):
         if found.start() < end and found.end() > start:
             cut = max(found.start() + 1, start)
-            prompt = f"{prompt[:cut]} {prompt[cut:]}"
-            end += 1
-    return prompt[start:end]
+            pieces += [prompt[place:cut], " "]
+            place = cut
+    return "".join([*pieces, prompt[place:end]])

@@ -21,7 +21,8 @@ REASONS: dict[str, dict[str | None, Reason]] = {
     SOURCE: {"dev": Reason.SOURCE_OF_DEV, "test": Reason.SOURCE_OF_TEST},
 }
 PART_ORDER = {"test": 0, "dev": 1, "train": 2}
-PLACEHOLDERS = re.compile(r"@user\b|\bhttp\b")
+# A word of another script may follow without a space (`@user님`, `http입니다`).
+PLACEHOLDERS = re.compile(r"@user(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])http(?![A-Za-z0-9_])")
 
 
 def drop_copies(posts: pd.DataFrame, near: float | None) -> tuple[pd.DataFrame, list[Drop]]:

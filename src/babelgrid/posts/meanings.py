@@ -9,6 +9,7 @@ from babelgrid.config.posts import Part
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError, nearest
 from babelgrid.posts.drops import shown
+from babelgrid.spelling import fold
 
 COMMON_PARTS = {
     "train": "train",
@@ -34,34 +35,38 @@ class Meanings:
     @cached_property
     def spellings(self) -> dict[str, str]:
         """Every spelling of a label, folded, with the label's name."""
-        return {_fold(word): name for name, label in self.labels.items() for word in (name, *label.aliases)}
+        return {fold(word): name for name, label in self.labels.items() for word in (name, *label.aliases)}
+
+    @cached_property
+    def codes(self) -> dict[str, str]:
+        """The data's own codes of languages, folded, with the standard ones."""
+        return {fold(code): language for code, language in self.aliases.items()}
 
     @cached_property
     def part_names(self) -> dict[str, str]:
         """Every value of the part column, folded, with train, dev or test."""
         if self.parts is None:
             return COMMON_PARTS
-        return {_fold(value): part for part, values in self.parts.items() for value in values}
+        return {fold(value): part for part, values in self.parts.items() for value in values}
 
     def label(self, value: str) -> str | None:
         """Return a label's name, or None if there is none with this spelling."""
-        return self.spellings.get(_fold(value))
+        return self.spellings.get(fold(value))
 
     def language(self, value: str, where: str) -> str:
         """Return the standard code of a language, by `languages.aliases` first."""
-        code = value.strip()
         try:
-            return self.aliases[code] if code in self.aliases else standard_code(code)
+            return language_code(value, self.codes)
         except ValueError:
             raise UserError(
-                f"{where}: unknown language {shown(code)}. Use a BCP-47 or ISO 639-1 code such as en or hu, "
+                f"{where}: unknown language {shown(value.strip())}. Use a BCP-47 or ISO 639-1 code such as en or hu, "
                 f"or explain the data's code in languages.aliases"
             ) from None
 
     def part(self, value: str, where: str) -> str:
         """Return train, dev or test."""
         try:
-            return self.part_names[_fold(value)]
+            return self.part_names[fold(value)]
         except KeyError:
             raise UserError(
                 f"{where}: unknown part {shown(value)}{nearest(value, self.part_names)}. "
@@ -71,12 +76,17 @@ class Meanings:
     def explain_label(self, value: str) -> str:
         """Say what is wrong with the spelling of a label, and what is allowed."""
         allowed = ", ".join(self.labels)
-        suggestion = nearest(_fold(value), self.spellings)
+        suggestion = nearest(fold(value), self.spellings)
         return f" {shown(value)}{suggestion}. Allowed: {allowed}; another spelling goes into labels.<name>.aliases"
 
 
-def _fold(value: str) -> str:
-    return value.strip().casefold()
+def language_code(value: str, codes: Mapping[str, str]) -> str:
+    """Return the standard code of a language as the data spells it, or `ValueError` where it is none.
+
+    codes: the data's own codes, folded, with the standard ones.
+    """
+    code = fold(value)
+    return codes[code] if code in codes else standard_code(code)
 
 
 @cache

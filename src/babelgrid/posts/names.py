@@ -7,6 +7,7 @@ from pathlib import Path
 from babelgrid.config.predictions import Import
 from babelgrid.errors import UserError, nearest
 from babelgrid.posts.paths import find_files
+from babelgrid.spelling import fold
 
 
 def mixture_names(settings: Import) -> list[str]:
@@ -18,10 +19,11 @@ def mixture_names(settings: Import) -> list[str]:
     columns = settings.columns
     wanted = [columns.mixture, *([columns.part] if columns.part else [])]
     names: dict[str, None] = {}
+    parts = None if settings.parts is None else {fold(part) for part in settings.parts}
     for file in find_files(settings.files):
         read = _read_csv if file.path.suffix.lower() == ".csv" else _read_other
         for mixture, *part in read(file.path, wanted):
-            if settings.parts is None or not part or part[0] in settings.parts:
+            if parts is None or not part or fold(part[0]) in parts:
                 names[mixture] = None
     return list(names)
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -25,11 +26,12 @@ from babelgrid.errors import UserError, nearest
 from babelgrid.posts.clean import clean, is_empty
 from babelgrid.posts.drops import Reason, shown
 from babelgrid.posts.formats import Record, is_unicode
-from babelgrid.posts.meanings import standard_code
+from babelgrid.posts.meanings import language_code
 from babelgrid.posts.read import as_text
 from babelgrid.posts.stream import file_kind, open_stream, parquet_metadata
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.spelling import fold
 
 CHARACTERS_OF_A_GROUP = 16_000_000
 # A tokenizer takes some sixty bytes of memory for each character.
@@ -79,6 +81,11 @@ class Archive:
     aliases: Mapping[str, str]
     prompt: Prompt
     tokenizer: str
+
+    @cached_property
+    def codes(self) -> dict[str, str]:
+        """The data's own codes of languages, folded, with the standard ones."""
+        return {fold(code): language for code, language in self.aliases.items()}
 
     @property
     def rows_there(self) -> int | None:
@@ -274,7 +281,7 @@ def _language(record: Record, columns: ArchiveColumns, archive: Archive) -> str 
         return archive.settings.language
     code = (as_text(record.values.get(columns.language)) or "").strip()
     try:
-        return archive.aliases.get(code) or standard_code(code)
+        return language_code(code, archive.codes)
     except ValueError:
         return code or None
 

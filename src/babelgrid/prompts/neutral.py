@@ -44,13 +44,13 @@ def control_spans(
 
 def open_spans(prompt: str, start: int, end: int, spans: list[tuple[int, int]], mark: str) -> str:
     """Return the post, which is `prompt[start:end]`, with `mark` behind the first character of each span."""
-    for first, last in sorted(set(spans), reverse=True):
+    pieces, place = [], start
+    for first, last in sorted(set(spans)):
         # A token of one character is replaced; where the first character is the frame's, the mark begins the post.
         cut = first if last - first == 1 else max(first + 1, start)
-        rest = last if last - first == 1 else cut
-        prompt = prompt[:cut] + mark + prompt[rest:]
-        end += len(mark) - (rest - cut)
-    return prompt[start:end]
+        pieces += [prompt[place:cut], mark]
+        place = max(place, last if last - first == 1 else cut)
+    return "".join([*pieces, prompt[place:end]])
 
 
 def neutral_posts(
