@@ -1,24 +1,34 @@
 """Files that appear whole, and the record of where a result came from."""
 
+import csv
+import fcntl
+import glob
 import hashlib
+import io
 import json
+import logging
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from babelgrid.errors import UserError
-from babelgrid.fence import publishing
+from babelgrid.fence import lock, publishing
+from babelgrid.places import public_path, public_settings
+from babelgrid.spreadsheet import defuse, defuse_frame, restore_frame, text_columns
+
+log = logging.getLogger(__name__)
 
 PROVENANCE_KEY = b"babelgrid"
 RECORDED_PACKAGES = (
@@ -34,24 +44,65 @@ RECORDED_PACKAGES = (
 )
 
 
+SUMS = ".sums"
+"""The hidden folder beside CSV files that holds the rows and the digest of each."""
+LOCK = ".lock"
+"""The file in a temporary folder that its process keeps locked."""
+_RANDOM = "[a-z0-9_]" * 8
+"""What `tempfile` puts into a name."""
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
 
+    The content is on the disk before the name is. What a killed job has left of an earlier attempt is removed first.
     `UserError` if this job has been taken over by another process meanwhile (babelgrid.fence).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent, f".{glob.escape(path.stem)}.{_RANDOM}{glob.escape(path.suffix)}")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
     temporary = Path(name)
+    with os.fdopen(handle, "rb") as stream:
+        lock(stream, fcntl.LOCK_EX)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            publish(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, so that a power cut never leaves the name without the content.
+
+    `UserError` if this job has been taken over by another process meanwhile.
+    """
+    with publishing():
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file or a folder's list of names to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        with publishing():
-            temporary.replace(path)
+        os.fsync(handle)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove the temporary files and folders of this name whose process has ended: a living one holds a lock."""
+    for leftover in folder.glob(pattern):
+        held = leftover / LOCK if leftover.is_dir() else leftover
+        with suppress(OSError):  # locked, or removed by another job: none of ours
+            if held.exists():
+                with held.open("rb+") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -74,9 +125,99 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV: 6 decimals at most, so that the file is stable and readable."""
+    """Write a table as CSV: 6 decimals at most, so that the file is stable and readable.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front. A hidden file in the folder `.sums`
+    beside the table records its rows, its SHA-256 and the columns that hold text, for `read_csv`. The old record goes
+    before the table is replaced, and the new one comes after, so that no table ever stands beside another one's record.
+    """
+    path = Path(path)
+    record = _record_of(path)
+    record.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:
-        frame.to_csv(temporary, index=False, float_format=lambda value: f"{value:.6f}".rstrip("0").rstrip("."))
+        safe = defuse_frame(frame)
+        safe.to_csv(temporary, index=False, float_format=_short, quoting=_quoting(safe))
+        content = {"rows": len(frame), "sha256": sha256(temporary), "text": text_columns(frame)}
+        with publishing():
+            record.unlink(missing_ok=True)
+    write_json(record, content)
+
+
+def _short(value: float) -> str:
+    text = f"{value:.6f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _quoting(frame: pd.DataFrame) -> Literal[0, 2]:
+    """Return how to quote: where it is needed, or every text where one has a carriage return, which csv overlooks."""
+    texts = chain(map(str, frame.columns), *(frame[name].dropna().map(str) for name in text_columns(frame)))
+    return csv.QUOTE_NONNUMERIC if any("\r" in text for text in texts) else csv.QUOTE_MINIMAL
+
+
+def read_csv(path: str | Path, text: Collection[str] = ()) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote: what was text is text again, an empty field is missing.
+
+    text: columns that hold text in any case, for a table that was edited or made by hand. Such a table is taken as it
+    is, with a line in the log. Raises `UserError` where the file cannot be read, has lost rows or a part of its last
+    row, or lies where no table has a record of its rows.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        record, is_edited = _check_whole(path, content)
+        names = {*text, *(record["text"] if record else ())}
+        frame = pd.read_csv(
+            io.BytesIO(content),
+            dtype={str(defuse(name)): "str" for name in names},
+            keep_default_na=False,
+            na_values=[""],
+            skip_blank_lines=is_edited,
+        )
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as CSV ({error}). Delete it and run again.") from error
+    return restore_frame(frame)
+
+
+def _record_of(path: Path) -> Path:
+    return path.parent / SUMS / f"{path.name}.json"
+
+
+def _check_whole(path: Path, content: bytes) -> tuple[dict[str, Any] | None, bool]:
+    """Return what was recorded of a CSV, and whether the file is another one now.
+
+    Raises `UserError` if rows are missing, or if nothing can be known about them.
+    """
+    record_path = _record_of(path)
+    record: dict[str, Any] | None = read_json(record_path) if record_path.exists() else None
+    if record and hashlib.sha256(content).hexdigest() == record["sha256"]:
+        return record, False
+    rows = _count_rows(path, content)
+    if record is None and not record_path.parent.is_dir():
+        raise UserError(
+            f"{path}: nothing says how many rows it should have (no folder {record_path.parent}). It comes from an "
+            f"older version, or was copied without that folder: delete it and run again, or copy the folder too"
+        )
+    if record is None:
+        log.warning("%s: was not written by babelgrid, so nothing says how many rows it should have", path)
+    elif rows < record["rows"]:
+        raise UserError(
+            f"{path}: has {rows} rows, {record['rows']} were written. Delete it and run again; if you removed rows on "
+            f"purpose, delete {record_path} instead"
+        )
+    else:
+        log.warning("%s: was changed after it was written, and is used as it is", path)
+    return record, True
+
+
+def _count_rows(path: Path, content: bytes) -> int:
+    """Return the rows below the header; `UserError` if the last one is not whole or one has another length."""
+    if not content.endswith(b"\n"):
+        raise UserError(f"{path}: ends in the middle of a row. Delete it and run again")
+    lengths = [len(row) for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True) if row]
+    for number, length in enumerate(lengths):
+        if length != lengths[0]:
+            raise UserError(f"{path}: row {number} has {length} fields, the header {lengths[0]}. Delete it and run again")
+    return len(lengths) - 1
 
 
 def write_parquet(path: str | Path, frame: pd.DataFrame, provenance: Mapping[str, Any] | None = None) -> None:
@@ -104,13 +245,26 @@ def sha256(path: str | Path) -> str:
 
 
 def provenance(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> dict[str, Any]:
-    """Describe where a result comes from: settings of the stage, versions, git commit, hashes of inputs."""
+    """Describe where a result comes from: settings of the stage, versions, git commit, hashes of inputs.
+
+    Paths are given from the working directory; of those outside of it the last part alone (babelgrid.places).
+    """
     return {
-        "settings": dict(settings),
+        "settings": public_settings(settings),
         "versions": {"python": platform.python_version(), **_installed_versions()},
         "git_commit": _git_commit(),
-        "inputs": {str(path): sha256(path) for path in inputs},
+        "inputs": _hash_inputs(inputs),
     }
+
+
+def _hash_inputs(paths: Sequence[str | Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file by its public path, with a number where two files share it."""
+    found: dict[str, str] = {}
+    for path in dict.fromkeys(map(str, paths)):
+        public = public_path(path)
+        names = (public if number == 1 else f"{public} ({number})" for number in count(1))
+        found[next(name for name in names if name not in found)] = sha256(path)
+    return found
 
 
 def _installed_versions() -> dict[str, str]:
@@ -133,16 +287,23 @@ def _git_commit() -> str | None:
 
 
 def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
-    """Make a folder whole: `fill` writes into a temporary sibling, which then takes the name `path`."""
+    """Make a folder whole: `fill` writes into a temporary sibling, which then takes the name `path`.
+
+    Files are on the disk before the folder has its name. What a killed job has left is removed first.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent, f".{glob.escape(path.name)}.{_RANDOM}")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as parent:
-        folder = Path(parent) / path.name
-        folder.mkdir()
-        fill(folder)
-        for file in folder.rglob("*"):
-            if file.is_file():
-                file.chmod(0o644)
-        with publishing():
-            shutil.rmtree(path, ignore_errors=True)
-            folder.replace(path)
+        with (Path(parent) / LOCK).open("wb") as stream:
+            lock(stream, fcntl.LOCK_EX)
+            folder = Path(parent) / path.name
+            folder.mkdir()
+            fill(folder)
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    file.chmod(0o644)
+                _sync(file)
+            with publishing():
+                shutil.rmtree(path, ignore_errors=True)
+                publish(folder, path)

@@ -4,18 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from babelgrid.errors import UserError
+from babelgrid.files import read_csv
 
 _NAMES = ("mixture", "test_language", "language", "split", "view", "class")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read cells.csv, classes.csv, transfer_matrix.csv or exposure.csv: names stay text, an empty field is missing.
+    """Read a table of results: names stay text, an empty field is missing.
 
-    Without this, pandas would read a language such as `nan` (Min Nan) or a mixture named `1e5` as a number.
-    Raises `UserError` where the file cannot be read.
+    Without this, a language such as `nan` (Min Nan) or a mixture named `1e5` would become a number in a table that was
+    edited by hand. Raises `UserError` where the file cannot be read or has lost rows (see `read_csv`).
     """
-    try:
-        return pd.read_csv(path, dtype=dict.fromkeys(_NAMES, str), keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error}). Delete it and run again.") from error
+    return read_csv(path, _NAMES)

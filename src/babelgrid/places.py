@@ -1,0 +1,34 @@
+"""Where files lie on this machine: what of it may stand in results that are shared."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_OUTWARD = re.compile(r"(?:~|/|\.\.(?:/|$))|.*/\.\./", re.DOTALL)
+"""How a path begins that may lead out of the working directory."""
+VERBATIM = ("prompt", "labels", "answers", "template")
+"""Blocks of settings whose texts are the user's own words and never paths."""
+
+
+def public_path(path: str | Path) -> str:
+    """Return a path from the working directory; of a path outside of it, which may name a user, the last part alone."""
+    given = os.path.expanduser(str(path))
+    inside = os.path.relpath(given)
+    if inside.split(os.sep)[0] == os.pardir:
+        return os.path.basename(os.path.normpath(given))
+    return inside if os.path.isabs(given) else str(path)
+
+
+def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings (plain builtins) with each path that leads out of the working directory cut to its last part."""
+    return {key: value if key in VERBATIM else _public(value) for key, value in settings.items()}
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return public_settings(value)
+    if isinstance(value, (list, tuple)):
+        return [_public(part) for part in value]
+    return public_path(value) if isinstance(value, str) and _OUTWARD.match(value) else value
