@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from babelgrid.files import write_csv
+
 LANGUAGES = ["en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr", "pl", "ko"]
 SHARES = [89.7, 0.13, 0.09, 0.16, 0.11, 0.17, None, None, 0.03, 0.03, None, 0.09, 0.06]
 VIEWS = {
@@ -51,7 +53,7 @@ def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):
     tables["calibration"] = _calibration(tables["scores"])
     paths = {name: folder / "tables" / f"{name}.csv" for name in tables}
     for name, frame in tables.items():
-        frame.to_csv(paths[name], index=False)
+        write_csv(paths[name], frame)
     paths["confusions"] = folder / "tables" / "confusions.parquet"
     _confusions(mixtures, views).to_parquet(paths["confusions"])
     (folder / "posts" / "report.json").write_text(json.dumps(_posts_report()), encoding="utf-8")

@@ -10,6 +10,7 @@ import pytest
 
 import babelgrid
 from babelgrid.errors import UserError
+from babelgrid.files import write_csv
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.md"
 
@@ -21,11 +22,11 @@ def folder(tmp_path):
     tables.mkdir(parents=True)
     key = {"view": "topic", "mixture": "en", "test_language": ["en", "nan"]}
     scores = pd.DataFrame({**key, "seeds": 2, "n": 100, "score": [0.9, 0.5], "low": 0.4, "high": 0.95, "ranked": True})
-    scores.to_csv(tables / "scores.csv", index=False)
-    pd.DataFrame({**key, "seed": 0, "n": 100}).to_csv(tables / "cells.csv", index=False)
-    pd.DataFrame({**key, "against": "all", "difference": 0.1}).to_csv(tables / "comparisons.csv", index=False)
+    write_csv(tables / "scores.csv", scores)
+    write_csv(tables / "cells.csv", pd.DataFrame({**key, "seed": 0, "n": 100}))
+    write_csv(tables / "comparisons.csv", pd.DataFrame({**key, "against": "all", "difference": 0.1}))
     exposure = pd.DataFrame({"mixture": "en", "language": ["en", "nan"], "share_llama2": [89.7, None]})
-    exposure.to_csv(tables / "exposure.csv", index=False)
+    write_csv(tables / "exposure.csv", exposure)
     predictions = tmp_path / "results/lab/predictions/en/seed1"
     predictions.mkdir(parents=True)
     pd.DataFrame({"id": ["nan-1"], "gold": "pro", "predicted": "pro"}).to_parquet(predictions / "nan.parquet")

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from babelgrid.errors import UserError
 from babelgrid.fence import lock, publishing
-from babelgrid.places import public_path, public_settings
+from babelgrid.places import public_paths, public_settings
 from babelgrid.spreadsheet import defuse, defuse_frame, restore_frame, text_columns
 
 log = logging.getLogger(__name__)
@@ -216,7 +216,9 @@ def _count_rows(path: Path, content: bytes) -> int:
     lengths = [len(row) for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True) if row]
     for number, length in enumerate(lengths):
         if length != lengths[0]:
-            raise UserError(f"{path}: row {number} has {length} fields, the header {lengths[0]}. Delete it and run again")
+            raise UserError(
+                f"{path}: row {number} has {length} fields, the header {lengths[0]}. Delete it and run again"
+            )
     return len(lengths) - 1
 
 
@@ -253,18 +255,8 @@ def provenance(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> dic
         "settings": public_settings(settings),
         "versions": {"python": platform.python_version(), **_installed_versions()},
         "git_commit": _git_commit(),
-        "inputs": _hash_inputs(inputs),
+        "inputs": {name: sha256(path) for path, name in public_paths(inputs).items()},
     }
-
-
-def _hash_inputs(paths: Sequence[str | Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file by its public path, with a number where two files share it."""
-    found: dict[str, str] = {}
-    for path in dict.fromkeys(map(str, paths)):
-        public = public_path(path)
-        names = (public if number == 1 else f"{public} ({number})" for number in count(1))
-        found[next(name for name in names if name not in found)] = sha256(path)
-    return found
 
 
 def _installed_versions() -> dict[str, str]:
@@ -294,16 +286,18 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path.parent, f".{glob.escape(path.name)}.{_RANDOM}")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as parent:
-        with (Path(parent) / LOCK).open("wb") as stream:
-            lock(stream, fcntl.LOCK_EX)
-            folder = Path(parent) / path.name
-            folder.mkdir()
-            fill(folder)
-            for file in folder.rglob("*"):
-                if file.is_file():
-                    file.chmod(0o644)
-                _sync(file)
-            with publishing():
-                shutil.rmtree(path, ignore_errors=True)
-                publish(folder, path)
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as parent,
+        (Path(parent) / LOCK).open("wb") as stream,
+    ):
+        lock(stream, fcntl.LOCK_EX)
+        folder = Path(parent) / path.name
+        folder.mkdir()
+        fill(folder)
+        for file in folder.rglob("*"):
+            if file.is_file():
+                file.chmod(0o644)
+            _sync(file)
+        with publishing():
+            shutil.rmtree(path, ignore_errors=True)
+            publish(folder, path)

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,21 @@ VERBATIM = ("prompt", "labels", "answers", "template")
 
 def public_path(path: str | Path) -> str:
     """Return a path from the working directory; of a path outside of it, which may name a user, the last part alone."""
-    given = os.path.expanduser(str(path))
-    inside = os.path.relpath(given)
-    if inside.split(os.sep)[0] == os.pardir:
-        return os.path.basename(os.path.normpath(given))
-    return inside if os.path.isabs(given) else str(path)
+    given = Path(path).expanduser()
+    inside = Path(os.path.relpath(given))
+    if inside.parts[:1] == (os.pardir,):
+        return Path(os.path.normpath(given)).name
+    return str(inside) if given.is_absolute() else str(path)
+
+
+def public_paths(paths: Sequence[str | Path]) -> dict[str, str]:
+    """Return the public path of each path (as text), with a number where two would have the same."""
+    names: dict[str, str] = {}
+    for path in map(str, paths):
+        public = public_path(path)
+        numbered = (public if number == 1 else f"{public} ({number})" for number in count(1))
+        names.setdefault(path, next(name for name in numbered if name not in names.values()))
+    return names
 
 
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

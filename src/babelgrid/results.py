@@ -30,7 +30,7 @@ class Results:
     def predictions(self) -> pd.DataFrame:
         """One row a mixture, seed and post: mixture, seed, language, id, gold, predicted, logp_<label>."""
         tables = []
-        for path in sorted((self.folder / "predictions").glob("*/seed*/*.parquet")):
+        for path in sorted((self.folder / "predictions").glob("*/seed*/[!.]*.parquet")):
             mixture, seed = path.parts[-3], int(path.parts[-2].removeprefix("seed"))
             tables.append(read_parquet(path).assign(mixture=mixture, seed=seed, language=path.stem))
         if not tables:
@@ -66,7 +66,7 @@ class Results:
 
     def table(self, name: str) -> pd.DataFrame:
         """Read tables/<name>.csv; `UserError` with the names that there are."""
-        names = sorted(path.stem for path in (self.folder / "tables").glob("*.csv"))
+        names = sorted(path.stem for path in (self.folder / "tables").glob("[!.]*.csv"))
         if name not in names:
             raise UserError(
                 f"{self.folder}: there is no table {name!r}{nearest(name, names)}. "

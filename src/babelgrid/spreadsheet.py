@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
-_FORMULA = re.compile(r"'*(?:[\s\0-\x1f\x7f\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠﹦﹢﹣﹫]|[\t\r\n])")
+_INVISIBLE = r"\s\0-\x1f\x7f\u200b-\u200f\u2060\ufeff"
+_SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+"""= + - @, full-width and small too."""
+_FORMULA = re.compile(rf"'*(?:[{_INVISIBLE}]*[{_SIGNS}]|[\t\r\n])")
 """What a spreadsheet takes for a formula. Apostrophes in front are part of it, so that reading undoes writing."""
 
 

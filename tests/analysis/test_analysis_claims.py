@@ -13,6 +13,7 @@ from babelgrid.analysis.claims import (
     verdict,
 )
 from babelgrid.analysis.tables import read_table
+from babelgrid.files import write_csv
 from babelgrid.mixture import Mixture
 from sampled import replicates, sampled
 
@@ -41,9 +42,9 @@ def _judge(tmp_path, topic, stance, slope=(0.1, 0.05, 0.15), ratio="0.0001"):
     pooled = {"view": "topic", "table": "lab", "model": "pooled", "term": "log10_exposure", "languages": 13}
     pooled |= dict(zip(("estimate", "low", "high"), slope, strict=True))
     foreign = pooled | {"table": "llama2", "estimate": -0.1, "low": -0.2, "high": -0.05}
-    pd.DataFrame([pooled, foreign]).to_csv(tmp_path / "regression.csv", index=False)
+    write_csv(tmp_path / "regression.csv", pd.DataFrame([pooled, foreign]))
     exposure = [{"mixture": "all", "language": language, "finetune_to_pretraining": ratio} for language in LANGUAGES]
-    pd.DataFrame(exposure).to_csv(tmp_path / "exposure.csv", index=False)
+    write_csv(tmp_path / "exposure.csv", pd.DataFrame(exposure))
     judge_claims(
         replicates_path=tmp_path / "replicates.parquet",
         regression_path=tmp_path / "regression.csv",

@@ -5,6 +5,7 @@ import pytest
 from babelgrid.analysis.intervention import measure_intervention, sample_slopes
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
+from babelgrid.files import write_csv
 from sampled import replicates
 
 LANGUAGES = ["en", "es", "de", "fr", "hi", "hu"]
@@ -20,7 +21,7 @@ def _measure(tmp_path, languages=LANGUAGES, noise=0.002, skewed=SKEWED):
         scores |= {(name, language): 0.3 for language in languages for name in ("none", "api-0shot")}
         replicates(scores, noise, seed=len(name)).to_parquet(tmp_path / f"{name}.parquet")
         exposure = [{"mixture": "en", "language": name, "pretraining_tokens": count} for name, count in tokens.items()]
-        pd.DataFrame(exposure).to_csv(tmp_path / f"{name}.csv", index=False)
+        write_csv(tmp_path / f"{name}.csv", pd.DataFrame(exposure))
     return _set_against(tmp_path, "uniform.parquet")
 
 

@@ -10,6 +10,7 @@ from babelgrid.analysis.planner import build_model, choose_greedily, plan_labels
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.load import read_experiment
 from babelgrid.errors import UserError
+from babelgrid.files import write_csv
 from babelgrid.grid import build_grid
 from babelgrid.mixture import Mixture
 from sampled import replicates, sampled
@@ -104,7 +105,7 @@ def test_a_grid_without_doses_cannot_plan():
 def _plan(tmp_path):
     replicates(_grid(), noise=0.01).to_parquet(tmp_path / "replicates.parquet")
     exposure = [{"mixture": name, "language": name, "finetune_posts": posts} for name, posts in ALONE.items()]
-    pd.DataFrame(exposure).to_csv(tmp_path / "exposure.csv", index=False)
+    write_csv(tmp_path / "exposure.csv", pd.DataFrame(exposure))
     plan_labels(
         replicates_path=tmp_path / "replicates.parquet",
         exposure_path=tmp_path / "exposure.csv",

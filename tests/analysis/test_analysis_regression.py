@@ -13,6 +13,7 @@ from babelgrid.analysis.regression import (
     spearman_rows,
 )
 from babelgrid.analysis.tables import read_table
+from babelgrid.files import write_csv
 from sampled import replicates, sampled
 
 LANGUAGES = ["en", "es", "de", "fr", "hi", "hu", "id"]
@@ -130,7 +131,7 @@ def test_unknown_shares_are_in_no_fit_and_named(tmp_path):
             pd.DataFrame({"id": [f"{language}{n}" for n in range(20)], "gold": gold, **logp}).to_parquet(path)
             predictions[mixture, 0, language] = path
             scores[mixture, language] = right / 20
-    _exposure().to_csv(tmp_path / "exposure.csv", index=False)
+    write_csv(tmp_path / "exposure.csv", _exposure())
     replicates(scores, noise=0.01).to_parquet(tmp_path / "replicates.parquet")
     regress_exposure(
         predictions,

@@ -2,6 +2,7 @@ import pandas as pd
 
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.warnings import list_warnings
+from babelgrid.files import write_csv
 
 SOUND = {
     "posts": [("1", "one", "train"), ("2", "two", "test")],
@@ -20,7 +21,7 @@ def _warn(tmp_path, **changed):
         "exposure": ["mixture", "language", "finetune_posts"],
     }
     for name, own in columns.items():
-        pd.DataFrame(given[name], columns=own).to_csv(tmp_path / f"{name}.csv", index=False)
+        write_csv(tmp_path / f"{name}.csv", pd.DataFrame(given[name], columns=own))
     list_warnings(
         posts={"hu": tmp_path / "hu.parquet"},
         scores_path=tmp_path / "scores.csv",

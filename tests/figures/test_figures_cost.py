@@ -7,6 +7,7 @@ import pytest
 
 from babelgrid.analysis.cost import COLUMNS
 from babelgrid.figures.cost import draw_cost
+from babelgrid.files import write_csv
 from babelgrid.report.sections import ledger
 
 OWN = {"how": "own", "device": "CPU", "posts_per_second": 500.0, "rented": 3.0}
@@ -23,7 +24,7 @@ def words_of(tmp_path):
     """Return a function from rows to the words of the figure."""
 
     def draw(*rows):
-        table(*rows).to_csv(tmp_path / "cost.csv", index=False)
+        write_csv(tmp_path / "cost.csv", table(*rows))
         draw_cost(tmp_path / "cost.csv", note="", width=7.0, out_stem=tmp_path / "cost")
         return re.findall(r"<text[^>]*>([^<]*)<", (tmp_path / "cost.svg").read_text(encoding="utf-8"))
 

@@ -6,6 +6,7 @@ import pytest
 
 from babelgrid.errors import UserError
 from babelgrid.figures.intervention import draw_intervention
+from babelgrid.files import write_csv
 from synthetic import LANGUAGES
 
 LOOK = {"metric": "macro_f1", "against": "lab", "note": "A constructed world."}
@@ -28,9 +29,9 @@ def tables(tmp_path):
         for mixture in ("en", "all")
         for language, value in ratio.items()
     ]
-    pd.DataFrame(rows).to_csv(tmp_path / "cells.csv", index=False)
+    write_csv(tmp_path / "cells.csv", pd.DataFrame(rows))
     slope = {"view": "topic", "mixture": "en", "languages": 12, "slope": 0.1, "low": 0.06, "high": 0.14}
-    pd.DataFrame([slope]).to_csv(tmp_path / "slopes.csv", index=False)
+    write_csv(tmp_path / "slopes.csv", pd.DataFrame([slope]))
     return tmp_path / "cells.csv", tmp_path / "slopes.csv"
 
 

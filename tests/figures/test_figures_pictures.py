@@ -20,6 +20,7 @@ from babelgrid.figures.matrix import (
 )
 from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.figures.style import ONE_COLUMN
+from babelgrid.files import write_csv
 
 LANGUAGES = ["en", "es", "hu", "de", "fr", "it", "tr"]
 SHARES = {"en": 89.7, "es": 0.13, "hu": 0.03, "de": 0.17, "fr": 0.16, "it": 0.11}
@@ -53,13 +54,13 @@ def _write_tables(folder):
                 rivals = {"majority_macro_f1": 0.33, "ngram_macro_f1": np.nan if mixture == "none" else 0.6}
                 key = {"mixture": mixture, "seed": seed, "test_language": language, "split": "test", "view": "topic"}
                 cells.append({**key, "n": 50, **scores, **rivals})
-    pd.DataFrame(cells).to_csv(folder / "cells.csv", index=False)
-    pd.DataFrame(exposure).to_csv(folder / "exposure.csv", index=False)
+    write_csv(folder / "cells.csv", pd.DataFrame(cells))
+    write_csv(folder / "exposure.csv", pd.DataFrame(exposure))
     means = (
         pd.DataFrame(cells).groupby(["view", "mixture", "test_language"], sort=False)["macro_f1"].mean().reset_index()
     )
     scores = means.assign(low=means["macro_f1"] - 0.07, high=means["macro_f1"] + 0.07)
-    scores.assign(ranked=scores["test_language"] != "tr").to_csv(folder / "scores.csv", index=False)
+    write_csv(folder / "scores.csv", scores.assign(ranked=scores["test_language"] != "tr"))
     return GridTables(folder / "cells.csv", folder / "scores.csv", folder / "exposure.csv")
 
 
@@ -147,7 +148,7 @@ def test_the_matrix_shows_an_empty_cell_as_a_dash(tables, tmp_path):
     scores = ["macro_f1", "macro_f1_low", "macro_f1_high", "majority_macro_f1", "ngram_macro_f1"]
     cells.loc[empty, scores] = np.nan
     cells.loc[empty, "n"] = 0
-    cells.to_csv(tables.cells, index=False)
+    write_csv(tables.cells, cells)
     _draw(draw_transfer_matrix, tables, tmp_path / "matrix")
     assert ">\N{EN DASH}</text>" in (tmp_path / "matrix.svg").read_text()
     _draw(draw_exposure_bias, tables, tmp_path / "bias")
@@ -163,7 +164,7 @@ def test_the_bias_plot_counts_only_languages_of_known_exposure(drawn):
 def test_the_bias_plot_draws_no_line_over_few_languages(tables, tmp_path, known):
     exposure = pd.read_csv(tables.exposure, keep_default_na=False, na_values=[""])
     exposure.loc[~exposure["language"].isin(known), "share_llama2"] = np.nan
-    exposure.to_csv(tables.exposure, index=False)
+    write_csv(tables.exposure, exposure)
     _draw(draw_exposure_bias, tables, tmp_path / "bias")
     svg = (tmp_path / "bias.svg").read_text()
     assert f"n = {len(known)}" in svg
@@ -173,7 +174,7 @@ def test_the_bias_plot_draws_no_line_over_few_languages(tables, tmp_path, known)
 def test_a_known_exposure_of_zero_stands_apart_from_an_unknown_one(tables, tmp_path):
     exposure = pd.read_csv(tables.exposure, keep_default_na=False, na_values=[""])
     exposure.loc[exposure["language"] == "hu", "share_llama2"] = 0
-    exposure.to_csv(tables.exposure, index=False)
+    write_csv(tables.exposure, exposure)
     _draw(draw_exposure_bias, tables, tmp_path / "bias")
     words = re.findall(r"<text[^>]*>([^<]+)</text>", (tmp_path / "bias.svg").read_text())
     assert {"unknown", "zero"} <= set(words)
@@ -192,7 +193,7 @@ def test_the_gain_is_the_difference_to_the_untuned_base(drawn):
 
 def test_a_gain_without_the_untuned_base_is_an_error(tables, tmp_path):
     cells = pd.read_csv(tables.cells, keep_default_na=False, na_values=[""])
-    cells[cells["mixture"] != "none"].to_csv(tables.cells, index=False)
+    write_csv(tables.cells, cells[cells["mixture"] != "none"])
     with pytest.raises(UserError, match=r"mixtures\.none: true"):
         _draw(draw_gain, tables, tmp_path / "gain")
 
@@ -251,10 +252,10 @@ def test_confusion_is_in_percent_of_the_gold_class(confusions, tmp_path, width):
 def test_learning_curves_are_told_apart_or_summed_up(tables, tmp_path, mixtures):
     for number, name in enumerate(mixtures):
         steps = pd.DataFrame({"step": [1, 2], "epoch": [0.5, 1.0], "loss": [1.0, 0.5 + number / 10]})
-        steps.assign(learning_rate=0.1, grad_norm=1.0).to_csv(tmp_path / f"{name}.csv", index=False)
+        write_csv(tmp_path / f"{name}.csv", steps.assign(learning_rate=0.1, grad_norm=1.0))
     collect_curves({(name, 0): tmp_path / f"{name}.csv" for name in mixtures}, tmp_path / "curves.csv")
     exposure = pd.DataFrame({"mixture": mixtures, "language": mixtures, "seen": True})
-    exposure.to_csv(tables.exposure, index=False)
+    write_csv(tables.exposure, exposure)
     draw_curves(tmp_path / "curves.csv", tables.exposure, note=NOTE, width=7.0, out_stem=tmp_path / "curves_drawn")
     words = re.findall(r"<text[^>]*>([^<]+)</text>", (tmp_path / "curves_drawn.svg").read_text())
     assert ("median" in words) == (len(mixtures) > 8)

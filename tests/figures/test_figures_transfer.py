@@ -11,6 +11,7 @@ from babelgrid.errors import UserError
 from babelgrid.figures.calibration import draw_calibration
 from babelgrid.figures.donors import draw_donors
 from babelgrid.figures.doses import draw_doses
+from babelgrid.files import write_csv
 from synthetic import FOUR, LANGUAGES, write_tables
 
 WIDTHS = pytest.mark.parametrize("width", [3.4, 7.0])
@@ -48,7 +49,7 @@ def test_donors_stand_with_their_intervals_and_others_in_the_margin(tables, tmp_
 
 def test_too_few_donors_are_said_and_not_drawn(tables, tmp_path):
     donors = pd.read_csv(tables["donors"])
-    donors[donors["role"] == "recipient"].to_csv(tmp_path / "few.csv", index=False)
+    write_csv(tmp_path / "few.csv", donors[donors["role"] == "recipient"])
     stem = tmp_path / "donors"
     look = {"metric": "macro_f1", "note": NOTE, "width": 7.0, "out_stem": stem}
     draw_donors(tmp_path / "few.csv", view="topic", languages=LANGUAGES, **look)
@@ -71,10 +72,10 @@ def test_doses_stand_with_their_curve_and_the_size_that_is_enough(tables, tmp_pa
 def test_a_series_too_short_for_a_curve_is_drawn_without_one(tables, tmp_path):
     fits = pd.read_csv(tables["dose_fits"])
     empty = ["floor", "rise", "scale", "size", "size_low", "size_high"]
-    fits.assign(**dict.fromkeys(empty, np.nan)).to_csv(tmp_path / "fits.csv", index=False)
+    write_csv(tmp_path / "fits.csv", fits.assign(**dict.fromkeys(empty, np.nan)))
     stem = tmp_path / "doses"
     look = {"metric": "macro_f1", "note": NOTE, "width": 7.0, "out_stem": stem}
-    pd.read_csv(tables["dose_curves"]).head(0).to_csv(tmp_path / "curves.csv", index=False)
+    write_csv(tmp_path / "curves.csv", pd.read_csv(tables["dose_curves"]).head(0))
     draw_doses(tables["doses"], tmp_path / "fits.csv", tmp_path / "curves.csv", view="topic", **look)
     assert "too few doses for a curve" in _words(stem)
 
@@ -96,7 +97,7 @@ def test_answers_without_probabilities_have_no_calibration(tables, tmp_path):
 
 def test_a_target_that_no_dose_reaches_is_said_in_words(tables, tmp_path):
     fits = pd.read_csv(tables["dose_fits"])
-    fits.assign(size=np.inf).to_csv(tmp_path / "fits.csv", index=False)
+    write_csv(tmp_path / "fits.csv", fits.assign(size=np.inf))
     look = {"metric": "macro_f1", "note": NOTE, "width": 7.0, "out_stem": tmp_path / "doses"}
     draw_doses(tables["doses"], tmp_path / "fits.csv", tables["dose_curves"], view="topic", **look)
     assert "95% never reached [8, never]" in _words(tmp_path / "doses")

@@ -6,6 +6,7 @@ import pytest
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer import average_over_seeds
 from babelgrid.config.report import Report
+from babelgrid.files import write_csv
 from synthetic import FOUR, LANGUAGES, MANY
 
 
@@ -195,7 +196,7 @@ def test_texts_are_shown_only_where_the_config_asks_for_them(open_page, make_rep
 def test_markup_in_the_data_shows_as_text(open_page, make_report, tmp_path):
     views = {f"view{ATTACK}": {f"yes{ATTACK}": ["pro"], "no": ["anti"]}}
     claims = tmp_path / "claims.csv"
-    pd.DataFrame({"claim": [ATTACK], "effect": [0.1], "verdict": ["undecided"]}).to_csv(claims, index=False)
+    write_csv(claims, pd.DataFrame({"claim": [ATTACK], "effect": [0.1], "verdict": ["undecided"]}))
     mixtures = ["en", f"set{ATTACK}"]
     path = make_report(
         tmp_path,

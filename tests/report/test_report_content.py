@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from babelgrid.figures.order import cluster
+from babelgrid.files import write_csv
 from babelgrid.report.answer import answer, spearman_interval
 from babelgrid.report.families import families_of
 from synthetic import LANGUAGES, MANY
@@ -38,7 +39,7 @@ def test_intervals_and_ranks_come_from_the_joint_bootstrap_where_it_was_made(mak
     keys = [(view, mixture, code) for view in ("topic", "stance") for mixture in ("en", "all") for code in LANGUAGES]
     scores = pd.DataFrame(keys, columns=["view", "mixture", "test_language"])
     scores = scores.assign(low=0.111, high=0.999, ranked=scores["test_language"] != "ko")
-    scores.to_csv(tmp_path / "scores.csv", index=False)
+    write_csv(tmp_path / "scores.csv", scores)
     payload = _payload(make_report(tmp_path, ["en", "all"], extra={"scores": tmp_path / "scores.csv"}))
     view = payload["views"][0]
     assert set(view["metrics"]["macro_f1"]["low"]) == {111}

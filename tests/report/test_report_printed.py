@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from babelgrid.figures.picture import GridTables
+from babelgrid.files import write_csv
 from babelgrid.report.printed import significance_marks, write_printed_matrix
 from synthetic import write_tables
 
@@ -32,7 +33,7 @@ def test_a_mark_says_which_rivals_a_cell_surely_differs_from(comparisons):
 @pytest.fixture
 def printed(comparisons, tmp_path):
     tables = write_tables(tmp_path, ["none", "en", "set_1|b"])
-    comparisons.to_csv(tmp_path / "comparisons.csv", index=False)
+    write_csv(tmp_path / "comparisons.csv", comparisons)
 
     def write(view):
         latex, markdown = tmp_path / "matrix.tex", tmp_path / "matrix.md"

@@ -26,7 +26,7 @@ def count_classified(
         rows = pq.read_metadata(path).num_rows
         if rows != classified:
             raise UserError(f"{path}: holds {rows} rows, its job wrote {classified}. Delete it and run again")
-    by_file = frame.groupby("file", sort=False)[["read", *KINDS]].sum().reset_index()
+    by_file = frame.groupby(["place", "file"], sort=False)[["read", *KINDS]].sum().reset_index("file")
     total = pd.DataFrame([{"file": "all", **by_file.drop(columns="file").sum()}])
     lost = total["read"] - total[KINDS].sum(axis=1)
     if lost.any():
@@ -37,7 +37,7 @@ def count_classified(
 
 def _check_nothing_else_is_there(posts: Sequence[Path]) -> None:
     folders = {path.parent for path in posts}
-    others = sorted({path for folder in folders for path in folder.glob("*.parquet")} - set(posts))
+    others = sorted({path for folder in folders for path in folder.glob("[!.]*.parquet")} - set(posts))
     if others:
         raise UserError(
             f"{others[0]}: is of another division of the archive ({len(others)} such files); who reads the folder "

@@ -9,7 +9,7 @@ import pandas as pd
 
 from babelgrid.config.posts import LabPosts
 from babelgrid.errors import UserError
-from babelgrid.files import write_csv
+from babelgrid.files import whole_file
 from babelgrid.lab.compose import POST, Content, chance, draw_content, one_voice, say, text_of
 from babelgrid.lab.lexicon import STANCES, Lexicon, load_lexicons
 
@@ -25,7 +25,9 @@ def write_lab_posts(settings: LabPosts, seed: int, out: Path) -> None:
     so that more posts to train on leave them as they are. Raises `UserError` if the lexicon has too little to say.
     """
     frames = [_posts_of(lexicon, settings, seed) for lexicon in load_lexicons().values()]
-    write_csv(out, pd.concat(frames, ignore_index=True))
+    # Data that the workflow reads as it reads a user's, so texts are written as they are.
+    with whole_file(out) as temporary:
+        pd.concat(frames, ignore_index=True).to_csv(temporary, index=False)
 
 
 def _posts_of(lexicon: Lexicon, settings: LabPosts, seed: int) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from babelgrid.model.checkpoints import digest
 from babelgrid.model.predict import load_adapted
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.model.seen import SeenPosts
+from babelgrid.places import public_path
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.archive import Archive, Group, encoded_groups
 from babelgrid.prompts.tokenizer import load_tokenizer
@@ -227,12 +228,13 @@ def _assemble(groups: list[Path], archive: Archive, record: Mapping[str, Any], o
                 f"classified, {left_out} left out and {len(rejected)} rejected do not add up to them. Delete "
                 f"{groups[0].parent} and run again"
             )
-    source = str(archive.part.path)
+    source = public_path(archive.part.path)
     rows = pd.DataFrame(rejected, columns=["line", "reason"])
     rows.insert(0, "file", source)
     write_csv(out.rejected, rows)
     counted = {"read": read, "classified": written, "left_out": left_out, "rejected": len(rejected)}
-    write_json(out.counts, {"file": source, **counted})
+    # Two files outside of the working directory may have one public path.
+    write_json(out.counts, {"file": source, "place": digest(str(archive.part.path)), **counted})
 
 
 def _concatenate(groups: list[Path], path: Path, record: Mapping[str, Any]) -> int:

@@ -15,7 +15,7 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import provenance, read_parquet, write_parquet
+from babelgrid.files import provenance, publish, read_parquet, write_parquet
 from babelgrid.model.adapter import add_trained_adapter, merge
 from babelgrid.model.base import Device, choose_device, load_base, note_device, words_of
 from babelgrid.model.checkpoints import digest
@@ -64,7 +64,7 @@ def predict(
         write_parquet(parts[language], predictions, records[language])
     for language, part in parts.items():
         outputs[language].parent.mkdir(parents=True, exist_ok=True)
-        part.replace(outputs[language])
+        publish(part, outputs[language])
     shutil.rmtree(kept)
 
 

@@ -9,6 +9,7 @@ from babelgrid.config.posts import Posts
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
 from babelgrid.files import provenance, write_csv, write_parquet
+from babelgrid.places import public_path, public_paths
 from babelgrid.posts.drops import Drop, drops_table, stop_at_first
 from babelgrid.posts.duplicates import drop_copies, drop_shared_sources
 from babelgrid.posts.read import read_posts, source_files
@@ -43,8 +44,12 @@ def prepare_posts(
         "aliases": dict(aliases),
         "seed": seed,
     }
-    write_csv(dropped_path, drops_table([*mistakes, *copies]))
-    write_parquet(posts_path, validate_posts(posts, list(labels)), provenance(record, source_files(settings)))
+    sources = source_files(settings)
+    names = public_paths(sources)
+    dropped = drops_table([*mistakes, *copies])
+    dropped["file"] = [names.get(file) or public_path(file) for file in dropped["file"]]
+    write_csv(dropped_path, dropped)
+    write_parquet(posts_path, validate_posts(posts, list(labels)), provenance(record, sources))
 
 
 def _separate(posts: pd.DataFrame, settings: Posts, seed: int) -> tuple[pd.DataFrame, list[Drop]]:

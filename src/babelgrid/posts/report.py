@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_parquet, write_json, write_text
+from babelgrid.files import read_csv, read_parquet, write_json, write_text
+from babelgrid.markdown import plain
 from babelgrid.posts.drops import COLUMNS, EXACT_COPIES, Reason
 from babelgrid.posts.schema import PARTS
 
@@ -42,10 +43,10 @@ def report_posts(
 
 
 def _read_dropped(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype="str", keep_default_na=False)[COLUMNS]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read ({error}). Delete it and run again") from error
+    dropped = read_csv(path, COLUMNS)
+    if list(dropped.columns) != COLUMNS:
+        raise UserError(f"{path}: has other columns than {', '.join(COLUMNS)}. Delete it and run again")
+    return dropped.fillna("")
 
 
 def _count_reasons(dropped: pd.DataFrame) -> dict[str, int]:
@@ -146,4 +147,5 @@ def _markdown(report: dict[str, Any]) -> str:
 
 
 def _table(frame: pd.DataFrame) -> str:
-    return frame.to_markdown(index=False, disable_numparse=[0], floatfmt="g")
+    words = frame.select_dtypes(["object", "str"]).map(lambda value: plain(value) if isinstance(value, str) else value)
+    return frame.assign(**words).rename(columns=plain).to_markdown(index=False, disable_numparse=[0], floatfmt="g")

@@ -13,6 +13,7 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.config.prompt import Label
 from babelgrid.config.release import Release
 from babelgrid.files import sha256, write_text
+from babelgrid.markdown import in_code, plain
 from babelgrid.release.name import release_name
 from babelgrid.release.weights import PublicBase
 
@@ -72,9 +73,9 @@ def write_card(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  (Markdown: what comes from the config goes through `plain`)
+        autoescape=False,  # noqa: S701  (Markdown: what comes from the config goes through `plain` or `in_code`)
     )
-    environment.filters["plain"] = _plain
+    environment.filters |= {"plain": plain, "in_code": in_code}
     write_text(out, environment.get_template("card.md.j2").render(content))
 
 
@@ -97,9 +98,3 @@ def _scores(row: Row) -> pd.DataFrame:
     cells = read_table(row.cells_path)
     own = cells[(cells["mixture"] == row.mixture) & (cells["seed"] == row.seed)]
     return own.assign(baseline=own[["majority_macro_f1", "ngram_macro_f1"]].max(axis=1))
-
-
-def _plain(text: object) -> str:
-    """Take the meaning out of what comes from the config: no markup, no line of its own."""
-    line = " ".join(str(text).split())
-    return "".join(f"\\{mark}" if mark in r"\`*_{}[]<>|#!" else mark for mark in line)

@@ -31,7 +31,11 @@ def repository_of(row: tuple[str, str, int], base_path: Path, base: Base, settin
 
 def released_files(folder: Path) -> list[Path]:
     """Return the files of a released adapter: all that `push_adapter` uploads. Snakemake leaves a hidden one there."""
-    return sorted(path for path in folder.rglob("[!.]*") if path.is_file())
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def describe_push(folders: Mapping[str, Path], private: bool) -> str:

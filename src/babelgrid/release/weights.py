@@ -20,6 +20,8 @@ TOKENIZER = ("tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt"
 MODEL = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
 OF_A_MACHINE = ("name_or_path", "tokenizer_file", "special_tokens_map_file")
 """What older transformers wrote into tokenizer_config.json: where the tokenizer lay."""
+VOCABULARY = ("tokenizer.json", "vocab.json", "merges.txt", "*.model", "*.gguf")
+"""Files with many thousand pieces of words, in which a short path such as `/app/` may stand by chance."""
 LEGAL = ("LICENSE*", "NOTICE*", "USE_POLICY*")
 
 
@@ -107,12 +109,19 @@ def _llama_notice(name: str) -> str:
 
 
 def check_paths(folder: Path, base_path: Path) -> None:
-    """Raise `UserError` if the card or a config of the release names a folder of this machine."""
+    """Raise `UserError` if a file of the release names a folder of this machine; of weights the header is searched."""
     base = str(Path(read_json(base_path)["folder"]).resolve())
-    for path in sorted([folder / "README.md", *folder.rglob("*config.json")]):
-        content = path.read_text(encoding="utf-8")
-        if named := next((place for place in (base, f"{Path.cwd()}/", f"{Path.home()}/") if place in content), None):
+    places = [base, f"{Path.cwd()}/", f"{Path.home()}/"]
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = b"" if any(map(path.match, VOCABULARY)) else _words_of(path)
+        if named := next((place for place in places if place.encode() in content), None):
             raise UserError(
                 f"release: {path.relative_to(folder)} would name {named!r}, a folder of this machine. Take it out of "
                 "the base's files or of the config"
             )
+
+
+def _words_of(path: Path) -> bytes:
+    """Return a file's bytes, of safetensors those of the header alone."""
+    with path.open("rb") as stream:
+        return stream.read(int.from_bytes(stream.read(8), "little") if path.suffix == ".safetensors" else -1)

@@ -19,6 +19,7 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import View
 from babelgrid.config.report import Report
 from babelgrid.files import provenance, read_json, read_parquet, write_text
+from babelgrid.places import public_settings
 from babelgrid.report.answer import answer
 from babelgrid.report.charts import CHARTS, VEGA_LITE
 from babelgrid.report.payload import build_payload
@@ -67,7 +68,7 @@ def write_report(
     tables: name -> file; cells and exposure are needed; scores, confusions, claims and warnings are shown where they
     are. posts: test language -> Parquet of its posts, read only where texts are to be shown.
     posts_report: posts/report.json; base: base.json; benchmarks: the folder in which Snakemake measured jobs. Each may
-    be missing, as for predictions made elsewhere. config: the experiment, to be shown as it is.
+    be missing, as for predictions made elsewhere. config: the experiment, shown without the folders of this machine.
     note: a sentence on what is constructed in the data, or an empty string.
     """
     record = provenance({}, [*tables.values(), *(path for path in (posts_report, base) if path)])
@@ -81,7 +82,7 @@ def write_report(
         "data_sheet": data_sheet(read_json(posts_report)) if posts_report else [],
         "cost": cost(benchmarks),
         "provenance": [provenance_table(read_json(base) if base else {}, record), hashes_table(record)],
-        "config": config,
+        "config": public_settings(config),
     }
     write_text(out, render(content | grid | _of_tables(tables)))
 

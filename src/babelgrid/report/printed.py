@@ -11,6 +11,7 @@ from babelgrid.figures.order import language_name
 from babelgrid.figures.picture import GridTables, Picture, collect_cells
 from babelgrid.figures.style import METRIC_NAMES, decimal
 from babelgrid.files import write_text
+from babelgrid.markdown import plain
 
 AGAINST_NONE, AGAINST_BASELINES = "*", "\N{DAGGER}"
 LEVEL = 0.05
@@ -40,7 +41,7 @@ def write_printed_matrix(
     shown, best = _shown(cells, marks), _best(cells)
     caption = _caption(view, metric, cells, marks)
     write_text(latex, _latex(shown, best, caption, f"tab:transfer-{_slug(view)}"))
-    write_text(markdown, f"{caption}\n\n{_markdown(shown, best)}\n")
+    write_text(markdown, f"{plain(caption)}\n\n{_markdown(shown, best)}\n")
 
 
 def significance_marks(comparisons: pd.DataFrame, view: str) -> dict[Cell, str]:
@@ -116,12 +117,8 @@ def _latex(shown: pd.DataFrame, best: pd.DataFrame, caption: str, label: str) ->
 
 def _markdown(shown: pd.DataFrame, best: pd.DataFrame) -> str:
     bold = shown.where(~best.astype(bool), "**" + shown + "**")
-    plain = bold.rename(index=_escape_pipe, columns=_escape_pipe).rename_axis("mixture").reset_index()
-    return plain.to_markdown(index=False, disable_numparse=True, colalign=["left", *["right"] * shown.shape[1]])
-
-
-def _escape_pipe(name: str) -> str:
-    return name.replace("|", r"\|")
+    named = bold.rename(index=plain, columns=plain).rename_axis("mixture").reset_index()
+    return named.to_markdown(index=False, disable_numparse=True, colalign=["left", *["right"] * shown.shape[1]])
 
 
 def _slug(view: str) -> str:

@@ -81,7 +81,7 @@ def cost(benchmarks: Path) -> Table | None:
     """Add up what Snakemake measured of the jobs that are benchmarked; None where it has measured none."""
     rows = []
     for rule in sorted(path for path in benchmarks.glob("*") if path.is_dir() or path.suffix == ".tsv"):
-        files = [rule] if rule.is_file() else sorted(rule.rglob("*.tsv"))
+        files = [rule] if rule.is_file() else sorted(rule.rglob("[!.]*.tsv"))
         if not files:
             continue
         measured = pd.concat([pd.read_csv(file, sep="\t", na_values=["-"]) for file in files])
