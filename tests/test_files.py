@@ -1,6 +1,8 @@
 """Files appear whole or not at all, and say where they come from."""
 
 import json
+import os
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -57,8 +59,45 @@ def test_parquet_carries_its_provenance(tmp_path):
     write_parquet(tmp_path / "a.parquet", pd.DataFrame({"a": [1]}), record)
     found = json.loads(pq.read_schema(tmp_path / "a.parquet").metadata[PROVENANCE_KEY])
     assert found == record
-    assert found["inputs"] == {str(tmp_path / "input"): sha256(tmp_path / "input")}
+    assert found["inputs"] == {"input": sha256(tmp_path / "input")}
     assert found["settings"] == {"rate": 1}
+
+
+def test_a_leftover_of_a_killed_write_is_removed_by_the_next(tmp_path):
+    leftovers = [tmp_path / ".a.k3j_x9qa.txt", tmp_path / ".b.k3j_x9qa" / "b"]
+    leftovers[0].write_text("half")
+    leftovers[1].mkdir(parents=True)
+    (leftovers[1].parent / ".lock").touch()
+    others = [tmp_path / ".a.b.k3j_x9qa.txt", tmp_path / ".a.short.txt", tmp_path / ".a.k3j_x9qa.csv"]
+    for path in others:
+        path.write_text("of another file")
+    write_text(tmp_path / "a.txt", "whole")
+    write_folder(tmp_path / "b", lambda folder: (folder / "fresh").touch())
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "a.txt", tmp_path / "b"])
+
+
+def test_the_temporary_file_of_a_living_process_stays(tmp_path):
+    with whole_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("slow")
+        write_text(tmp_path / "a.txt", "fast")
+        assert temporary.exists()
+    assert (tmp_path / "a.txt").read_text() == "slow"
+
+
+def test_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (done.append(Path(f"/proc/self/fd/{handle}").readlink()), sync(handle))
+    )
+    monkeypatch.setattr(Path, "replace", lambda self, to: (done.append(f"-> {to}"), replace(self, to)))
+    write_text(tmp_path / "a.txt", "x")
+    temporary, named, folder = done
+    assert temporary.name.startswith(".a.")
+    assert (named, folder) == (f"-> {tmp_path / 'a.txt'}", tmp_path)
+    done.clear()
+    write_folder(tmp_path / "b", lambda made: (made / "weights").write_text("x"))
+    assert [Path(path).name for path in done if not str(path).startswith("->")] == ["weights", "b", tmp_path.name]
 
 
 def test_csv_numbers_are_short_and_stable(tmp_path):

@@ -47,6 +47,15 @@ def test_frames_are_tidy_and_names_stay_text(folder):
     assert results.cells is results.cells
 
 
+def test_leftovers_of_killed_jobs_are_no_results(folder):
+    results = folder / "results/lab"
+    (results / "predictions/en/seed1/.nan.k3j_x9qa.parquet").write_bytes(b"PAR1")
+    (results / "tables/.cells.k3j_x9qa.csv").write_text("view\n", encoding="utf-8")
+    assert len(babelgrid.load(results).predictions) == 1
+    with pytest.raises(UserError, match=r"Tables there: cells, comparisons, exposure, scores$"):
+        babelgrid.load(results).table("x")
+
+
 def test_what_is_not_there_is_an_error_that_says_what_is(folder):
     results = babelgrid.load(folder / "results/lab")
     with pytest.raises(UserError, match="did you mean 'scores'"):

@@ -19,7 +19,8 @@ def count(tmp_path):
         pd.DataFrame({"language": ["en"] * rows, "predicted": ["pro"] * rows}).to_parquet(posts)
         counted = rows if counted is None else counted
         read = counted if read is None else read
-        write_json(counts, {"file": "a.csv", "read": read, "classified": counted, "left_out": 0, "rejected": 0})
+        own = {"file": "a.csv", "place": part, "read": read, "classified": counted, "left_out": 0, "rejected": 0}
+        write_json(counts, own)
         count_classified([posts], [counts], ["pro", "anti"], tmp_path / "files.csv", tmp_path / "languages.csv")
         return pd.read_csv(tmp_path / "files.csv")
 
@@ -44,3 +45,22 @@ def test_a_file_of_another_division_of_the_archive_is_an_error_and_no_second_cou
     count("a", 3)
     with pytest.raises(UserError, match=r"a\.parquet: is of another division of the archive \(1 such files\)"):
         count("a.00000", 3)
+
+
+def test_a_leftover_of_a_killed_job_is_no_other_division(count, tmp_path):
+    (tmp_path / "posts/.b.k3j_x9qa.parquet").write_bytes(b"PAR1")
+    assert count("a", 3)["classified"].tolist() == [3, 3]
+
+
+def test_two_files_of_one_name_in_different_folders_have_a_row_each(tmp_path):
+    posts, counts = [tmp_path / "a.parquet", tmp_path / "a-2.parquet"], [tmp_path / "a.json", tmp_path / "a-2.json"]
+    for number, (table, own) in enumerate(zip(posts, counts, strict=True)):
+        pd.DataFrame({"language": ["en"] * 2, "predicted": ["pro"] * 2}).to_parquet(table)
+        record = {"file": "a.csv", "place": str(number), "read": 2, "classified": 2, "left_out": 0, "rejected": 0}
+        write_json(own, record)
+    count_classified(posts, counts, ["pro"], tmp_path / "files.csv", tmp_path / "languages.csv")
+    assert pd.read_csv(tmp_path / "files.csv")[["file", "read"]].values.tolist() == [
+        ["a.csv", 2],
+        ["a.csv", 2],
+        ["all", 4],
+    ]

@@ -52,7 +52,7 @@ def test_gradient_checkpointing_changes_nothing_but_memory(posts, random_base, t
 
 def test_an_adapter_folder_is_complete_and_names_the_base_and_not_a_path(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
-    assert sorted(path.name for path in adapter.iterdir()) == [
+    assert sorted(path.name for path in adapter.glob("[!.]*")) == [
         "adapter_config.json",
         "adapter_model.safetensors",
         "provenance.json",
@@ -60,7 +60,7 @@ def test_an_adapter_folder_is_complete_and_names_the_base_and_not_a_path(posts, 
     ]
     assert read_json(adapter / "adapter_config.json")["base_model_name_or_path"] == "random llama"
     assert len(pd.read_csv(adapter / "training.csv")) == 12
-    assert str(posts["en"]) in read_json(adapter / "provenance.json")["inputs"]
+    assert posts["en"].name in read_json(adapter / "provenance.json")["inputs"]
 
 
 def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_base, tmp_path):
