@@ -63,6 +63,16 @@ def test_parquet_carries_its_provenance(tmp_path):
     assert found["settings"] == {"rate": 1}
 
 
+@pytest.mark.parametrize("place", range(4, 60, 7))
+def test_a_changed_byte_of_parquet_is_noticed(tmp_path, place):
+    write_parquet(tmp_path / "a.parquet", pd.DataFrame({"number": range(100, 200)}))
+    content = bytearray((tmp_path / "a.parquet").read_bytes())
+    content[place] ^= 1
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.parquet"):
+        read_parquet(tmp_path / "a.parquet")
+
+
 def test_a_leftover_of_a_killed_write_is_removed_by_the_next(tmp_path):
     leftovers = [tmp_path / ".a.k3j_x9qa.txt", tmp_path / ".b.k3j_x9qa" / "b"]
     leftovers[0].write_text("half")

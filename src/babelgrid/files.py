@@ -1,6 +1,7 @@
 """Files that appear whole, and the record of where a result came from."""
 
 import csv
+import errno
 import fcntl
 import glob
 import hashlib
@@ -42,7 +43,6 @@ RECORDED_PACKAGES = (
     "pandas",
     "scikit-learn",
 )
-
 
 SUMS = ".sums"
 """The hidden folder beside CSV files that holds the rows and the digest of each."""
@@ -90,6 +90,9 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some shared file systems cannot do it for folders
+            raise
     finally:
         os.close(handle)
 
@@ -229,13 +232,13 @@ def write_parquet(path: str | Path, frame: pd.DataFrame, provenance: Mapping[str
         metadata = {**(table.schema.metadata or {}), PROVENANCE_KEY: json.dumps(provenance).encode()}
         table = table.replace_schema_metadata(metadata)
     with whole_file(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet table; a missing or broken one is a `UserError` that names it."""
+    """Read a Parquet table; one that is missing, cut or changed in any page is a `UserError` that names it."""
     try:
-        return pd.read_parquet(path, columns=list(columns) if columns else None)
+        return pd.read_parquet(path, columns=list(columns) if columns else None, page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as Parquet ({error}). Delete it and run again.") from error
 

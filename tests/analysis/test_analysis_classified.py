@@ -64,3 +64,11 @@ def test_two_files_of_one_name_in_different_folders_have_a_row_each(tmp_path):
         ["a.csv", 2],
         ["all", 4],
     ]
+
+
+def test_a_part_that_was_cut_is_named(count, tmp_path):
+    count("a", 3)
+    part = tmp_path / "posts/a.parquet"
+    part.write_bytes(part.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"a\.parquet: cannot be read"):
+        count_classified([part], [tmp_path / "a.json"], ["pro"], tmp_path / "files.csv", tmp_path / "languages.csv")

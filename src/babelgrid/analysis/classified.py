@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_csv
+from babelgrid.files import read_json, read_parquet, write_csv
 
 KINDS = ["classified", "left_out", "rejected"]
 
@@ -23,7 +23,7 @@ def count_classified(
     _check_nothing_else_is_there(posts)
     frame = pd.DataFrame([read_json(path) for path in counts])
     for path, classified in zip(posts, frame["classified"], strict=True):
-        rows = pq.read_metadata(path).num_rows
+        rows = _count_rows(path)
         if rows != classified:
             raise UserError(f"{path}: holds {rows} rows, its job wrote {classified}. Delete it and run again")
     by_file = frame.groupby(["place", "file"], sort=False)[["read", *KINDS]].sum().reset_index("file")
@@ -33,6 +33,13 @@ def count_classified(
         raise UserError(f"classify: {int(lost.iloc[0])} rows are not accounted for. Delete the counts and run again")
     write_csv(files_out, pd.concat([by_file, total], ignore_index=True))
     write_csv(languages_out, _by_language(posts, labels))
+
+
+def _count_rows(path: Path) -> int:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as Parquet ({error}). Delete it and run again") from error
 
 
 def _check_nothing_else_is_there(posts: Sequence[Path]) -> None:
@@ -53,7 +60,7 @@ def _by_language(posts: Sequence[Path], labels: Sequence[str]) -> pd.DataFrame:
 
 
 def _count(path: Path) -> "pd.Series[int]":
-    frame = pq.read_table(path, columns=["language", "predicted"]).to_pandas()
+    frame = read_parquet(path, ["language", "predicted"])
     languages = frame["language"].fillna("unknown")
     sizes: pd.Series[int] = frame.groupby([languages, frame["predicted"].astype("str")]).size()
     return sizes

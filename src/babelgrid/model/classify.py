@@ -164,7 +164,7 @@ def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first:
 def write_group(table: pa.Table, path: Path) -> None:
     """Publish a whole group."""
     with whole_file(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def _open_seen(path: Path, groups: int) -> SeenPosts:
@@ -240,7 +240,7 @@ def _assemble(groups: list[Path], archive: Archive, record: Mapping[str, Any], o
 def _concatenate(groups: list[Path], path: Path, record: Mapping[str, Any]) -> int:
     """Copy the groups, one at a time, into one Parquet file; return the rows in it, as its own footer counts them."""
     schema = pq.read_schema(groups[0]).with_metadata({PROVENANCE_KEY: json.dumps(record)})
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
         for group in groups:
             writer.write_table(pq.read_table(group).replace_schema_metadata(schema.metadata))
     return int(pq.read_metadata(path).num_rows)
