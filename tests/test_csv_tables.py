@@ -125,6 +125,14 @@ def test_rows_can_be_removed_by_hand_once_the_record_is_removed(tmp_path):
     assert len(read_csv(path)) == 1
 
 
+def test_another_table_put_in_its_place_is_used_with_a_line_in_the_log(tmp_path, caplog):
+    path = tmp_path / "scores.csv"
+    write_csv(path, pd.DataFrame(TABLE))
+    path.write_text("note\nmine\n")
+    assert read_csv(path)["note"].tolist() == ["mine"]
+    assert "scores.csv: was changed" in caplog.text
+
+
 def test_a_table_without_any_record_is_refused(tmp_path):
     pd.DataFrame(TABLE).to_csv(tmp_path / "scores.csv", index=False)
     with pytest.raises(UserError, match="older version"):
@@ -157,6 +165,6 @@ def test_an_edited_row_of_another_length_is_refused(tmp_path):
 def test_the_record_holds_no_path_and_no_time(tmp_path):
     write_csv(tmp_path / "scores.csv", pd.DataFrame(TABLE))
     record = json.loads((tmp_path / ".sums" / "scores.csv.json").read_text())
-    assert set(record) == {"rows", "sha256", "text"}
+    assert set(record) == {"rows", "sha256", "header", "text"}
     assert record["rows"] == 3
     assert record["text"] == ["name"]

@@ -131,8 +131,8 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
     """Write a table as CSV: 6 decimals at most, so that the file is stable and readable.
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front. A hidden file in the folder `.sums`
-    beside the table records its rows, its SHA-256 and the columns that hold text, for `read_csv`. The old record goes
-    before the table is replaced, and the new one comes after, so that no table ever stands beside another one's record.
+    beside the table records its rows, SHA-256, header and the columns that hold text, for `read_csv`. The old record
+    goes before the table is replaced and the new one comes after, so that no table stands beside another one's record.
     """
     path = Path(path)
     record = _record_of(path)
@@ -140,7 +140,9 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
     with whole_file(path) as temporary:
         safe = defuse_frame(frame)
         safe.to_csv(temporary, index=False, float_format=_short, quoting=_quoting(safe))
-        content = {"rows": len(frame), "sha256": sha256(temporary), "text": text_columns(frame)}
+        with temporary.open(encoding="utf-8", newline="") as stream:
+            header = stream.readline()
+        content = {"rows": len(frame), "sha256": sha256(temporary), "header": header, "text": text_columns(frame)}
         with publishing():
             record.unlink(missing_ok=True)
     write_json(record, content)
@@ -202,7 +204,7 @@ def _check_whole(path: Path, content: bytes) -> tuple[dict[str, Any] | None, boo
         )
     if record is None:
         log.warning("%s: was not written by babelgrid, so nothing says how many rows it should have", path)
-    elif rows < record["rows"]:
+    elif rows < record["rows"] and content.startswith(record["header"].encode()):
         raise UserError(
             f"{path}: has {rows} rows, {record['rows']} were written. Delete it and run again; if you removed rows on "
             f"purpose, delete {record_path} instead"
