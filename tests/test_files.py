@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -84,6 +86,21 @@ def test_a_leftover_of_a_killed_write_is_removed_by_the_next(tmp_path):
     write_text(tmp_path / "a.txt", "whole")
     write_folder(tmp_path / "b", lambda folder: (folder / "fresh").touch())
     assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "a.txt", tmp_path / "b"])
+
+
+def test_what_a_process_killed_in_the_middle_of_writing_left_is_removed(tmp_path):
+    killed = (
+        "import os, sys\n"
+        "from babelgrid.files import whole_file, write_folder\n"
+        "with whole_file(sys.argv[1] + '/a.txt') as path:\n"
+        "    path.write_text('half')\n"
+        "    write_folder(sys.argv[1] + '/b', lambda folder: os.kill(os.getpid(), 9))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False).returncode == -9
+    assert len(list(tmp_path.iterdir())) == 2
+    write_text(tmp_path / "a.txt", "whole")
+    write_folder(tmp_path / "b", lambda folder: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b"]
 
 
 def test_the_temporary_file_of_a_living_process_stays(tmp_path):
