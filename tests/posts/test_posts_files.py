@@ -6,6 +6,7 @@ import pytest
 
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
+from babelgrid.files import read_csv
 from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.check import check_counts, check_posts, count_labels
 from babelgrid.posts.extract import extract_posts
@@ -57,6 +58,20 @@ def test_dropped_rows_are_listed_without_text(stage):
         ("6", "en-5", "leak: copy of a test post", "en-3"),
     ]
     assert "secret" not in (stage / "dropped.csv").read_text()
+
+
+def test_no_folder_of_this_machine_and_no_formula_is_in_what_is_written(write, prepare, tmp_path):
+    rows = ["id,language,part,label,text", "=1+1,en,train,pro,one text", "=1+2,en,train,pro,one text"]
+    for name in ("alice_private/a.csv", "bob_private/a.csv"):
+        write(name, "\n".join(rows).replace("one", name).replace("=1", f"={len(name)}"))
+    prepare("*_private/a.csv", columns={"part": "part", "id": "id"})
+    out = tmp_path / "out"
+    assert list(read_csv(out / "dropped.csv")["file"]) == ["a.csv", "a.csv (2)"]
+    assert "private" not in (out / "dropped.csv").read_text()
+    assert ",en-=" in (out / "dropped.csv").read_text()
+    record = json.loads(pq.read_schema(out / "all.parquet").metadata[b"babelgrid"])
+    assert "private" not in json.dumps(record)
+    assert set(record["inputs"]) == {"a.csv", "a.csv (2)"}
 
 
 def test_a_language_gets_a_file_of_its_own(stage, tmp_path):

@@ -35,6 +35,14 @@ def test_the_same_tables_give_the_same_page(make_report, report, tmp_path):
     assert without_paths(make_report(tmp_path)) == without_paths(report)
 
 
+def test_no_folder_of_this_machine_is_in_the_page(make_report, tmp_path):
+    config = {"posts": {"files": ["/home/alice_private/posts.csv"]}, "base": {"folder": "~/alice_private/base"}}
+    page = make_report(tmp_path, ["en", "all"], config=config).read_text(encoding="utf-8")
+    assert "alice_private" not in page
+    assert str(tmp_path) not in page
+    assert "posts.csv" in page
+
+
 def test_intervals_and_ranks_come_from_the_joint_bootstrap_where_it_was_made(make_report, tmp_path):
     keys = [(view, mixture, code) for view in ("topic", "stance") for mixture in ("en", "all") for code in LANGUAGES]
     scores = pd.DataFrame(keys, columns=["view", "mixture", "test_language"])
