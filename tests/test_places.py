@@ -19,6 +19,9 @@ HOME = "/home/alice_private"
         ("data/../../alice_private/x.csv", "x.csv"),
         ("data/posts.csv", "data/posts.csv"),
         ("posts.csv", "posts.csv"),
+        ("~", "~"),
+        (HOME, "~"),
+        ("/Users/alice/", "~"),
     ],
 )
 def test_a_path_outside_keeps_its_last_part(given, public):

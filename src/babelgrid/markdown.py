@@ -10,5 +10,5 @@ def plain(text: object) -> str:
 
 
 def in_code(text: object) -> str:
-    """Return a text for a code span, in which no backslash escapes: on one line, without a backtick or a cell's end."""
-    return " ".join(str(text).split()).replace("`", "'").replace("|", "\N{BROKEN BAR}")
+    """Return a text for a code span, in which no backslash escapes: on one line, without a backtick."""
+    return " ".join(str(text).split()).replace("`", "'")

@@ -9,6 +9,8 @@ from typing import Any
 
 _OUTWARD = re.compile(r"(?:~|/|\.\.(?:/|$))|.*/\.\./", re.DOTALL)
 """How a path begins that may lead out of the working directory."""
+_OF_HOMES = {"/home", "/Users", str(Path.home().parent)}
+"""Folders of home folders, whose names are those of users."""
 VERBATIM = ("prompt", "labels", "answers", "template")
 """Blocks of settings whose texts are the user's own words and never paths."""
 
@@ -18,7 +20,8 @@ def public_path(path: str | Path) -> str:
     given = Path(path).expanduser()
     inside = Path(os.path.relpath(given))
     if inside.parts[:1] == (os.pardir,):
-        return Path(os.path.normpath(given)).name
+        outside = Path(os.path.normpath(given))
+        return "~" if str(outside.parent) in _OF_HOMES else outside.name
     return str(inside) if given.is_absolute() else str(path)
 
 

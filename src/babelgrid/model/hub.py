@@ -17,6 +17,7 @@ from babelgrid.errors import UserError, in_one_line
 from babelgrid.files import whole_file
 from babelgrid.model.adapter_config import read_adapter_config
 from babelgrid.model.weights import check_weights
+from babelgrid.places import public_path
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
         name, folder = "lab", lab_folder
     else:
         folder = Path(str(settings.folder)).expanduser()
-        name = folder.name
+        name = Path(public_path(folder)).name or "base"
     check_folder(folder)
     record_base(name, settings.revision, folder, out)
 
