@@ -12,6 +12,7 @@ seen: whether the mixture holds the language.
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,6 @@ def _finetuning_columns(counted: Counted, epochs: float, whole: float | None) ->
         "finetune_text_tokens_seen": seen,
         "finetune_prompt_tokens": counted["prompt_tokens"],
         "finetune_prompt_tokens_seen": counted["prompt_tokens"] * epochs,
-        # As text: six decimals, as in other columns, would round a ratio such as 5e-9 to nothing.
-        "finetune_to_pretraining": None if whole is None or math.isnan(seen) else f"{seen / whole:.6g}",
+        # Six decimals, as floats are written, would round a ratio such as 5e-9 to nothing.
+        "finetune_to_pretraining": None if whole is None or math.isnan(seen) else Decimal(f"{seen / whole:.6g}"),
     }
