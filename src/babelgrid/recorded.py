@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from babelgrid.config.finetune import WITHOUT_EFFECT
 from babelgrid.errors import UserError
 from babelgrid.files import PROVENANCE_KEY, read_json, sha256
+from babelgrid.places import public_settings
 
 _BLOCKS = ("base", "prompt", "labels", "finetune", "api", "import", "budget")
 # Where files lie is no setting of what was made of them, and how often a job saves changes nothing.
@@ -41,8 +42,9 @@ def _check(path: Path, record: Mapping[str, Any], config: Mapping[str, Any], bas
         "import": (config.get("predictions") or {}).get("import"),
         "budget": (config.get("mixtures") or {}).get("posts"),
     }
-    recorded = {block: settings[block] for block in _BLOCKS if block in settings and block in {**config, **elsewhere}}
-    others = list(_differences((), recorded, {**config, **elsewhere}))
+    wanted = public_settings({**config, **elsewhere})  # as records hold them
+    recorded = {block: settings[block] for block in _BLOCKS if block in settings and block in wanted}
+    others = list(_differences((), recorded, wanted))
     bases = [digest for name, digest in record.get("inputs", {}).items() if Path(name).name == "base.json"]
     if base is not None and any(digest != base for digest in bases):
         others.append("base.json")
