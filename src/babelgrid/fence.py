@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import platform
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +28,7 @@ def own(path: str | Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     name = {"host": platform.node(), "pid": os.getpid(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
     token = json.dumps({**name, "id": uuid.uuid4().hex})
-    with path.open("a+", encoding="utf-8") as stream:
+    with os.fdopen(open_file(path, os.O_RDWR), "r+", encoding="utf-8") as stream:
         lock(stream, fcntl.LOCK_EX)
         stream.truncate(0)
         stream.write(token)
@@ -67,3 +68,23 @@ def lock(stream: IO[str], kind: int) -> None:
     """Wait for a lock on a file; a file system without locks is no reason not to work, and gives none."""
     with suppress(OSError):
         fcntl.flock(stream, kind)
+
+
+def open_file(path: Path, flags: int, mode: int = 0o644) -> int:
+    """Open a file that this program alone writes, or make it; return its descriptor, whose content is untouched.
+
+    `UserError` for a link or anything else that is no plain file with this one name: in a folder that others can write
+    to, it might lead to a file of the user's that would be overwritten.
+    """
+    wanted = f"{path}: is a link or no plain file. Move it away and run again"
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode)
+    except OSError as error:
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+            raise UserError(wanted) from error
+        raise
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    raise UserError(wanted)

@@ -7,13 +7,16 @@ import fcntl
 import logging
 import os
 import re
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+from babelgrid.errors import UserError
+from babelgrid.fence import open_file
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ def hold_gpu(jobs_per_gpu: int) -> Iterator[str | None]:
         log.info("GPU %s", gpu)
         yield gpu
     finally:
-        slot.close()
+        os.close(slot)
         if restriction is None:
             del os.environ["CUDA_VISIBLE_DEVICES"]
         else:
@@ -82,22 +85,62 @@ def _listed_by_driver() -> list[tuple[str, list[str]]]:
     return gpus
 
 
-def _wait_for_slot(gpus: Sequence[str], jobs_per_gpu: int) -> tuple[str, IO[str]]:
-    """Return a GPU and its locked file, which holds the slot until it is closed or the process dies."""
-    folder = Path(tempfile.gettempdir()) / f"babelgrid-gpus-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+def _wait_for_slot(gpus: Sequence[str], jobs_per_gpu: int) -> tuple[str, int]:
+    """Return a GPU and the descriptor of its locked file, which holds it until it is closed or the process dies."""
+    folder = slot_folder()
     is_first_try = True
     while True:
         for place in range(jobs_per_gpu):
             for gpu in gpus:
-                slot = (folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu)}.{place}").open("w", encoding="utf-8")
+                slot = _open_slot(folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu)}.{place}")
                 try:
                     fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    slot.close()
+                    os.close(slot)
                 else:
                     return gpu, slot
         if is_first_try:
             log.info("every GPU has a job of yours: waiting until one ends")
             is_first_try = False
         time.sleep(SECONDS_BETWEEN_TRIES)
+
+
+def slot_folder() -> Path:
+    """Return the folder of this user's slots on this machine, made if need be.
+
+    It is in the user's runtime folder (XDG_RUNTIME_DIR, where it is theirs alone), else in the temporary folder. There
+    anybody can make a folder of this name first, so `UserError` unless it belongs to this user and only they can write
+    to it.
+    """
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    if runtime.is_absolute() and _is_private(runtime):
+        folder = runtime / "babelgrid-gpus"
+    else:
+        folder = Path(tempfile.gettempdir()) / f"babelgrid-gpus-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not _is_private(folder):
+        raise UserError(
+            f"{folder}: is not a folder of yours that you alone can write to, so the files that share the GPUs among "
+            "your jobs cannot be there. Ask its owner to remove it, or set TMPDIR to a folder of your own, the same "
+            "for all your jobs on this machine"
+        )
+    return folder
+
+
+def _is_private(folder: Path) -> bool:
+    """Say whether this is a real folder (no link) that belongs to this user and that nobody else can write to."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+def _open_slot(path: Path) -> int:
+    """Open a slot's file, or make it, and leave what is in it; `UserError` for a link or another user's file."""
+    slot = open_file(path, os.O_RDWR, 0o600)
+    if os.fstat(slot).st_uid == os.getuid():
+        return slot
+    os.close(slot)
+    raise UserError(f"{path}: belongs to another user, who could hold up your jobs. Delete it and run again")

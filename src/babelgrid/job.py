@@ -1,79 +1,102 @@
-"""What surrounds the one function that a job calls: its log, its threads, and the words for a user's mistake."""
+"""What surrounds the one function that a job calls: its log, its threads, and the words for what went wrong."""
 
-import errno
+import faulthandler
 import fcntl
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from babelgrid.errors import UserError
-from babelgrid.fence import lock, own
+from babelgrid.failures import words_of
+from babelgrid.fence import lock, open_file, own
+from babelgrid.stopping import interrupt, stopping
 from babelgrid.terminal import watched
 
-# What a file system answers that takes no more: of these a user can mend all.
-REFUSALS = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some of your quota",
-    errno.EROFS: "make it writable",
-    errno.EACCES: "make it writable for you",
-}
 FINISHED = "finished"
 """The last word of the log of a job that did all it had to."""
+FAILED = "failed"
+"""What the last line begins with in the log of a job that ended otherwise; a job that was killed leaves none."""
 
 
 @contextmanager
 def job(log_path: str | Path) -> Iterator[None]:
-    """Send logging and the libraries' chatter to the log; on a `UserError` end with one message and exit code 1.
+    """Send logging and the libraries' chatter to the log; on an error end with one message and exit code 1.
 
+    A `UserError`, a disk that takes no more and a signal (babelgrid.stopping) are said in their words. Any other error
+    leaves its traceback in the log, and on the terminal its type and place and where the log is.
     The log is locked while the job lives, so that `status` can tell a running job from a killed one.
     """
     log_path = Path(log_path)
-    log_path.parent.mkdir(parents=True, exist_ok=True)
+    name = _name_of(log_path)
     terminal = os.dup(2)
-    # A predecessor that still lives, behind a network split, keeps the log that it has, and its lock.
-    log_path.unlink(missing_ok=True)
-    with log_path.open("w", encoding="utf-8") as stream:
-        lock(stream, fcntl.LOCK_EX)
-        os.dup2(stream.fileno(), 2)
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
-        try:
-            name = "/".join(log_path.with_suffix("").parts[-3:])
+    stream = None
+    try:
+        with stopping(interrupt):
+            stream = _open_log(log_path)
             with own(log_path.with_suffix(".owner")), watched(terminal, name):
                 yield
-            logging.info(FINISHED)
-        except (UserError, OSError) as error:
-            words = str(error) if isinstance(error, UserError) else _refusal(error)
-            if words is None:
-                raise
-            logging.error("%s", words)  # noqa: TRY400 (a user's mistake needs no traceback)
-            os.write(terminal, f"\nbabelgrid: {words}\n\n".encode())
-            sys.exit(1)
-        finally:
+        logging.info(FINISHED)
+    except (Exception, KeyboardInterrupt) as error:
+        _tell(error, name, log_path if stream else None, terminal)
+        sys.exit(1)
+    finally:
+        # On a full disk the last words of the log are lost; that must not hide what the job ended with.
+        with suppress(OSError):
             sys.stderr.flush()
-            os.dup2(terminal, 2)
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        if stream:
+            stream.close()
 
 
-def _refusal(error: OSError) -> str | None:
-    """Return what to do about a file system that takes no more, or None for any other error."""
-    advice = REFUSALS.get(error.errno or 0)
-    if advice is None:
-        return None
-    where = error.filename or "the results folder"
-    return f"{where}: {error.strerror or error}. What is whole stays, nothing half-written: {advice}, and run again"
+def _open_log(path: Path) -> IO[str]:
+    """Make the log, lock it, and let it take what goes to standard error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A predecessor that still lives, behind a network split, keeps the log that it has, and its lock.
+    path.unlink(missing_ok=True)
+    stream = os.fdopen(open_file(path, os.O_WRONLY), "w", encoding="utf-8")
+    lock(stream, fcntl.LOCK_EX)
+    os.dup2(stream.fileno(), 2)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    # A crash in a library's compiled code (a bus error on a full disk, for one) leaves its traceback as well.
+    faulthandler.enable(2)
+    return stream
+
+
+def _tell(error: BaseException, name: str, log: Path | None, terminal: int) -> None:
+    """Say what a job ended with: on the terminal, and in the log, if there is one, with the traceback before it."""
+    words, is_traced = words_of(error)
+    if log and is_traced:
+        logging.error("the error that ended this job:", exc_info=error)
+    if log:
+        logging.error("%s", words if is_traced else f"{FAILED}: {words}")
+    if is_traced:
+        words = f"{name} {words} (see {log})"
+    if isinstance(error, BrokenPipeError):
+        # What is left to print has no reader either, and would be an error again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with suppress(OSError):
+        os.write(terminal, f"\nbabelgrid: {words}\n\n".encode("utf-8", "backslashreplace"))
+
+
+def _name_of(log: Path) -> str:
+    """Return what a job is called: `finetune/en/seed0` for the log results/<experiment>/logs/finetune/en/seed0.log."""
+    parts = log.with_suffix("").parts
+    return "/".join(parts[parts.index("logs") + 1 :] if "logs" in parts else parts[-3:])
 
 
 def is_running(log_path: str | Path) -> bool:
     """Say whether the job that writes this log is alive, on this machine or on one that shares its locks."""
-    with Path(log_path).open(encoding="utf-8") as stream:
-        try:
+    try:
+        with Path(log_path).open(encoding="utf-8") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
     return False
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from babelgrid.config.load import read_experiment
 from babelgrid.errors import UserError
+from babelgrid.failures import refusal, words_of
+from babelgrid.fence import open_file
 from babelgrid.job import is_running
 
 SECONDS_TO_WAIT = 600
@@ -65,14 +67,19 @@ def take_lock(results: Path) -> int:
     """Take the experiment's lock and return its descriptor; `UserError` if another master holds it."""
     results.mkdir(parents=True, exist_ok=True)
     path = results / ".master"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = open_file(path, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        holder = path.read_text(encoding="utf-8", errors="replace").strip()
         raise UserError(
-            f"another master runs this experiment: {path.read_text(encoding='utf-8').strip() or path}. "
-            "Wait for it, or stop it (Ctrl-C) and start again"
+            f"another master runs this experiment: {holder or path}. Wait for it, or stop it (Ctrl-C) and start again"
         ) from None
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be locked ({error.strerror}). The safe start needs a file system with locks; without one, "
+            "use plain `snakemake`, and take care yourself that it runs only once"
+        ) from error
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
     return descriptor
@@ -137,12 +144,17 @@ def wait_for_leftovers(logs: Path) -> None:
 def remove_stale_locks(locks: Path, results: str) -> None:
     """Remove Snakemake's own locks on this experiment's files; other experiments in this folder keep theirs."""
     for lock in locks.glob("*.lock"):
-        if any(line.startswith(results) for line in lock.read_text(encoding="utf-8").splitlines()):
-            lock.unlink()
+        if any(line.startswith(results) for line in lock.read_text(encoding="utf-8", errors="replace").splitlines()):
+            lock.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"babelgrid: {error}")
+    except (UserError, KeyboardInterrupt) as error:
+        sys.exit(f"babelgrid: {words_of(error)[0]}")
+    except OSError as error:
+        words = refusal(error)
+        if words is None:
+            raise
+        sys.exit(f"babelgrid: {words}")

@@ -123,7 +123,7 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
                 if found is None:
                     found = await _ask_once(client, endpoint, question)
                     endpoint.calls += 1
-            except (openai.OpenAIError, OverBudgetError, DearerError, *TRANSIENT) as error:
+            except (openai.OpenAIError, OverBudgetError, DearerError, UserError, *TRANSIENT) as error:
                 failures.append(error)
                 return None
             bar.update(1)
@@ -242,6 +242,8 @@ def _is_here(url: str) -> bool:
 
 def _in_words(error: BaseException, endpoint: Endpoint, answered: int, asked: int) -> str:
     """Return what happened and what to do; nothing that was sent or came back is in it."""
+    if isinstance(error, UserError):  # the ledger's
+        return str(error)
     settings = endpoint.settings
     state = f"{answered} of {asked} posts are answered and kept"
     if isinstance(error, OverBudgetError):

@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -141,7 +140,7 @@ def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first:
     with encoded_groups(archive) as groups:
         tokenizer = load_tokenizer(archive.tokenizer)
         model = load_adapted(classifier.base_path, classifier.adapter, classifier.base)
-        seen = _open_seen(folder / SEEN, first)
+        seen = SeenPosts(folder / SEEN, first)
         schema = _schema(archive, classifier)
         first_group = next(groups)
         progress = Progress(read)
@@ -165,13 +164,6 @@ def write_group(table: pa.Table, path: Path) -> None:
     """Publish a whole group."""
     with whole_file(path) as temporary:
         pq.write_table(table, temporary, write_page_checksum=True)
-
-
-def _open_seen(path: Path, groups: int) -> SeenPosts:
-    try:
-        return SeenPosts(path, groups)
-    except sqlite3.DatabaseError as error:
-        raise UserError(f"{path}: is damaged ({error}). Delete the folder {path.parent} and run again") from error
 
 
 def _score(

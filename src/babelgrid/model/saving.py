@@ -1,7 +1,6 @@
 """When a training job saves its state: every so many steps or minutes, and when it is told to stop."""
 
 import logging
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +9,9 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from babelgrid.config.finetune import Finetune
+from babelgrid.stopping import stopping
 
 log = logging.getLogger(__name__)
-
-STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class SaveState(TrainerCallback):
@@ -27,17 +25,13 @@ class SaveState(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of SIGTERM and SIGUSR1 in place of dying of them."""
+        """Take note of a stopping signal in place of ending at once; a second Ctrl-C ends at once."""
 
-        def note(number: int, _: Any) -> None:
-            self.signal = signal.Signals(number).name
+        def note(name: str) -> None:
+            self.signal = name
 
-        before = {number: signal.signal(number, note) for number in STOPPING_SIGNALS}
-        try:
+        with stopping(note):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

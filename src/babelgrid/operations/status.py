@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from babelgrid.job import FINISHED, is_running
+from babelgrid.job import FAILED, FINISHED, is_running
 
 State = Literal["done", "running", "failed", "missing"]
 MARKS: dict[State, str] = {"done": "#", "running": ">", "failed": "!", "missing": "."}
@@ -94,7 +94,7 @@ def describe_status(rows: Sequence[Row], languages: Sequence[str], benchmarks: P
         *_lines("running", [f"{job.name}: {last_line(job.log)}" for job in jobs if job_states[job.name] == "running"]),
         *_lines(
             "failed, and where it says why",
-            [f"{job.name}: {job.log}" for job in jobs if job_states[job.name] == "failed"],
+            [f"{job.name}: {job.log} ({_why(job.log)})" for job in jobs if job_states[job.name] == "failed"],
         ),
         _time_left(jobs, job_states, benchmarks),
     ]
@@ -103,10 +103,21 @@ def describe_status(rows: Sequence[Row], languages: Sequence[str], benchmarks: P
 
 def last_line(path: Path) -> str:
     """Return the last message of a log, without its date; an empty string where there is none."""
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 4096))
-        messages = _MESSAGE.findall(stream.read().decode("utf-8", errors="replace"))
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - 4096))
+            messages = _MESSAGE.findall(stream.read().decode("utf-8", errors="replace"))
+    except OSError:  # the job starts again at this moment, with a new log
+        return ""
     return messages[-1] if messages else ""
+
+
+def _why(log: Path) -> str:
+    """Return the reason that a failed job has left; one that was killed could leave none."""
+    words = last_line(log)
+    if words.startswith(FAILED):
+        return words
+    return "it was killed and could not say why: perhaps for its memory or its time, or the machine went down"
 
 
 def _jobs(rows: Sequence[Row]) -> Iterator[Job]:
@@ -154,5 +165,10 @@ def measured_seconds(place: Path) -> list[float]:
     found = []
     for path in filter(Path.is_file, [place, *sorted(place.rglob("*.tsv"))]):
         with path.open(encoding="utf-8") as stream:
-            found += [float(line["s"]) for line in csv.DictReader(stream, delimiter="\t")]
+            found += [float(line["s"]) for line in csv.DictReader(stream, delimiter="\t") if _is_number(line.get("s"))]
     return found
+
+
+def _is_number(text: str | None) -> bool:
+    """Say whether a benchmark holds its seconds: on a full disk it may be cut, and of a short job it may be a dash."""
+    return text is not None and re.fullmatch(r"\d+(\.\d*)?", text) is not None
