@@ -1,6 +1,7 @@
 """What many tests share: where the real data is, and small random bases in Hugging Face layout."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,22 @@ def random_base(tmp_path_factory):
         return made[architecture]
 
     return make
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Return a function to a small file system in memory; skip where one cannot be mounted."""
+    made = []
+
+    def mount(options):
+        folder = tmp_path / f"mounted{len(made)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            pytest.skip("needs root, to mount a small file system")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

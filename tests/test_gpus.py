@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from babelgrid.gpus import hold_gpu, visible_gpus
+from babelgrid.errors import UserError
+from babelgrid.gpus import hold_gpu, slot_folder, visible_gpus
 
 HOLD = """
 import os, sys, time
@@ -34,6 +35,7 @@ def no_gpus_but_pretended_ones(monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
 
 
 @pytest.fixture
@@ -117,3 +119,105 @@ def test_the_restriction_is_back_when_the_job_is_done(monkeypatch):
     with hold_gpu(1) as gpu:
         assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu == "GPU-a"
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-b"
+
+
+@pytest.fixture
+def shared(monkeypatch, tmp_path):
+    """A temporary folder that others can write to, as /tmp is; and a file that must not be harmed."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
+    (tmp_path / "thesis").write_text("years of work")
+    yield folder
+    assert (tmp_path / "thesis").read_text() == "years of work"
+
+
+def theirs(path):
+    if os.getuid():
+        pytest.skip("needs root, to play another user")
+    os.lchown(path, 65534, 65534)
+
+
+def linked_folder(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    folder.symlink_to(tmp_path / "elsewhere")
+
+
+def folder_of_another(folder, _):
+    folder.mkdir(mode=0o700)
+    theirs(folder)
+
+
+def folder_open_to_others(folder, _):
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+def folder_open_to_the_group(folder, _):
+    folder.mkdir()
+    folder.chmod(0o770)
+
+
+def file_in_its_place(folder, tmp_path):
+    os.link(tmp_path / "thesis", folder)
+
+
+@pytest.mark.parametrize(
+    "made", [linked_folder, folder_of_another, folder_open_to_others, folder_open_to_the_group, file_in_its_place]
+)
+def test_a_slot_folder_that_is_not_this_user_s_alone_is_refused(shared, tmp_path, made):
+    made(shared / f"babelgrid-gpus-{os.getuid()}", tmp_path)
+    with pytest.raises(UserError, match=r"is not a folder of yours .* set TMPDIR"), hold_gpu(1):
+        pytest.fail("no GPU may be held")
+
+
+def linked_slot(slot, tmp_path):
+    slot.symlink_to(tmp_path / "thesis")
+
+
+def dangling_slot(slot, tmp_path):
+    slot.symlink_to(tmp_path / "not there yet")
+
+
+def second_name(slot, tmp_path):
+    os.link(tmp_path / "thesis", slot)
+
+
+def pipe_in_its_place(slot, _):
+    os.mkfifo(slot)
+
+
+def folder_in_its_place(slot, _):
+    slot.mkdir()
+
+
+def slot_of_another(slot, _):
+    slot.touch()
+    theirs(slot)
+
+
+@pytest.mark.parametrize(
+    "made", [linked_slot, dangling_slot, second_name, pipe_in_its_place, folder_in_its_place, slot_of_another]
+)
+def test_a_slot_that_is_no_plain_file_of_this_user_is_refused(shared, tmp_path, made):
+    folder = shared / f"babelgrid-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700)
+    made(folder / "GPU-a.0", tmp_path)
+    with pytest.raises(UserError, match=r"GPU-a\.0: (is a link or no plain file|belongs to another user)"), hold_gpu(1):
+        pytest.fail("no GPU may be held")
+    assert not (tmp_path / "not there yet").exists()
+
+
+def test_slots_are_in_the_runtime_folder_where_it_is_private(shared, monkeypatch, tmp_path):
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    assert slot_folder() == runtime / "babelgrid-gpus"
+    runtime.chmod(0o777)
+    assert slot_folder() == shared / f"babelgrid-gpus-{os.getuid()}"
+    assert slot_folder().stat().st_mode & 0o777 == 0o700
+    for elsewhere in ("", "run", str(tmp_path / "gone")):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", elsewhere)
+        assert slot_folder().parent == shared

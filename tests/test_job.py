@@ -26,14 +26,6 @@ with job(sys.argv[1]):
 """
 
 
-@pytest.fixture(autouse=True)
-def standard_error(capfd, monkeypatch):
-    """Let `sys.stderr` be the process's own, as it is in a job, and not pytest's."""
-    with open(2, "w", encoding="utf-8", closefd=False) as stream:
-        monkeypatch.setattr(sys, "stderr", stream)
-        yield
-
-
 @pytest.fixture
 def log(tmp_path):
     return tmp_path / "logs/finetune/en/seed0.log"
@@ -50,7 +42,8 @@ def run(log, body, **options):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": source},
-        **options,
+        # A test run in the background of a script ignores Ctrl-C, and so would its processes.
+        **{"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options},
     )
 
 
@@ -274,7 +267,7 @@ def test_a_log_that_cannot_be_made_is_one_error(tmp_path, capfd):
 
 def test_the_terminal_is_given_back(log, capfd):
     with job(log):
-        print("to the log", file=sys.stderr)
-    print("to the terminal", file=sys.stderr, flush=True)
+        os.write(2, b"to the log\n")
+    os.write(2, b"to the terminal\n")
     assert capfd.readouterr().err == "to the terminal\n"
     assert "to the log" in text(log)

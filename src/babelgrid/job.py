@@ -49,7 +49,7 @@ def job(log_path: str | Path) -> Iterator[None]:
         os.dup2(terminal, 2)
         os.close(terminal)
         if stream:
-            stream.close()
+            _close_log(stream)
 
 
 def _open_log(path: Path) -> IO[str]:
@@ -57,13 +57,20 @@ def _open_log(path: Path) -> IO[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A predecessor that still lives, behind a network split, keeps the log that it has, and its lock.
     path.unlink(missing_ok=True)
-    stream = os.fdopen(open_file(path, os.O_WRONLY), "w", encoding="utf-8")
+    stream = os.fdopen(open_file(path, os.O_WRONLY), "w", encoding="utf-8", errors="backslashreplace")
     lock(stream, fcntl.LOCK_EX)
     os.dup2(stream.fileno(), 2)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     # A crash in a library's compiled code (a bus error on a full disk, for one) leaves its traceback as well.
     faulthandler.enable(2)
     return stream
+
+
+def _close_log(stream: IO[str]) -> None:
+    """Let go of the log, and of its lock."""
+    logging.getLogger().handlers.clear()
+    with suppress(OSError):
+        stream.close()
 
 
 def _tell(error: BaseException, name: str, log: Path | None, terminal: int) -> None:

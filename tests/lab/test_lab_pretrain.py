@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 import socket
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 
 from babelgrid.config.base import LAB_LANGUAGES, LabBase
 from babelgrid.errors import UserError
+from babelgrid.job import job
 from babelgrid.lab import tokens
 from babelgrid.lab.pretrain import pretrain_base
 from babelgrid.usage import Usage
@@ -100,6 +102,18 @@ def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", Usage())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kilobytes", [0, 40, 200])
+def test_a_full_disk_ends_pretraining_with_its_words_and_leaves_nothing_behind(tmp_path, mounted, capfd, kilobytes):
+    small = mounted("size=1m")
+    (small / "filler").write_bytes(bytes(shutil.disk_usage(small).free - 1024 * kilobytes))
+    with pytest.raises(SystemExit), job(tmp_path / "logs/pretrain_base.log"):
+        pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, small / "base", Usage())
+    assert "No space left on device" in (words := capfd.readouterr().err)
+    assert "free some space, and run again" in words
+    assert "Traceback" not in (tmp_path / "logs/pretrain_base.log").read_text(encoding="utf-8")
+    assert [path.name for path in small.iterdir()] == ["filler"]
 
 
 def test_a_share_that_cannot_be_reached_is_said(tmp_path, caplog):

@@ -258,13 +258,17 @@ def start_job(posts, base, folder, settings):
     return subprocess.Popen(
         [*command, settings.model_dump_json()],
         env={**os.environ, "PYTHONPATH": places},
+        # A test run in the background of a script ignores Ctrl-C, and so would its processes.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no lock is taken)
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["KILL", "TERM"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["KILL", "TERM", "INT", "HUP"]
+)
 def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_base, tmp_path, whole, caplog, number):
     settings = SETTINGS.model_copy(update={"epochs": 40, "checkpoint_steps": 1})
     process = start_job(posts, random_base(), tmp_path / "job", settings)
@@ -288,3 +292,27 @@ def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_ba
         adapter = train(posts, random_base(), tmp_path / "job/adapter", rarely, checkpoints=state)
     assert "going on from" in caplog.text
     assert digests(adapter) == whole(settings)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "stopped by SIGINT at step 6 of 12; start again to go on from step 6"), (60.0, "KeyboardInterrupt")],
+    ids=["one that arrives twice", "a second one"],
+)
+def test_a_second_ctrl_c_ends_training_without_waiting_for_a_checkpoint(
+    posts, random_base, tmp_path, monkeypatch, seconds, words
+):
+    step, now = AdapterTrainer.training_step, time.monotonic
+
+    def interrupted(self, *arguments, **keywords):
+        if self.state.global_step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            monkeypatch.setattr("babelgrid.stopping.time.monotonic", lambda: now() + seconds)
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *arguments, **keywords)
+
+    monkeypatch.setattr(AdapterTrainer, "training_step", interrupted)
+    with pytest.raises((UserError, KeyboardInterrupt)) as end:
+        train(posts, random_base(), tmp_path / "adapter")
+    assert words in str(end.value) or words == end.type.__name__
+    assert (tmp_path / "checkpoints/checkpoint-6").exists() == (end.type is UserError)

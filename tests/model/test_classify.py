@@ -3,7 +3,10 @@
 import csv
 import gzip
 import json
+import os
 import re
+import shutil
+import signal
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -18,9 +21,11 @@ from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
 from babelgrid.files import read_json, read_parquet
+from babelgrid.job import job
 from babelgrid.model import classify as classifying
 from babelgrid.model.classify import Classified, Classifier, classify
 from babelgrid.model.predict import predict
+from babelgrid.model.seen import SeenPosts
 from babelgrid.prompts.archive import Archive, Slice, read_groups
 from babelgrid.usage import Usage
 from training import BASE, LABELS, train
@@ -414,3 +419,59 @@ def test_other_scaling_of_the_adapter_is_another_job(posts, random_base, tmp_pat
     adapter = train(posts, random_base(), tmp_path / "adapter")
     classifier = Classifier(random_base(), BASE, adapter, LABELS, Predict(), "x")
     assert adapter / "adapter_config.json" in classifier.files
+
+
+@pytest.mark.parametrize("kilobytes", [0, 4, 12, 20, 32, 48])
+@pytest.mark.usefixtures("here")
+def test_a_full_disk_ends_the_job_with_its_words_wherever_it_is_met(
+    archive_of, classifier, tmp_path, mounted, capfd, kilobytes
+):
+    archive, small = archive_of(ROWS), mounted("size=256k")
+    (small / "filler").write_bytes(bytes(shutil.disk_usage(small).free - 1024 * kilobytes))
+    with pytest.raises(SystemExit), job(tmp_path / "logs/classify.log"):
+        run(archive, classifier, small)
+    assert "No space left on device" in (words := capfd.readouterr().err)
+    assert "free some space, and run again" in words
+    assert "Traceback" not in (tmp_path / "logs/classify.log").read_text(encoding="utf-8")
+    assert not list(small.glob("*.parquet"))
+    assert not list(small.rglob(".*"))
+    (small / "filler").unlink()
+    out = run(archive, classifier, small)
+    assert out.posts.read_bytes() == run(archive, classifier, tmp_path / "whole").posts.read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_ctrl_c_keeps_whole_groups_and_leaves_no_traceback(archive_of, classifier, tmp_path, monkeypatch, capfd):
+    archive, table = archive_of(ROWS), classifying._table
+
+    def interrupted(group, *rest):
+        if group.rows[0]["id"] == "p8":
+            os.kill(os.getpid(), signal.SIGINT)
+        return table(group, *rest)
+
+    log = tmp_path / "logs/classify.log"
+    with monkeypatch.context() as patch:
+        patch.setattr(classifying, "_table", interrupted)
+        with pytest.raises(SystemExit) as end, job(log):
+            run(archive, classifier, tmp_path)
+    assert end.value.code == 1
+    assert "stopped by SIGINT. What is finished is kept: run again to go on from there" in capfd.readouterr().err
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+    [groups] = (tmp_path / "kept").iterdir()
+    assert sorted(path.name for path in groups.iterdir()) == ["000000.parquet", "000001.parquet", "seen.sqlite"]
+    out = run(archive, classifier, tmp_path)
+    assert out.posts.read_bytes() == run(archive, classifier, tmp_path / "whole").posts.read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_damaged_scores_are_named(archive_of, classifier, tmp_path, monkeypatch):
+    archive, add = archive_of(ROWS), SeenPosts.add
+
+    def damaged(self, scores, group):
+        if group == 2:
+            self._path.write_bytes(b"no database " * 4096)
+        add(self, scores, group)
+
+    monkeypatch.setattr(SeenPosts, "add", damaged)
+    with pytest.raises(UserError, match=r"seen\.sqlite: .*Delete the folder .* and run again"):
+        run(archive, classifier, tmp_path)

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -22,25 +21,6 @@ from babelgrid.usage import Usage
 from training import BASE, LABELS, SETTINGS, train
 
 ARGUMENTS = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """Return a function to a small file system in memory; skip where one cannot be mounted."""
-    made = []
-
-    def mount(options):
-        folder = tmp_path / f"mounted{len(made)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if subprocess.run(command, check=False, capture_output=True).returncode:
-            pytest.skip("needs root, to mount a small file system")
-        made.append(folder)
-        return folder
-
-    yield mount
-    for folder in made:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_loses_a_checkpoint_and_not_the_training(posts, random_base, tmp_path, mounted, caplog):

@@ -119,7 +119,10 @@ def encoded_groups(archive: Archive) -> Iterator[Iterator[Group]]:
     # The tokenizer takes one thread, as the rest of that process does.
     environment = {**os.environ, "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", __name__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+    # In a session of its own, Ctrl-C reaches this process alone, which then ends that one.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+    ) as process:
         assert process.stdin  # noqa: S101 (for the type checker)
         assert process.stdout  # noqa: S101
         try:
