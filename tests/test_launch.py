@@ -1,5 +1,6 @@
 """The safe start, with a pretend SLURM whose queue is a file."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -37,6 +38,30 @@ def test_of_two_masters_the_second_is_told_who_the_first_is(tmp_path):
         first.kill()
         first.wait()
     os.close(take_lock(tmp_path))
+
+
+def test_a_lock_file_that_is_a_link_is_refused_and_what_it_leads_to_is_kept(tmp_path):
+    (tmp_path / "thesis").write_text("years of work", encoding="utf-8")
+    (tmp_path / ".master").symlink_to(tmp_path / "thesis")
+    with pytest.raises(UserError, match=r"\.master: is a link or no plain file"):
+        take_lock(tmp_path)
+    assert (tmp_path / "thesis").read_text(encoding="utf-8") == "years of work"
+
+
+def test_a_file_system_without_locks_is_one_error(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(UserError, match=r"cannot be locked \(No locks available\)"):
+        take_lock(tmp_path)
+
+
+def test_a_lock_of_snakemake_in_any_encoding_is_read(tmp_path):
+    (tmp_path / "0.input.lock").write_bytes(b"results/x/posts/caf\xe9.parquet\n")
+    (tmp_path / "1.input.lock").write_bytes(b"results/y/posts/caf\xe9.parquet\n")
+    remove_stale_locks(tmp_path, "results/x/")
+    assert [path.name for path in tmp_path.iterdir()] == ["1.input.lock"]
 
 
 def test_only_this_experiments_jobs_are_cancelled(tmp_path, queue):

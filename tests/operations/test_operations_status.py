@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from babelgrid.errors import UserError
 from babelgrid.job import job
-from babelgrid.operations.status import describe_status, read_rows
+from babelgrid.operations.status import describe_status, measured_seconds, read_rows
 
 LANGUAGES = ["en", "hu"]
 ROWS = [("none", 0), ("en", 0), ("en", 1)]
@@ -60,6 +61,39 @@ def test_a_job_at_work_is_running_with_its_last_words_and_killed_once_it_is_gone
 def _write_line(path, text):
     with path.open("a", encoding="utf-8") as stream:
         stream.write(text + "\n")
+
+
+def test_a_failed_job_is_shown_with_the_reason_that_it_left(results):
+    for seed, error in (
+        (1, RuntimeError("secret words")),
+        (0, UserError("the base has no tokenizer: all is finished")),
+    ):
+        with (
+            pytest.raises(SystemExit),
+            job(results / f"logs/{'finetune/en' if seed else 'predict/none'}/seed{seed}.log"),
+        ):
+            raise error
+    words = _describe(results)
+    assert re.search(r"seed1\.log \(failed unexpectedly: RuntimeError at .*\)$", words, re.MULTILINE)
+    assert "seed0.log (failed: the base has no tokenizer: all is finished)" in words
+    assert "secret words" not in words
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b"2026-11-25 08:00", b"\xff\xfe\x00 half a line", b"2026-11-25 08:00:00,000 step 3"]
+)
+def test_a_job_that_was_killed_at_any_point_of_its_log_is_said_to_have_been(results, left):
+    (results / "logs/finetune/en/seed1.log").write_bytes(left)
+    words = _describe(results)
+    assert _marks(words)["en seed1"] == ["!", "!"]
+    assert "seed1.log (it was killed and could not say why" in words
+
+
+def test_a_benchmark_that_was_cut_is_not_counted(results):
+    for name, content in {"a": "", "b": "s\th:m", "c": "s\th:m:s\n-\t-\n", "d": "s\th:m:s\n2"}.items():
+        _write(results / f"benchmarks/finetune/{name}.tsv", content)
+    _write(results / "benchmarks/finetune/e.tsv", "h:m:s\n0:00:20\n")
+    assert measured_seconds(results / "benchmarks/finetune") == [2.0, 20.0]
 
 
 def test_files_deleted_after_a_good_end_are_missing(results):

@@ -39,7 +39,7 @@ class Job:
         if is_running(self.log):
             return "running"
         # The files of a job that ended well were deleted by someone: it will simply run again.
-        return "missing" if last_line(self.log).endswith(FINISHED) else "failed"
+        return "missing" if last_line(self.log) == FINISHED else "failed"
 
 
 @dataclass(frozen=True)
