@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -175,7 +174,7 @@ def test_output_that_nobody_reads_any_more_is_no_traceback(log):
     os.close(reader)
     process = run(log, "print('a table', flush=True)", stdout=writer)
     os.close(writer)
-    _, shown = process.communicate(timeout=60)
+    _, shown = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "Traceback" not in shown
     assert "Exception ignored" not in shown
@@ -187,10 +186,10 @@ def test_a_signal_ends_a_job_with_words_and_without_its_temporary_files(log, num
     body = f"""
     with whole_file({str(log.with_name("table"))!r}):
         os.kill(os.getpid(), {int(number)})
-        time.sleep(60)
+        time.sleep(600)
 """
     process = run(log, body)
-    _, shown = process.communicate(timeout=60)
+    _, shown = process.communicate(timeout=300)
     assert process.returncode == 1
     assert (
         shown.strip() == f"babelgrid: stopped by {number.name}. What is finished is kept: run again to go on from there"
@@ -204,7 +203,7 @@ def test_a_signal_that_a_job_was_started_to_ignore_stays_ignored(log):
     process = run(
         log, "os.kill(os.getpid(), signal.SIGHUP)", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
     )
-    assert process.communicate(timeout=60)[1] == ""
+    assert process.communicate(timeout=300)[1] == ""
     assert process.returncode == 0
     assert last_line(log) == FINISHED
 
@@ -217,18 +216,16 @@ def test_a_second_ctrl_c_ends_a_job_that_takes_its_time_to_end(log):
         time.sleep(1.2)
         os.kill(os.getpid(), signal.SIGTERM)  # heard already
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(60)
+        time.sleep(600)
 """
-    started = time.monotonic()
     process = run(log, body)
-    assert "stopped by SIGINT" in process.communicate(timeout=50)[1]
+    assert "stopped by SIGINT" in process.communicate(timeout=300)[1]
     assert process.returncode == 1
-    assert time.monotonic() - started < 50
 
 
 def test_a_crash_in_compiled_code_leaves_its_place_in_the_log(log):
     process = run(log, "os.kill(os.getpid(), signal.SIGBUS)")
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == -signal.SIGBUS
     assert "Fatal Python error: Bus error" in text(log)
     assert not is_running(log)
