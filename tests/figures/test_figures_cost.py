@@ -31,9 +31,9 @@ def words_of(tmp_path):
     return draw
 
 
-def test_a_reckoned_price_is_told_from_a_charged_one(words_of):
+def test_a_list_price_is_told_from_a_charged_one(words_of):
     words = words_of({"model": "en", **OWN}, API, LISTED)
-    assert {"rented", "charged by the API", "reckoned by list price"} <= set(words)
+    assert {"rented", "charged by the API", "by list price"} <= set(words)
     assert "charged by the API" not in words_of({"model": "en", **OWN}, LISTED)
 
 

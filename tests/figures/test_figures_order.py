@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from babelgrid.figures.order import group_mixtures, language_name, order_languages
-from babelgrid.figures.style import decimal, wrap
+from babelgrid.figures.style import decimal
 
 
 def test_languages_have_english_names():
@@ -42,9 +42,3 @@ def test_mixtures_are_grouped_by_kind_in_the_order_of_the_grid():
 )
 def test_scores_are_written_as_tables_in_print_do(value, text):
     assert decimal(value) == text
-
-
-def test_a_footnote_is_broken_into_lines_that_fit():
-    lines = wrap("word " * 100, width=3.4, size=6)
-    assert " ".join(lines) == ("word " * 100).strip()
-    assert all(len(line) * 6 * 0.54 / 72 <= 3.4 for line in lines)

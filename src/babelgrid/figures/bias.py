@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -15,7 +14,8 @@ from babelgrid.analysis.shares import describe_quantity
 from babelgrid.analysis.trend import Band, fit_band, spearman
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
-from babelgrid.figures.panels import lay_out_panels
+from babelgrid.figures.measure import size_of
+from babelgrid.figures.panels import Panels, lay_out_panels
 from babelgrid.figures.picture import GridTables, Picture, collect_cells
 from babelgrid.figures.style import (
     FAINT,
@@ -58,20 +58,24 @@ def draw_exposure_bias(tables: GridTables, picture: Picture) -> None:
     """
     data = _collect(tables, picture)
     mixtures = data["mixture"].drop_duplicates().tolist()
-    with house_style():
-        figure, panels, columns = lay_out_panels(
-            len(mixtures), f"{_explain(data)} {picture.note}".strip(), picture.width
+    with house_style(data, picture.view, picture.note, describe_quantity(picture.table)):
+        panels = lay_out_panels(
+            [_title(data[data["mixture"] == mixture]) for mixture in mixtures],
+            points=data["test_language"].nunique(),
+            title=f"{METRIC_NAMES[picture.metric]} against pre-training exposure: {picture.view}",
+            foot=f"{_explain(data)} {picture.note}",
+            width=picture.width,
+            keys=0.3 if picture.width >= TWO_COLUMNS else 0.42,
         )
-        scale = _scale(data, panels[0])
+        scale = _scale(data, panels.axes[0])
         low, high = data[["low", "baseline"]].min().min(), data[["high", "baseline"]].max().max()
         margin = 0.06 * (high - low)
-        for number, (axes, mixture) in enumerate(zip(panels, mixtures, strict=True)):
+        for axes, mixture in zip(panels.axes, mixtures, strict=True):
             axes.set(xlim=(scale.left, scale.right), ylim=(low - margin, high + margin))
             _draw_axes(axes, scale)
-            axes.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(mixtures))
             _draw_panel(axes, data[data["mixture"] == mixture].reset_index(drop=True), scale)
-        _draw_words(figure, picture)
-        save_figure(figure, data, picture.out_stem)
+        _draw_words(panels, picture)
+        save_figure(panels.figure, data, picture.out_stem)
 
 
 def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
@@ -119,6 +123,7 @@ def _draw_axes(axes: Axes, scale: Scale) -> None:
     decades = range(int(np.floor(scale.edge)), int(np.ceil(scale.right)) + 1)
     values = [step * 10.0**decade for decade in decades for step in steps]
     shown = [value for value in values if scale.edge < np.log10(value) < scale.right]
+    shown = _apart(shown, scale)
     axes.set_xticks([*scale.strips.values(), *np.log10(shown)], [*scale.strips, *(f"{value:g}" for value in shown)])
     axes.grid(axis="y")
     if scale.strips:
@@ -128,14 +133,29 @@ def _draw_axes(axes: Axes, scale: Scale) -> None:
         label.set_color(FAINT)
 
 
+def _apart(values: list[float], scale: Scale) -> list[float]:
+    """Return the values whose numbers have room below the axis, beside the strips' names and each other."""
+    shown: list[float] = []
+    inch = 72 * scale.unit
+    end = max((x + size_of(name, 6)[0] / 2 * inch for name, x in scale.strips.items()), default=-np.inf)
+    for value in values:
+        middle, half = float(np.log10(value)), size_of(f"{value:g}", 6)[0] / 2 * inch
+        if middle - half > end + 0.04 * inch and middle + half < scale.right + 0.1 * inch:
+            shown.append(value)
+            end = middle + half
+    return shown
+
+
+def _title(points: pd.DataFrame) -> tuple[str, str]:
+    """Return the name of a panel, and its correlation."""
+    rho = float(points["spearman"].iloc[0])
+    known = int((points["exposure"] > 0).sum())
+    return str(points["mixture"].iloc[0]), f"{_RHO} = {decimal(rho) if np.isfinite(rho) else _DASH}, n = {known}"
+
+
 def _draw_panel(axes: Axes, points: pd.DataFrame, scale: Scale) -> None:
     mixture = str(points["mixture"].iloc[0])
     known = points[points["exposure"] > 0]
-    rho = float(points["spearman"].iloc[0])
-    correlation = f"{_RHO} = {decimal(rho) if np.isfinite(rho) else _DASH}, n = {len(known)}"
-    room = axes.get_window_extent().width * 72 / axes.figure.dpi - 3.5 * len(correlation)
-    axes.set_title(mixture, weight="bold", size=np.clip(room / (0.72 * len(mixture)), 5, 7))
-    axes.set_title(correlation, loc="right", size=6, color=FAINT)
     generator = np.random.default_rng(zlib.crc32(mixture.encode()))
     band = fit_band(np.log10(known["exposure"].to_numpy()), known["score"].to_numpy(), generator)
     if band:
@@ -187,12 +207,11 @@ def _draw_labels(axes: Axes, points: pd.DataFrame, x: Floats, band: Band | None)
     label_points(axes, np.column_stack([x, score]), points["test_language"].tolist(), colours, obstacles)
 
 
-def _draw_words(figure: Figure, picture: Picture) -> None:
+def _draw_words(panels: Panels, picture: Picture) -> None:
+    figure = panels.figure
     width, height = figure.get_size_inches()
     is_narrow = width < TWO_COLUMNS
     metric = METRIC_NAMES[picture.metric]
-    title = f"{metric} against pre-training exposure: {picture.view}"
-    figure.text(0.08 / width, 1 - 0.2 / height, title, size=7 if is_narrow else 8.5, weight="bold")
     handles = [
         Line2D([], [], marker="o", color=SEEN_COLOUR, linestyle="", markersize=3.4),
         Line2D([], [], marker="D", color=UNSEEN_COLOUR, mfc="white", linestyle="", markersize=2.9, markeredgewidth=0.7),
@@ -204,13 +223,13 @@ def _draw_words(figure: Figure, picture: Picture) -> None:
         handles,
         words,
         loc="upper left",
-        bbox_to_anchor=(0.02 / width, 1 - 0.24 / height),
+        bbox_to_anchor=(0.02 / width, 1 - (panels.head + 0.02) / height),
         ncols=2 if is_narrow else 4,
         borderaxespad=0,
         handletextpad=0.4,
     )
-    panels = [axes.get_position() for axes in figure.axes]
-    lowest, highest = min(panel.y0 for panel in panels), max(panel.y1 for panel in panels)
+    places = [axes.get_position() for axes in panels.axes]
+    lowest, highest = min(place.y0 for place in places), max(place.y1 for place in places)
     quantity = f"{describe_quantity(picture.table)} (log scale)"
     figure.text(0.5, lowest - 0.34 / height, quantity, ha="center", size=6 if is_narrow else 7)
     figure.text(0.09 / width, (lowest + highest) / 2, metric, rotation=90, va="center", size=7)

@@ -9,17 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from babelgrid.analysis.tables import read_table
+from babelgrid.figures.measure import widest
 from babelgrid.figures.order import language_name
-from babelgrid.figures.style import (
-    FAINT,
-    SEEN_COLOUR,
-    TWO_COLUMNS,
-    UNSEEN_COLOUR,
-    decimal,
-    house_style,
-    save_figure,
-    wrap,
-)
+from babelgrid.figures.page import EDGE, lay_out_page, place
+from babelgrid.figures.style import SEEN_COLOUR, UNSEEN_COLOUR, decimal, house_style, save_figure
 
 _MEASURES = {"ece": "expected calibration error", "brier": "Brier score"}
 _ROW = 0.17
@@ -36,45 +29,36 @@ def draw_calibration(
     table = read_table(calibration_path)
     data = table[(table["view"] == view) & (table["mixture"] == mixture)].sort_values("ece", ignore_index=True)
     title = f"Calibration by language, trained on {mixture}: {view}"
-    with house_style():
+    with house_style(data, title, note):
         figure = _draw(data, title, note, width) if len(data) else _say_there_is_none(title, note, width)
         save_figure(figure, data, out_stem)
 
 
 def _say_there_is_none(title: str, note: str, width: float) -> Figure:
-    figure = Figure(figsize=(width, 0.6))
-    figure.text(0.08 / width, 0.65, title, size=7, weight="bold")
-    for number, line in enumerate(wrap(f"There are no probabilities to look at. {note}".strip(), width - 0.16, 6)):
-        figure.text(0.08 / width, 0.42 - 0.2 * number, line, size=6, color=FAINT)
-    return figure
+    return lay_out_page(title, f"There are no probabilities to look at. {note}", width).figure(0.1)
 
 
 def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
     names = [f"{language_name(code)} ({code})" for code in data["test_language"]]
-    left = 0.14 + 0.05 * max(map(len, names))
+    left = EDGE + widest(names, 6) + 0.08
     scaled_on = data["scaled_on"].iloc[0]
     foot = (
         f"Of the class that is answered; 0 is best. Scaled: by a temperature fitted on {scaled_on}. Means over seeds; "
         f"with few posts the error of a calibrated model is above 0 too. {note}"
     )
-    lines = wrap(foot.strip(), width - 0.16, 6)
+    page = lay_out_page(title, foot, width)
     tall = _ROW * len(data)
-    height = 0.62 + tall + 0.42 + 0.12 * len(lines)
-    figure = Figure(figsize=(width, height))
-    figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
+    figure = page.figure(0.3 + tall + 0.42)
     panel = (width - left - 0.1 - 0.2) / 2
     for number, (measure, words) in enumerate(_MEASURES.items()):
-        x = left + number * (panel + 0.2)
-        axes = figure.add_axes((x / width, 1 - (0.62 + tall) / height, panel / width, tall / height))
+        axes = place(figure, left + number * (panel + 0.2), page.head + 0.3, panel, tall)
         _draw_panel(axes, data, measure, words)
         axes.set_yticks(range(len(names)), names if number == 0 else [""] * len(names))
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
     handles = [
         Line2D([], [], marker="o", color=UNSEEN_COLOUR, mfc="white", linestyle="", markersize=3.6, markeredgewidth=0.8),
         Line2D([], [], marker="o", color=SEEN_COLOUR, linestyle="", markersize=3.6),
     ]
-    anchor = (0.02 / width, 1 - 0.25 / height)
+    anchor = (0.02 / width, 1 - (page.head + 0.02) / figure.get_figheight())
     looks = ["as the model said it", "after temperature scaling"]
     figure.legend(handles, looks, loc="upper left", bbox_to_anchor=anchor, ncols=2, borderaxespad=0, handletextpad=0.4)
     return figure

@@ -1,5 +1,6 @@
 """Confusion by language: what a mixture's adapters take for what, a panel for each test language."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,53 @@ from numpy.typing import NDArray
 
 from babelgrid.analysis.confusions import NO_CLASS
 from babelgrid.errors import UserError
+from babelgrid.figures.fonts import printable
+from babelgrid.figures.measure import fold, tallest, widest
 from babelgrid.figures.order import language_name
-from babelgrid.figures.style import FAINT, TWO_COLUMNS, house_style, save_figure, wrap
+from babelgrid.figures.page import EDGE, lay_out_page, place
+from babelgrid.figures.style import FAINT, house_style, save_figure
 from babelgrid.files import read_parquet
 
-_HEAD = 0.5
+_GAP = 0.12
+_SMALLEST = 0.11
+"""Side of the smallest cell, in inches: names of one line at 6 points stand beside such cells."""
+_WIDEST_NAME = 2.2
+_NUMBER = (0.19, 0.11)
+"""Smallest cell that has room for its number."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes in inches, and the names as they are written."""
+
+    rows: list[str]
+    columns: list[str]
+    titles: list[str]
+    """One for each panel."""
+    across: int
+    """Panels side by side."""
+    left: float
+    """Room for the names of rows."""
+    panel: tuple[float, float]
+    over: float
+    """Room above a panel, for its title."""
+    under: float
+    """Room for the names of columns, below the last panel of each column."""
+
+    @property
+    def width(self) -> float:
+        """Width of the figure."""
+        return self.left + self.across * (self.panel[0] + _GAP)
+
+    @property
+    def step(self) -> float:
+        """From a panel to the one below it."""
+        return self.panel[1] + self.over + _GAP
+
+    @property
+    def body(self) -> float:
+        """Height of all panels with their words."""
+        return -(-len(self.titles) // self.across) * self.step + self.under
 
 
 def draw_confusion(
@@ -33,53 +76,86 @@ def draw_confusion(
         raise UserError(f"{confusions_path}: there is nothing of the mixture {mixture!r} in the view {view!r}")
     whole = data.groupby(["test_language", "gold"])["n"].transform("sum")
     data["percent"] = 100 * data["n"] / whole.where(whole > 0)
-    with house_style():
-        save_figure(_draw(data, f"Confusion by language, trained on {mixture}: {view}", note, width), data, out_stem)
+    title = f"Confusion by language, trained on {mixture}: {view}"
+    with house_style(data, title, note):
+        save_figure(_draw(data, title, note, width), data, out_stem)
 
 
 def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
     classes = data["gold"].drop_duplicates().tolist()
     shown = [*classes, *([NO_CLASS] if (data["predicted"] == NO_CLASS).any() else [])]
     languages = data["test_language"].drop_duplicates().tolist()
-    names = 0.12 + 0.055 * max(map(len, classes))
-    columns = max(1, int((width - names - 0.1) / (0.27 * len(shown) + 0.3)))
-    columns = min(columns, 7, len(languages))
-    rows = -(-len(languages) // columns)
-    panel = (width - names - 0.1) / columns - 0.12
-    tall = min(panel, 0.3 * len(classes))
-    slant = 0.1 + 0.04 * max(len(name) for name in shown)
-    foot = f"Rows: gold class; columns: predicted class; numbers: percent of the row, seeds together. {note}".strip()
-    lines = wrap(foot, width - 0.16, 6)
-    height = _HEAD + rows * (tall + 0.26) - 0.18 + slant + 0.16 + 0.12 * len(lines)
-    figure = Figure(figsize=(width, height))
-    figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+    layout = _lay_out(classes, [name or "none" for name in shown], languages, width)
+    foot = f"Rows: gold class; columns: predicted class; {_explain(layout)} {note}"
+    page = lay_out_page(printable(title), foot, layout.width)
+    figure = page.figure(layout.body)
     for number, language in enumerate(languages):
-        row, column = divmod(number, columns)
-        x, y = names + column * (panel + 0.12), _HEAD + row * (tall + 0.26)
-        axes = figure.add_axes((x / width, 1 - (y + tall) / height, panel / width, tall / height))
+        row, column = divmod(number, layout.across)
+        left, top = layout.left + column * (layout.panel[0] + _GAP), page.head + row * layout.step + layout.over
+        axes = place(figure, left, top, *layout.panel)
         own = data[data["test_language"] == language]
         matrix = own.pivot_table(index="gold", columns="predicted", values="percent", sort=False, dropna=False)
         percent = matrix.reindex(index=classes, columns=shown)
         # An answer in no class is in the table only where it occurs.
-        _draw_panel(axes, percent.where(percent.isna().all(axis=1), percent.fillna(0.0)).to_numpy(float))
-        axes.text(0, 1.06, f"{language_name(language)} ({language})", size=6.3, transform=axes.transAxes)
-        axes.set_yticks(range(len(classes)), classes if column == 0 else [""] * len(classes), size=6)
-        below = number + columns >= len(languages)
-        names_below = [name or "none" for name in shown] if below else []
-        axes.set_xticks(range(len(names_below)), names_below, size=6, rotation=40, ha="right", rotation_mode="anchor")
+        _draw_panel(axes, percent.where(percent.isna().all(axis=1), percent.fillna(0.0)).to_numpy(float), layout)
+        y = 1 + 0.04 / layout.panel[1]
+        axes.text(0, y, layout.titles[number], size=6.3, va="bottom", transform=axes.transAxes)
+        axes.set_yticks(range(len(classes)), layout.rows if column == 0 else [""] * len(classes), size=6)
+        names = layout.columns if number + layout.across >= len(languages) else []
+        axes.set_xticks(range(len(names)), names, size=6, rotation=90, va="top", ha="center")
     return figure
 
 
-def _draw_panel(axes: Axes, matrix: NDArray[np.float64]) -> None:
+def _lay_out(classes: list[str], shown: list[str], languages: list[str], width: float) -> Layout:
+    """Place the panels in rows that fit the width; where one panel alone does not fit, the figure grows."""
+    names = [fold(printable(name), _WIDEST_NAME, 6) for name in shown]
+    rows = names[: len(classes)]
+    left = EDGE + widest(rows, 6) + 0.06
+    # Names stand upright below the columns, so that a column is as wide as a line of its name is high.
+    smallest = max(_SMALLEST, tallest(names, 6) + 0.01)
+    room = width - left
+    across = min(len(languages), 7, int(room / (max(0.27, smallest) * len(shown) + 0.3 + _GAP)))
+    if across:
+        panel = room / across - _GAP
+        tall = max(min(panel, 0.3 * len(classes)), smallest * len(classes))
+    else:
+        across = max(1, round(len(languages) ** 0.5)) if smallest * len(shown) + _GAP > room else 1
+        panel = max(room - _GAP, smallest * len(shown)) if across == 1 else smallest * len(shown)
+        tall = max(smallest, min(panel / len(shown), 0.3)) * len(classes)
+    titles = [fold(f"{language_name(code)} ({code})", panel, 6.3) for code in languages]
+    return Layout(
+        rows=rows,
+        columns=names,
+        titles=titles,
+        across=across,
+        left=left,
+        panel=(panel, tall),
+        over=tallest(titles, 6.3) + 0.08,
+        under=widest(names, 6) + 0.04,
+    )
+
+
+def _has_numbers(layout: Layout) -> bool:
+    cell = (layout.panel[0] / len(layout.columns), layout.panel[1] / len(layout.rows))
+    return cell[0] >= _NUMBER[0] and cell[1] >= _NUMBER[1]
+
+
+def _explain(layout: Layout) -> str:
+    if _has_numbers(layout):
+        return "numbers: percent of the row, seeds together."
+    return "colours: percent of the row from 0 (dark) to 100 (bright), seeds together; the numbers are in the CSV file."
+
+
+def _draw_panel(axes: Axes, matrix: NDArray[np.float64], layout: Layout) -> None:
     axes.imshow(matrix, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=2)
     axes.set_xticks(np.arange(1, matrix.shape[1]) - 0.5, minor=True)
     axes.set_yticks(np.arange(1, matrix.shape[0]) - 0.5, minor=True)
     axes.tick_params(which="minor", length=0)
-    axes.grid(which="minor", color="white", linewidth=0.8)
+    axes.grid(which="minor", color="white", linewidth=0.8 if _has_numbers(layout) else 0.3)
+    if not _has_numbers(layout):
+        return
     for (row, column), value in np.ndenumerate(matrix):
         if np.isnan(value):
             axes.text(column, row, "\N{EN DASH}", size=6, ha="center", va="center", color=FAINT)

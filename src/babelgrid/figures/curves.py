@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from babelgrid.analysis.exposure import seen_cells
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
+from babelgrid.figures.measure import fold
 from babelgrid.figures.order import group_mixtures
-from babelgrid.figures.style import FAINT, TWO_COLUMNS, house_style, save_figure, wrap
+from babelgrid.figures.page import lay_out_page, place
+from babelgrid.figures.style import TWO_COLUMNS, house_style, save_figure
 
 _PANEL_HEIGHT = 1.5
 _MOST_NAMED = 8
@@ -34,7 +36,7 @@ def draw_curves(
     groups = group_mixtures(data["mixture"].drop_duplicates().tolist(), seen_cells(read_table(exposure_path)))
     group_of = {name: group for group, names in groups.items() for name in names}
     data.insert(0, "group", data["mixture"].map(group_of))
-    with house_style():
+    with house_style(data, note):
         figure, panels = _lay_out(list(groups), note, width)
         for axes, (group, names) in zip(panels, groups.items(), strict=True):
             axes.set_title(group)
@@ -46,23 +48,16 @@ def draw_curves(
 def _lay_out(groups: list[str], note: str, width: float) -> tuple[Figure, list[Axes]]:
     columns = min(len(groups), 3 if width >= TWO_COLUMNS else 1)
     rows = -(-len(groups) // columns)
-    lines = wrap(f"Training loss, a line for each seed. {note}".strip(), width - 0.16, 6)
+    page = lay_out_page("Learning curves", f"Training loss, a line for each seed. {note}", width)
     row_height = _PANEL_HEIGHT + 0.28
-    height = 0.48 + rows * row_height + 0.26 + 0.12 * len(lines)
-    figure = Figure(figsize=(width, height))
-    figure.text(
-        0.08 / width, 1 - 0.2 / height, "Learning curves", size=8.5 if width >= TWO_COLUMNS else 7, weight="bold"
-    )
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+    figure = page.figure(0.2 + rows * row_height + 0.2)
     panel = (width - 0.44 - 0.1 - 0.16 * (columns - 1)) / columns
     axes: list[Axes] = []
     for number in range(len(groups)):
         row, column = divmod(number, columns)
-        x, y = 0.44 + column * (panel + 0.16), height - 0.48 - row * row_height - _PANEL_HEIGHT
         shared = axes[0] if axes else None
-        box = (x / width, y / height, panel / width, _PANEL_HEIGHT / height)
-        axes.append(figure.add_axes(box, sharex=shared, sharey=shared))
+        left, top = 0.44 + column * (panel + 0.16), page.head + 0.2 + row * row_height
+        axes.append(place(figure, left, top, panel, _PANEL_HEIGHT, sharex=shared, sharey=shared))
         axes[-1].tick_params(labelleft=column == 0, labelbottom=number + columns >= len(groups))
         if column == 0:
             axes[-1].set_ylabel("loss")
@@ -74,16 +69,28 @@ def _lay_out(groups: list[str], note: str, width: float) -> tuple[Figure, list[A
 def _draw_panel(axes: Axes, data: pd.DataFrame, names: list[str]) -> None:
     axes.grid(axis="y")
     is_named = len(names) <= _MOST_NAMED
+    width_of_panel = axes.get_window_extent().width / axes.figure.dpi
+    columns = 2 if len(names) > 4 else 1
+    room = width_of_panel / columns - 0.4
+    firsts = []
     for number, name in enumerate(names):
         own = data[data["mixture"] == name]
         colour, dashes = (_PALETTE[number], _DASHES[number % 4]) if is_named else ("#999999", "-")
         for position, (_, curve) in enumerate(own.groupby("seed", sort=False)):
-            label = name if is_named and position == 0 else None
             width, alpha = (0.9, 0.9) if is_named else (0.4, 0.5)
-            axes.plot(curve["epoch"], curve["loss"], dashes, color=colour, linewidth=width, alpha=alpha, label=label)
+            [line] = axes.plot(curve["epoch"], curve["loss"], dashes, color=colour, linewidth=width, alpha=alpha)
+            if position == 0:
+                firsts.append(line)
     if is_named:
+        # Lines and names are given: of a label that begins with an underscore matplotlib makes no entry.
         axes.legend(
-            loc="upper right", ncols=2 if len(names) > 4 else 1, fontsize=5.8, handlelength=1.6, columnspacing=0.8
+            firsts,
+            [fold(name, room, 6) for name in names],
+            loc="upper right",
+            ncols=columns,
+            fontsize=6,
+            handlelength=1.6,
+            columnspacing=0.8,
         )
         return
     median = data.assign(epoch=data["epoch"].round(2)).groupby("epoch")["loss"].median()

@@ -12,16 +12,9 @@ from matplotlib.figure import Figure
 from babelgrid.analysis.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.figures.labels import boxes_between, label_points, points_of
-from babelgrid.figures.style import (
-    FAINT,
-    METRIC_NAMES,
-    SEEN_COLOUR,
-    TWO_COLUMNS,
-    decimal,
-    house_style,
-    save_figure,
-    wrap,
-)
+from babelgrid.figures.page import lay_out_page, place
+from babelgrid.figures.panels import grown
+from babelgrid.figures.style import METRIC_NAMES, SEEN_COLOUR, decimal, house_style, save_figure
 
 
 def draw_donors(
@@ -42,7 +35,7 @@ def draw_donors(
     donors remain, the figure says so.
     """
     data = donor_points(read_table(donors_path), view, languages)
-    with house_style():
+    with house_style(data, view, note):
         is_drawn = data["gives"].count() > 1 and data["gets"].count() > 1
         figure = (
             _draw(data, view, METRIC_NAMES[metric], note, width) if is_drawn else _say_there_is_none(view, note, width)
@@ -62,17 +55,13 @@ def donor_points(donors: pd.DataFrame, view: str, languages: Sequence[str]) -> p
 
 
 def _say_there_is_none(view: str, note: str, width: float) -> Figure:
-    figure = Figure(figsize=(width, 0.6))
-    figure.text(0.08 / width, 0.65, f"What languages give and get: {view}", size=7, weight="bold")
     words = f"Fewer than two languages are trained on alone and tested on enough posts. {note}"
-    for number, line in enumerate(wrap(words.strip(), width - 0.16, 6)):
-        figure.text(0.08 / width, 0.42 - 0.2 * number, line, size=6, color=FAINT)
-    return figure
+    return lay_out_page(f"What languages give and get: {view}", words, width).figure(0.1)
 
 
 def _draw(data: pd.DataFrame, view: str, metric: str, note: str, width: float) -> Figure:
     shown = data.dropna(subset="gets").reset_index(drop=True)
-    figure, axes = _lay_out(f"What languages give and get, {metric}: {view}", note, width)
+    figure, axes = _lay_out(f"What languages give and get, {metric}: {view}", note, width, len(shown))
     is_donor = shown["gives"].notna().to_numpy()
     x, y = shown["gives"].to_numpy(float), shown["gets"].to_numpy(float)
     low, high = np.nanmin(shown["gives_low"]), np.nanmax(shown["gives_high"])
@@ -92,20 +81,16 @@ def _draw(data: pd.DataFrame, view: str, metric: str, note: str, width: float) -
     return figure
 
 
-def _lay_out(title: str, note: str, width: float) -> tuple[Figure, Axes]:
+def _lay_out(title: str, note: str, width: float, points: int) -> tuple[Figure, Axes]:
     foot = (
         f"Adapters trained on one language; bars: 95% intervals over posts and seeds. Open: not trained on alone. On "
         f"the dashed line a language gives as much as it gets. {note}"
     )
-    lines = wrap(foot.strip(), width - 0.16, 6)
-    panel = min(width - 0.6, 4.2)
-    tall = 0.82 * panel
-    height = 0.36 + tall + 0.46 + 0.12 * len(lines)
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0.46 / width, 1 - (0.36 + tall) / height, panel / width, tall / height))
-    figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+    page = lay_out_page(title, foot, width)
+    panel = min(width - 0.6, grown(4.2, points))
+    tall = max(0.82 * panel, grown(0.82 * 4.2, points))
+    figure = page.figure(0.1 + tall + 0.46)
+    axes = place(figure, 0.46, page.head + 0.1, panel, tall)
     axes.grid()
     axes.set_xlabel("gives: mean score of its adapter in the others")
     axes.set_ylabel("gets: mean score of the others' adapters in it")

@@ -10,20 +10,13 @@ from matplotlib.figure import Figure
 from babelgrid.analysis.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
+from babelgrid.figures.measure import fold, size_of, tallest
 from babelgrid.figures.order import language_name
-from babelgrid.figures.style import (
-    FAINT,
-    METRIC_NAMES,
-    SEEN_COLOUR,
-    TWO_COLUMNS,
-    decimal,
-    house_style,
-    save_figure,
-    wrap,
-)
+from babelgrid.figures.page import lay_out_page, place
+from babelgrid.figures.style import METRIC_NAMES, SEEN_COLOUR, TWO_COLUMNS, decimal, house_style, save_figure
 
 _PANEL_HEIGHT = 1.2
-_ROW = _PANEL_HEIGHT + 0.38
+_LEFT, _GAP = 0.42, 0.14
 
 
 def draw_doses(
@@ -49,13 +42,11 @@ def draw_doses(
     data = doses[doses["view"] == view].dropna(subset="score").merge(fits, on=["view", "base", "language"], how="left")
     if data.empty:
         raise UserError(f"{doses_path}: there are no doses of the view {view!r} to draw; add mixtures.doses")
-    with house_style():
-        figure, panels = _lay_out(
-            data, f"{METRIC_NAMES[metric]} by dose of a language: {view}", METRIC_NAMES[metric], note, width
-        )
-        for axes, ((base, language), points) in zip(
-            panels, data.groupby(["base", "language"], sort=False), strict=True
-        ):
+    with house_style(data, view, note):
+        title = f"{METRIC_NAMES[metric]} by dose of a language: {view}"
+        figure, panels = _lay_out(data, title, METRIC_NAMES[metric], note, width)
+        groups = data.groupby(["base", "language"], sort=False)
+        for axes, ((base, language), points) in zip(panels, groups, strict=True):
             is_own = (curves["view"] == view) & (curves["base"] == base) & (curves["language"] == language)
             _draw_panel(axes, points, curves[is_own])
         save_figure(figure, data, out_stem)
@@ -70,22 +61,21 @@ def _lay_out(data: pd.DataFrame, title: str, metric: str, note: str, width: floa
         f"Dashed: 95% of the score of the adapter trained on that language alone; in a title, the dose at which the "
         f"curve reaches it, with its 95% interval. {note}"
     )
-    lines = wrap(foot.strip(), width - 0.16, 6)
-    height = 0.54 + -(-panels // columns) * _ROW + 0.32 + 0.12 * len(lines)
-    left, gap = 0.42, 0.14
-    panel = (width - left - 0.1 - (columns - 1) * gap) / columns
-    figure = Figure(figsize=(width, height))
+    page = lay_out_page(title, foot, width)
+    panel = (width - _LEFT - 0.1 - (columns - 1) * _GAP) / columns
+    titles = [_title(points.iloc[0], panel) for _, points in data.groupby(["base", "language"], sort=False)]
+    over = tallest(titles, 6) + 0.1
+    row_height = over + _PANEL_HEIGHT + 0.08
+    figure = page.figure(-(-panels // columns) * row_height + 0.36)
     axes: list[Axes] = []
     for number in range(panels):
         row, column = divmod(number, columns)
-        x, y = left + column * (panel + gap), height - 0.6 - row * _ROW - _PANEL_HEIGHT
+        left, top = _LEFT + column * (panel + _GAP), page.head + row * row_height + over
         shared = axes[0] if axes else None
-        box = (x / width, y / height, panel / width, _PANEL_HEIGHT / height)
-        axes.append(figure.add_axes(box, sharex=shared, sharey=shared))
+        axes.append(place(figure, left, top, panel, _PANEL_HEIGHT, sharex=shared, sharey=shared))
+        axes[-1].set_title(titles[number], size=6)
         axes[-1].tick_params(labelleft=column == 0, labelbottom=number + columns >= panels)
-    figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
+    height = figure.get_figheight()
     lowest, highest = min(one.get_position().y0 for one in axes), max(one.get_position().y1 for one in axes)
     figure.text(0.09 / width, (lowest + highest) / 2, metric, rotation=90, va="center", size=7)
     figure.text(0.5, lowest - 0.32 / height, "posts of the added language in the mixture", ha="center", size=7)
@@ -93,27 +83,41 @@ def _lay_out(data: pd.DataFrame, title: str, metric: str, note: str, width: floa
     return figure, axes
 
 
+def _title(first: pd.Series, width: float) -> str:
+    name = f"{first['base']} + {language_name(first['language'])} ({first['language']})"
+    return f"{fold(name, width, 6)}\n{fold(_size(first), width, 6)}"
+
+
 def _scale(axes: Axes, data: pd.DataFrame) -> None:
     doses = sorted(data["dose"].unique())
     smallest = next((dose for dose in doses if dose > 0), 1.0)
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.6)
-    shown = doses if len(doses) <= 6 else [doses[0], *doses[1 :: max(1, len(doses) // 5)]]
+    axes.set_xlim(-0.25 * smallest, doses[-1] * 1.25)
+    shown = _apart(axes, doses)
     axes.set_xticks(shown, [f"{dose:.0f}" for dose in shown], minor=False)
     axes.set_xticks([], minor=True)
-    axes.set_xlim(-0.25 * smallest, doses[-1] * 1.25)
     low, high = data[["low", "score", "target"]].min().min(), data[["high", "score", "target"]].max().max()
     margin = 0.06 * (high - low)
     axes.set_ylim(low - margin, high + margin)
     axes.yaxis.set_major_formatter(lambda value, _: decimal(value, 1))
 
 
+def _apart(axes: Axes, doses: list[float]) -> list[float]:
+    """Return the doses whose numbers have room below the axis: the smallest, and others from left to right."""
+    shown: list[float] = []
+    end = -np.inf
+    for dose in doses:
+        middle = axes.transData.transform((dose, 0))[0] / axes.figure.dpi
+        half = size_of(f"{dose:.0f}", 6)[0] / 2
+        if middle - half > end + 0.03:
+            shown.append(dose)
+            end = middle + half
+    return shown
+
+
 def _draw_panel(axes: Axes, points: pd.DataFrame, curve: pd.DataFrame) -> None:
-    first = points.iloc[0]
-    axes.set_title(
-        f"{first['base']} + {language_name(first['language'])} ({first['language']})\n{_size(first)}", size=6
-    )
     axes.grid(axis="y")
-    axes.axhline(first["target"], color="#555555", linewidth=0.8, linestyle="--", zorder=1)
+    axes.axhline(points["target"].iloc[0], color="#555555", linewidth=0.8, linestyle="--", zorder=1)
     curve = curve.astype(dict.fromkeys(("dose", "score", "low", "high"), float))
     axes.fill_between(curve["dose"], curve["low"], curve["high"], color="#777777", alpha=0.18, linewidth=0)
     axes.plot(curve["dose"], curve["score"], color="#777777", linewidth=0.8)

@@ -11,21 +11,18 @@ from matplotlib.ticker import LogLocator, NullLocator
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of
+from babelgrid.figures.measure import fold, size_of, widest
+from babelgrid.figures.page import Page, lay_out_page, place
+from babelgrid.figures.panels import grown
 from babelgrid.figures.picture import UNTUNED, GridTables, Picture, collect_cells
-from babelgrid.figures.style import (
-    FAINT,
-    METRIC_NAMES,
-    TWO_COLUMNS,
-    count_seeds,
-    decimal,
-    house_style,
-    save_figure,
-    wrap,
-)
+from babelgrid.figures.style import METRIC_NAMES, count_seeds, decimal, house_style, save_figure
 
 _MOST_COLOURS = 9
 _MOST_LABELS = 45
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#B0609A", "#E69F00", "#3A9AD9", "#000000", "#7A5C00", "#7F7F7F")
+_TURN = 30
+"""Degrees by which the names below the first panel are turned."""
+_LEFT = 0.49
 _MARKERS = ("o", "D", "s", "^", "v", "P", "X", "<", ">")
 
 
@@ -40,32 +37,83 @@ def draw_gain(tables: GridTables, picture: Picture) -> None:
     data = _collect(tables, picture)
     looks = {name: (_PALETTE[i], _MARKERS[i]) for i, name in enumerate(data["series"].drop_duplicates())}
     title = f"{METRIC_NAMES[picture.metric]} gained by fine-tuning: {picture.view}"
-    with house_style():
-        figure, unseen, seen = _lay_out(title, f"{_explain(data)} {picture.note}".strip(), picture.width)
+    with house_style(data, title, picture.note):
+        page = lay_out_page(title, f"{_explain(data)} {picture.note}", picture.width)
+        names = {name: fold(name, _widest_name(page), 7) for name in looks}
+        figure, unseen, seen = _lay_out(page, list(names.values()), int(data["seen"].sum()))
+        unseen.set_xticks(*_named(names, data[~data["seen"]]), rotation=_TURN, ha="right", rotation_mode="anchor")
         _draw_unseen(unseen, data[~data["seen"]], looks)
         _draw_seen(seen, data[data["seen"]], looks)
+        _draw_keys(seen, looks, page)
         unseen.set_ylabel(f"{METRIC_NAMES[picture.metric]} gained over the untuned base")
         save_figure(figure, data, picture.out_stem)
 
 
-def _lay_out(title: str, foot: str, width: float) -> tuple[Figure, Axes, Axes]:
-    """Make a figure with its title and foot, and two panels: side by side, or one above the other in one column."""
-    is_narrow = width < TWO_COLUMNS
-    lines = wrap(foot, width - 0.16, 6)
-    height = 3.75 + 0.12 * len(lines) + (3.5 if is_narrow else 0)
-    bottom, tall = (0.95 + 0.12 * len(lines) + (0.35 if is_narrow else 0)) / height, 2.4 / height
-    figure = Figure(figsize=(width, height))
-    if is_narrow:
-        unseen = figure.add_axes((0.14, bottom + 3.15 / height, 0.84, tall))
-        seen = figure.add_axes((0.14, bottom, 0.84, tall), sharey=unseen)
+def _lay_out(page: Page, names: list[str], points: int) -> tuple[Figure, Axes, Axes]:
+    """Make a figure with two panels: side by side, or one above the other in one column, with room for their words.
+
+    names: below the first panel and in the legend. points: those of the second panel that may be labelled.
+    """
+    tall = grown(2.4, points if points <= _MOST_LABELS else 0)
+    slant, whole = _slant(names), page.width - _LEFT
+    keys = 0.42 + _rows_of_keys(names, page) * _key_height(names) + 0.06
+    if page.is_narrow:
+        figure = page.figure(2 * (0.26 + tall) + slant + keys)
+        unseen = place(figure, _LEFT, page.head + 0.22, whole - 0.06, tall)
+        seen = place(figure, _LEFT, page.head + 0.48 + tall + slant, whole - 0.06, tall, sharey=unseen)
     else:
-        unseen = figure.add_axes((0.07, bottom, 0.41, tall))
-        seen = figure.add_axes((0.52, bottom, 0.465, tall), sharey=unseen)
+        figure = page.figure(0.26 + tall + max(slant, keys))
+        unseen = place(figure, _LEFT, page.head + 0.22, 0.44 * whole, tall)
+        seen = place(figure, _LEFT + 0.49 * whole, page.head + 0.22, 0.5 * whole, tall, sharey=unseen)
         seen.tick_params(labelleft=False)
-    figure.text(0.084 / width, 1 - 0.2 / height, title, size=7 if is_narrow else 8.5, weight="bold")
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.084 / width, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
     return figure, unseen, seen
+
+
+def _widest_name(page: Page) -> float:
+    return 1.1 if page.is_narrow else 1.4
+
+
+def _slant(names: list[str]) -> float:
+    """Return the room below a panel for its turned names, in inches."""
+    turn = np.deg2rad(_TURN)
+    sizes = [size_of(name, 6) for name in names]
+    return 0.1 + float(max(width * np.sin(turn) + height * np.cos(turn) for width, height in sizes))
+
+
+def _rows_of_keys(names: list[str], page: Page) -> int:
+    return -(-len(names) // _columns_of_keys(names, page))
+
+
+def _columns_of_keys(names: list[str], page: Page) -> int:
+    room = (page.width - _LEFT) * (1 if page.is_narrow else 0.5)
+    return max(1, min(len(names), int(room / (widest(names, 6.5) + 0.27))))
+
+
+def _key_height(names: list[str]) -> float:
+    return max(size_of(name, 6.5)[1] for name in names) + 0.05
+
+
+def _draw_keys(axes: Axes, looks: dict[str, tuple[str, str]], page: Page) -> None:
+    """Write the legend below the second panel and the words of its axis; the panel's first lines are the series."""
+    # Taken from the lines: matplotlib's own list leaves out names that begin with an underscore.
+    names = [fold(name, _widest_name(page), 7) for name in looks]
+    axes.legend(
+        list(axes.lines)[: len(looks)],
+        names,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.4 * axes.figure.dpi / axes.get_window_extent().height),
+        ncols=_columns_of_keys(names, page),
+        handletextpad=0.1,
+        columnspacing=0.8,
+        borderaxespad=0,
+        borderpad=0,
+    )
+
+
+def _named(names: dict[str, str], data: pd.DataFrame) -> tuple[range, list[str]]:
+    """Return the places and the names of the series that have points in the first panel."""
+    shown = [folded for name, folded in names.items() if (data["series"] == name).any()]
+    return range(len(shown)), shown
 
 
 def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
@@ -101,7 +149,6 @@ def _draw_unseen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str
         axes.plot(x, points["gain"], marker, color=colour, markersize=3, markeredgewidth=0, alpha=alpha)
         axes.hlines(points["gain"].median(), position - 0.36, position + 0.36, color=colour, linewidth=1.4)
     axes.set_xlim(-0.6, max(len(shown), 1) - 0.4)
-    axes.set_xticks(range(len(shown)), shown, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_title("languages not in the mixture (bar: median)")
     _draw_ground(axes)
 
@@ -118,23 +165,15 @@ def _draw_seen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str]]
             markersize=3.4,
             markeredgewidth=0,
             alpha=alpha,
-            label=name,
         )
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.margins(x=0.08)
     axes.set_xlabel("fine-tuning tokens of that language seen (log scale)")
     axes.set_title("languages in the mixture")
     _draw_ground(axes)
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.17),
-        ncols=2 if axes.get_position().width > 0.6 else 5 if len(looks) > 6 else 3,
-        handletextpad=0.1,
-        columnspacing=0.8,
-    )
     if len(data) <= _MOST_LABELS:
         places = data[["tokens_seen", "gain"]].to_numpy(float)
         dots = points_of(axes, places[:, 0], places[:, 1])

@@ -11,15 +11,7 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
 from babelgrid.figures.panels import lay_out_panels
-from babelgrid.figures.style import (
-    FAINT,
-    METRIC_NAMES,
-    SEEN_COLOUR,
-    TWO_COLUMNS,
-    house_style,
-    save_figure,
-    signed,
-)
+from babelgrid.figures.style import METRIC_NAMES, SEEN_COLOUR, house_style, save_figure, signed
 
 _DOT = 2.4
 """Smallest distance between neighbouring dots, in points."""
@@ -49,19 +41,25 @@ def draw_intervention(
     slopes = read_table(slopes_path).query("view == @view").set_index("mixture")
     data = cells[_COLUMNS].reset_index(drop=True)
     mixtures = data["mixture"].drop_duplicates().tolist()
-    with house_style():
-        figure, panels, columns = lay_out_panels(len(mixtures), _foot(against, note), width)
-        for number, (axes, mixture) in enumerate(zip(panels, mixtures, strict=True)):
+    with house_style(data, view, note, against):
+        panels = lay_out_panels(
+            [(str(mixture), _words(slopes, mixture)) for mixture in mixtures],
+            points=int(data.groupby("mixture").size().max()),
+            title=f"What exposure does to {METRIC_NAMES[metric]}: {view}",
+            foot=_foot(against, note),
+            width=width,
+            keys=0.0,
+        )
+        figure = panels.figure
+        for axes, mixture in zip(panels.axes, mixtures, strict=True):
             _frame(axes, data)
-            axes.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(mixtures))
-            _draw_panel(axes, data[data["mixture"] == mixture], _words(slopes, mixture))
-        height = float(figure.get_figheight())
-        title = f"What exposure does to {METRIC_NAMES[metric]}: {view}"
-        figure.text(0.08 / width, 1 - 0.2 / height, title, size=8.5 if width >= TWO_COLUMNS else 7, weight="bold")
-        lowest = min(axes.get_position().y0 for axes in panels)
+            _draw_panel(axes, data[data["mixture"] == mixture])
+        positions = [axes.get_position() for axes in panels.axes]
+        lowest, highest = min(one.y0 for one in positions), max(one.y1 for one in positions)
         across = "log10 of the language's pre-training tokens here and on the other base"
-        figure.text(0.5, lowest - 0.34 / height, across, ha="center", size=6)
-        figure.text(0.09 / width, 0.5, "difference in score", rotation=90, va="center", size=7)
+        figure.text(0.5, lowest - 0.34 / figure.get_figheight(), across, ha="center", size=6)
+        middle = (lowest + highest) / 2
+        figure.text(0.09 / width, middle, "difference in score", rotation=90, va="center", size=7)
         save_figure(figure, data, out_stem)
 
 
@@ -88,13 +86,12 @@ def _frame(axes: Axes, data: pd.DataFrame) -> None:
     axes.axhline(0, color="#999999", linewidth=0.7, zorder=1)
     axes.axvline(0, color="#cccccc", linewidth=0.7, zorder=1)
     axes.grid(axis="y")
+    axes.locator_params(axis="x", nbins=5)
     axes.xaxis.set_major_formatter(lambda value, _: signed(value))
     axes.yaxis.set_major_formatter(lambda value, _: signed(value, 1))
 
 
-def _draw_panel(axes: Axes, points: pd.DataFrame, words: str) -> None:
-    axes.set_title(str(points["mixture"].iloc[0]), weight="bold", size=7)
-    axes.set_title(words, loc="right", size=6, color=FAINT)
+def _draw_panel(axes: Axes, points: pd.DataFrame) -> None:
     left, right = axes.get_xlim()
     point = (right - left) / (axes.get_window_extent().width * 72 / axes.figure.dpi)
     x = spread_apart(points["log10_ratio"].to_numpy(float), _DOT * point)

@@ -7,28 +7,34 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from babelgrid.figures.measure import size_of
+
 Floats = NDArray[np.float64]
 
 _DIRECTIONS = [(np.cos(angle), np.sin(angle)) for angle in np.deg2rad([0, 180, 45, 135, -45, -135, 90, -90])]
 _REACHES = (1.0, 1.7, 2.6, 3.6)
 _SWEEPS = 3
-_SIZE = 5.6
+_TOUCH = 0.05
+"""Less than this is rounding: points, or square points."""
+_SIZE = 6
 
 
 def label_points(axes: Axes, points: Floats, words: Sequence[str], colours: Sequence[str], obstacles: Floats) -> None:
     """Write each word beside its point, with a thin line to it where it had to move away.
+
+    A word that would cover another one, or leave the panel, is left out: the table beside the figure names all points.
 
     points: shape (points, 2), in data units.
     obstacles: boxes (left, bottom, right, top) in points from the figure's corner, which words should not cover.
     Call it when limits and layout are final, since it measures in print points.
     """
     anchors = points_of(axes, points[:, 0], points[:, 1])
-    sizes = np.array([(0.64 * _SIZE * len(word), 0.78 * _SIZE) for word in words]).reshape(-1, 2)
+    sizes = np.array([_room_for(word) for word in words]).reshape(-1, 2)
     frame = axes.get_window_extent()
     bounds = np.array([frame.x0, frame.y0, frame.x1, frame.y1]) * 72 / axes.figure.dpi
     centres = place_labels(anchors, sizes, obstacles, bounds)
-    for anchor, centre, word, colour, (x, y) in zip(anchors, centres, words, colours, points, strict=True):
-        offset = centre - anchor
+    for number in kept_labels(centres, sizes, bounds):
+        offset, word, colour, (x, y) = centres[number] - anchors[number], words[number], colours[number], points[number]
         label: Text = axes.annotate(
             word,
             (x, y),
@@ -79,6 +85,17 @@ def place_labels(anchors: Floats, sizes: Floats, obstacles: Floats, bounds: Floa
     return centres
 
 
+def kept_labels(centres: Floats, sizes: Floats, bounds: Floats) -> list[int]:
+    """Return the numbers of the labels to write, the first ones first: none covers another or leaves the bounds."""
+    boxes = np.hstack([centres - sizes / 2, centres + sizes / 2])
+    kept: list[int] = []
+    for number in range(len(boxes)):
+        box = boxes[number : number + 1]
+        if _outside(box, bounds)[0] < _TOUCH and _overlap(box, boxes[kept])[0] < _TOUCH:
+            kept.append(number)
+    return kept
+
+
 def spread_apart(values: Floats, distance: float) -> Floats:
     """Move values as little as needed to stand at least `distance` apart, in the same order."""
     order = np.argsort(values, kind="stable")
@@ -94,6 +111,12 @@ def spread_apart(values: Floats, distance: float) -> Floats:
     result = np.empty(len(values))
     result[order] = moved
     return result
+
+
+def _room_for(word: str) -> tuple[float, float]:
+    """Return width and height of a label, in points."""
+    width, height = size_of(word, _SIZE)
+    return 72 * width + 0.6, 72 * height + 0.4
 
 
 def _places(anchor: Floats, size: Floats) -> Floats:

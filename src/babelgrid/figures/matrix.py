@@ -15,8 +15,22 @@ from matplotlib.patches import Polygon, Rectangle
 
 from babelgrid.analysis.shares import describe_quantity
 from babelgrid.errors import UserError
-from babelgrid.figures.matrix_layout import EDGE, TITLE_ROW, Layout, heading, lay_out
+from babelgrid.figures.matrix_layout import (
+    HEAD,
+    HEAD_LINE,
+    KEY,
+    KEY_BOX,
+    NAME,
+    SHARE,
+    TITLE_LINE,
+    TITLE_ROW,
+    Layout,
+    heading,
+    lay_out,
+    write_share,
+)
 from babelgrid.figures.order import cluster
+from babelgrid.figures.page import EDGE, title_size
 from babelgrid.figures.picture import UNTUNED, GridTables, Picture, collect_cells
 from babelgrid.figures.style import (
     FAINT,
@@ -145,15 +159,24 @@ def _hundredths(value: float) -> str:
 
 def _draw(data: pd.DataFrame, variant: Variant, picture: Picture) -> None:
     foot = " ".join(filter(None, [_explain(data), variant.foot, picture.note]))
-    layout = lay_out(data, foot, picture.width)
-    with house_style():
+    with house_style(data, variant.title, variant.head, foot):
+        keys = _keys(data)
+        layout = lay_out(
+            data,
+            title=variant.title,
+            head=variant.head,
+            foot=foot,
+            keys=keys,
+            write=variant.write,
+            width=picture.width,
+        )
         figure = Figure(figsize=(layout.width, layout.height))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
         axes.set_axis_off()
-        _draw_head(axes, data, layout, variant)
+        _draw_head(axes, data, layout)
         _draw_cells(axes, data, layout, variant)
-        _draw_foot(axes, data, layout)
+        _draw_foot(axes, keys, layout)
         _draw_bar(figure, layout, variant)
         save_figure(figure, data, picture.out_stem)
 
@@ -165,31 +188,28 @@ def _explain(data: pd.DataFrame) -> str:
     return f"{count_seeds(data)}; {posts} posts per cell. {baselines if data['baseline'].notna().any() else ''}".strip()
 
 
-def _draw_head(axes: Axes, data: pd.DataFrame, layout: Layout, variant: Variant) -> None:
-    title, head = (7, 5.8) if layout.is_narrow else (8.5, 6.5)
-    axes.text(EDGE, 0.17, variant.title, size=title, weight="bold", va="center")
-    axes.text(EDGE, 0.34, variant.head, size=head, color=FAINT, va="center")
+def _draw_head(axes: Axes, data: pd.DataFrame, layout: Layout) -> None:
+    for number, line in enumerate(layout.title):
+        axes.text(EDGE, 0.2 + TITLE_LINE * number, line, size=title_size(layout.width), weight="bold")
+    for number, line in enumerate(layout.head):
+        y = 0.21 + TITLE_LINE * len(layout.title) + HEAD_LINE * number
+        axes.text(EDGE, y, line, size=HEAD, color=FAINT)
     shares = data.drop_duplicates("test_language").set_index("test_language")["exposure"]
     y = layout.top - TITLE_ROW
-    size = 5.5 if layout.is_narrow else 5.8
+    turn: dict[str, Any] = {"rotation": layout.turn, "rotation_mode": "anchor"}
+    upright: dict[str, Any] = {"rotation": 90} if layout.are_shares_upright else {}
     for language, x in layout.columns.items():
         middle = x + layout.cell[0] / 2
-        turn: dict[str, Any] = {"rotation": 40 if layout.cell[0] > 0.2 else 60, "rotation_mode": "anchor"}
-        axes.text(middle - 0.03, y - 0.14, heading(language), size=layout.number_size, **turn)
-        share = "?" if np.isnan(shares[language]) else _share(shares[language])
-        axes.text(middle, y - 0.04, share, size=size, color=FAINT, ha="center", va="center")
+        axes.text(middle, y - layout.share_room - 0.02, heading(language), size=layout.number_size, **turn)
+        share, y_of_share = write_share(shares[language]), y - layout.share_room / 2
+        axes.text(middle, y_of_share, share, size=SHARE, color=FAINT, ha="center", va="center", **upright)
     for group, y in layout.titles.items():
         axes.text(EDGE, y + TITLE_ROW * 0.62, group, size=6, color=FAINT, va="center")
 
 
-def _share(share: float) -> str:
-    text = f"{share:.2g}"
-    return text.removeprefix("0") if text != "0" else text
-
-
 def _draw_cells(axes: Axes, data: pd.DataFrame, layout: Layout, variant: Variant) -> None:
     for mixture, y in layout.rows.items():
-        axes.text(EDGE, y + layout.cell[1] / 2, mixture, size=6.5, va="center")
+        axes.text(EDGE, y + layout.cell[1] / 2, mixture, size=NAME, va="center")
     for cell in data.itertuples():
         box = (layout.columns[str(cell.test_language)], layout.rows[str(cell.mixture)], *layout.cell)
         _draw_cell(axes, box, cell, variant, layout.number_size)
@@ -248,18 +268,20 @@ def _frame(box: Box) -> Rectangle:
     )
 
 
-def _draw_foot(axes: Axes, data: pd.DataFrame, layout: Layout) -> None:
-    """Explain frames, cut corners and grey cells, side by side or one below the other, and write the footnote."""
-    width, height = 0.26, 0.14
+def _keys(data: pd.DataFrame) -> list[str]:
+    """Return what frames, cut corners and grey cells mean, in this order."""
     keys = ["the mixture holds this language", "italic, corner cut: no better than the better baseline"]
-    keys += ["too few posts to be ranked"] if not data["ranked"].all() else []
-    places = [(EDGE, 0.0), (EDGE, 0.17), (EDGE, 0.34)] if layout.is_narrow else [(EDGE, 0.0), (2.25, 0.0), (5.2, 0.0)]
-    for number, (words, (left, below)) in enumerate(zip(keys, places, strict=False)):
+    return keys if data["ranked"].all() else [*keys, "too few posts to be ranked"]
+
+
+def _draw_foot(axes: Axes, keys: list[str], layout: Layout) -> None:
+    width, height = KEY_BOX
+    for number, (words, (left, below)) in enumerate(zip(keys, layout.keys, strict=True)):
         box = (left, layout.bottom + 0.12 + below, width, height)
         axes.add_patch(_filled(box, _UNRANKED if number == 2 else "#b9b9b9"))
         if number < 2:
             axes.add_patch(_frame(box) if number == 0 else _cut_corner(box, "#00000088"))
-        axes.text(left + width + 0.06, box[1] + height / 2, words, size=6.5, va="center")
+        axes.text(left + width + 0.06, box[1] + height / 2, words, size=KEY, va="center")
     for number, line in enumerate(reversed(layout.footnote)):
         axes.text(EDGE, layout.height - 0.08 - 0.12 * number, line, size=6, color=FAINT, va="center")
 

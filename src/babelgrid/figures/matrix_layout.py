@@ -1,14 +1,21 @@
 """Where the parts of a matrix stand, in inches from the top left corner."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from babelgrid.figures.measure import size_of, widest, wrap
 from babelgrid.figures.order import language_name
-from babelgrid.figures.style import TWO_COLUMNS, wrap
+from babelgrid.figures.page import EDGE, title_size
+from babelgrid.figures.style import TWO_COLUMNS
 
-EDGE = 0.08
+NAME, SHARE, KEY, HEAD = 6.5, 6.0, 6.5, 6.5
+"""Font sizes of names, of shares, of the keys at the foot and of the line below the title, in points."""
+TITLE_LINE, HEAD_LINE = 0.15, 0.13
+KEY_BOX = (0.26, 0.14)
+"""Width and height of a key at the foot, in inches."""
 TITLE_ROW = 0.19
 _UNKNOWN_GAP = 0.14
 _SERIES_GAP = 0.05
@@ -32,7 +39,18 @@ class Layout:
     bottom: float
     width: float
     height: float
+    title: list[str]
+    head: list[str]
+    """The lines below the title."""
     footnote: list[str]
+    keys: list[tuple[float, float]]
+    """Left edge of each key at the foot, and how far it stands below the first row of keys."""
+    turn: float
+    """Degrees by which the names of columns are turned."""
+    share_room: float
+    """Height of the row of shares above the cells."""
+    are_shares_upright: bool
+    """Whether shares are turned by a right angle, as they are wider than a column."""
 
     @property
     def is_narrow(self) -> bool:
@@ -42,45 +60,98 @@ class Layout:
     @property
     def number_size(self) -> float:
         """Font size of the numbers in cells, in points."""
-        return 6.5 if self.cell[0] >= 0.24 else 5.5
+        return 6.5 if self.cell[0] >= 0.28 else 6
 
 
-def lay_out(data: pd.DataFrame, foot: str, width: float) -> Layout:
-    """Place rows, columns and footnote of a matrix; it grows beyond `width` where there are too many languages.
+def lay_out(
+    data: pd.DataFrame,
+    *,
+    title: str,
+    head: str,
+    foot: str,
+    keys: Sequence[str],
+    write: Callable[[float], str],
+    width: float,
+) -> Layout:
+    """Place the parts of a matrix; it grows beyond `width` where there are too many languages. Call it in the style.
 
-    data: group, mixture, test_language and exposure of each cell in the order of reading. Languages whose exposure is
-    unknown stand apart where the others' order is that of exposure.
+    data: group, mixture, test_language, exposure and value of each cell in the order of reading. Languages whose
+    exposure is unknown stand apart where the others' order is that of exposure. title, head: above the matrix, each
+    below the other. keys: words beside each key at the foot. write: says how a cell's value is written.
     """
     mixtures = data["mixture"].drop_duplicates().tolist()
-    left = EDGE + max(0.85, 0.062 * max(map(len, mixtures)) + 0.1)
+    left = EDGE + max(0.85, widest(mixtures, NAME) + 0.08)
     exposure = data.drop_duplicates("test_language").set_index("test_language")["exposure"]
+    names = [heading(str(language)) for language in exposure.index]
     apart = (
         exposure.isna().to_numpy() if exposure[exposure.notna()].is_monotonic_decreasing else np.zeros(len(exposure))
     )
     gap = _UNKNOWN_GAP if apart.any() and not apart.all() and (np.diff(apart.astype(int)) >= 0).all() else 0.0
-    smallest = 0.3 if width >= TWO_COLUMNS else 0.17
+    smallest = max(0.17, widest([write(value) for value in data["value"].dropna()], 6) + 0.03)
     cell = float(np.clip((width - left - gap - _BAR_WIDTH) / len(exposure), smallest, 0.6))
     columns = {
         str(language): left + number * cell + (gap if is_apart else 0)
         for number, (language, is_apart) in enumerate(zip(exposure.index, apart, strict=True))
     }
-    head = 0.75 + 0.034 * max(len(heading(str(language))) for language in exposure.index)
-    row_height = 0.2 if len(mixtures) <= 30 else 0.165
-    rows, titles, bottom = _stack_rows(data, head, row_height)
-    whole = max(width, left + gap + cell * len(exposure) + _BAR_WIDTH)
-    footnote = wrap(foot, whole - 2 * EDGE, 6)
-    legend = 0.3 if whole >= TWO_COLUMNS else 0.47 if data["ranked"].all() else 0.64
+    turn = 40 if cell > 0.2 else 60
+    name_size = NAME if cell >= 0.28 else 6
+    rises, reaches = _corners(names, name_size, turn)
+    ends = [x + cell / 2 + reach for x, reach in zip(columns.values(), reaches, strict=True)]
+    whole = max(width, left + gap + cell * len(exposure) + _BAR_WIDTH, max(ends) + EDGE)
+    shares = [write_share(share) for share in exposure]
+    are_upright = widest(shares, SHARE) > cell - 0.02
+    share_room = widest(shares, SHARE) + 0.04 if are_upright else 0.1
+    titles, heads = wrap(title, whole - 2 * EDGE, title_size(width), "bold"), wrap(head, whole - 2 * EDGE, HEAD)
+    above = 0.12 + TITLE_LINE * len(titles) + HEAD_LINE * len(heads)
+    names_end = above + max(rises) + 0.04 + share_room
+    rows, group_titles, bottom = _stack_rows(data, names_end, 0.2 if len(mixtures) <= 30 else 0.165)
+    footnote, places = wrap(foot, whole - 2 * EDGE, 6), _place_keys(keys, whole)
     return Layout(
         columns=columns,
         rows=rows,
-        titles=titles,
-        cell=(cell, row_height),
-        top=head + TITLE_ROW,
+        titles=group_titles,
+        cell=(cell, 0.2 if len(mixtures) <= 30 else 0.165),
+        top=names_end + TITLE_ROW,
         bottom=bottom,
         width=whole,
-        height=bottom + 0.12 + legend + 0.12 * len(footnote),
+        height=bottom + 0.12 + places[-1][1] + 0.24 + 0.12 * len(footnote),
+        title=titles,
+        head=heads,
         footnote=footnote,
+        keys=places,
+        turn=turn,
+        share_room=share_room,
+        are_shares_upright=are_upright,
     )
+
+
+def write_share(share: float) -> str:
+    """Write a language's exposure in two digits, and a question mark where it is unknown."""
+    if np.isnan(share):
+        return "?"
+    text = f"{share:.2g}"
+    return text.removeprefix("0") if text != "0" else text
+
+
+def _corners(names: list[str], size: float, turn: float) -> tuple[list[float], list[float]]:
+    """Return how far turned names rise above the point that they begin at, and how far they reach to its right."""
+    angle = np.deg2rad(turn)
+    boxes = [size_of(name, size) for name in names]
+    rises = [float(width * np.sin(angle) + height * np.cos(angle)) for width, height in boxes]
+    return rises, [float(width * np.cos(angle)) for width, _ in boxes]
+
+
+def _place_keys(keys: Sequence[str], width: float) -> list[tuple[float, float]]:
+    """Return left edge and depth of each key, in rows that fit the width."""
+    places: list[tuple[float, float]] = []
+    x, y = EDGE, 0.0
+    for words in keys:
+        needed = KEY_BOX[0] + 0.06 + size_of(words, KEY)[0]
+        if x > EDGE and x + needed > width - EDGE:
+            x, y = EDGE, y + 0.17
+        places.append((x, y))
+        x += needed + 0.2
+    return places
 
 
 def heading(language: str) -> str:

@@ -1,33 +1,66 @@
 """Small panels of one size in rows, under a title and above a foot."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from babelgrid.figures.style import FAINT, TWO_COLUMNS, wrap
+from babelgrid.figures.measure import fold, size_of, tallest
+from babelgrid.figures.page import lay_out_page, place
+from babelgrid.figures.style import FAINT, TWO_COLUMNS
 
 _PANEL_HEIGHT = 1.55
-_LEFT, _RIGHT, _GAP_X, _GAP_Y = 0.42, 0.08, 0.12, 0.24
+_LEFT, _RIGHT, _GAP_X, _GAP_Y = 0.42, 0.08, 0.12, 0.09
+_ROOMY = 13
+"""So many labelled points have room in a panel of the usual size."""
 
 
-def lay_out_panels(panels: int, foot: str, whole: float) -> tuple[Figure, list[Axes], int]:
-    """Make a figure of the right height with its foot; return it, its panels, and how many stand in a row.
+@dataclass(frozen=True)
+class Panels:
+    """Panels in rows, with their titles."""
 
-    panels: how many. foot: words below. whole: width of the figure in inches. Above the panels a title and a legend
-    have room.
+    figure: Figure
+    axes: list[Axes]
+    across: int
+    """How many stand in a row."""
+    head: float
+    """Where the figure's title ends, in inches from the top."""
+
+
+def grown(length: float, points: int) -> float:
+    """Return a length that gives as many points the room that few have in `length`."""
+    return length * max(1.0, points / _ROOMY)
+
+
+def lay_out_panels(
+    titles: Sequence[tuple[str, str]], *, points: int, title: str, foot: str, width: float, keys: float
+) -> Panels:
+    """Make a figure of the right height with its title, its foot and panels, and write the panels' titles.
+
+    titles: of each panel, its name and what is said beside it, or below it where the panel is too narrow for both.
+    points: the most labelled points of a panel; panels are higher where there are many. width: of the figure. keys:
+    room for a legend between the title and the panels. Lengths are in inches.
     """
-    columns = min(panels, 1 if whole < TWO_COLUMNS else 3 if panels <= 12 else 4)
-    rows = -(-panels // columns)
-    lines = wrap(foot, whole - 0.16, 6)
-    top, bottom = (0.62 if whole >= TWO_COLUMNS else 0.9), 0.36 + 0.12 * len(lines)
-    height = top + rows * (_PANEL_HEIGHT + _GAP_Y) + bottom
-    width = (whole - _LEFT - _RIGHT - (columns - 1) * _GAP_X) / columns
-    figure = Figure(figsize=(whole, height))
+    across = min(len(titles), 1 if width < TWO_COLUMNS else 3 if len(titles) <= 12 else 4)
+    panel = (width - _LEFT - _RIGHT - (across - 1) * _GAP_X) / across
+    page = lay_out_page(title, foot, width)
+    is_split = any(size_of(name, 7, "bold")[0] + size_of(words, 6)[0] + 0.1 > panel for name, words in titles)
+    names = [fold(name, panel, 7, "bold") for name, _ in titles]
+    below = [fold(words, panel, 6) for _, words in titles] if is_split else []
+    line = tallest(below, 6) + 0.04 if below else 0.0
+    over, tall = tallest(names, 7, "bold") + line + 0.07, grown(_PANEL_HEIGHT, points)
+    step = over + tall + _GAP_Y
+    figure = page.figure(keys + -(-len(titles) // across) * step + 0.36)
     axes = []
-    for number in range(panels):
-        row, column = divmod(number, columns)
-        left = _LEFT + column * (width + _GAP_X)
-        y = height - top - row * (_PANEL_HEIGHT + _GAP_Y) - _PANEL_HEIGHT
-        axes.append(figure.add_axes((left / whole, y / height, width / whole, _PANEL_HEIGHT / height)))
-    for number, line in enumerate(reversed(lines)):
-        figure.text(0.08 / whole, (0.08 + 0.12 * number) / height, line, size=6, color=FAINT)
-    return figure, axes, columns
+    for number, (_, words) in enumerate(titles):
+        row, column = divmod(number, across)
+        top = page.head + keys + row * step + over
+        axes.append(place(figure, _LEFT + column * (panel + _GAP_X), top, panel, tall))
+        axes[-1].set_title(names[number], weight="bold", size=7, pad=3 + 72 * line)
+        loc, text = ("left", below[number]) if is_split else ("right", words)
+        x = 0 if loc == "left" else 1
+        y = 1 + 3 / 72 / tall
+        axes[-1].text(x, y, text, ha=loc, va="bottom", size=6, color=FAINT, transform=axes[-1].transAxes)
+        axes[-1].tick_params(labelleft=column == 0, labelbottom=number + across >= len(titles))
+    return Panels(figure, axes, across, page.head)

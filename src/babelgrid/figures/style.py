@@ -1,6 +1,6 @@
 """What all figures share: the style file, colours, words, and how a figure is saved."""
 
-import textwrap
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -9,8 +9,10 @@ from pathlib import Path
 import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from babelgrid.analysis.metrics import Metric
+from babelgrid.figures.fonts import families_for, warn_of_missing
 from babelgrid.files import whole_file, write_csv
 
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
@@ -27,6 +29,9 @@ METRIC_NAMES: dict[Metric, str] = {
     "mcc": "MCC",
 }
 
+_LONGEST_SIDE, _MOST_DOTS = 60_000, 100_000_000
+"""Of a PNG, in dots. matplotlib draws no side of 65,536 dots or more."""
+
 _METADATA: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None},
     "svg": {"Date": None},
@@ -35,11 +40,28 @@ _METADATA: dict[str, dict[str, None]] = {
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Draw and save in babelgrid's style, whatever the user's own matplotlib settings are."""
+def house_style(*words: str | pd.DataFrame) -> Iterator[None]:
+    """Draw and save in babelgrid's style, whatever the user's own matplotlib settings are.
+
+    words: what will be written; of a table, the names and the text in it. Fonts are chosen for their scripts.
+    """
     style = resources.files("babelgrid.figures") / "babelgrid.mplstyle"
-    with resources.as_file(style) as path, matplotlib.style.context(["default", path]):
+    with resources.as_file(style) as path, matplotlib.style.context(["default", path]), warnings.catch_warnings():
+        # One line for each script takes the place of matplotlib's warning for each letter (`save_figure`).
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        matplotlib.rcParams["font.family"] = [*families_for(_texts(words)), "sans-serif"]
         yield
+
+
+def _texts(words: tuple[str | pd.DataFrame, ...]) -> Iterator[str]:
+    for one in words:
+        if isinstance(one, str):
+            yield one
+            continue
+        for name in one.columns:
+            yield str(name)
+            if not pd.api.types.is_numeric_dtype(one[name].dtype):
+                yield from map(str, one[name].dropna().unique())
 
 
 def save_figure(figure: Figure, data: pd.DataFrame, out_stem: str | Path) -> None:
@@ -49,8 +71,16 @@ def save_figure(figure: Figure, data: pd.DataFrame, out_stem: str | Path) -> Non
     """
     for ending, metadata in _METADATA.items():
         with whole_file(f"{out_stem}.{ending}") as path:
-            figure.savefig(path, format=ending, metadata=metadata)
+            figure.savefig(path, format=ending, dpi=_resolution(figure), metadata=metadata)
+    warn_of_missing(words.get_text() for words in figure.findobj(Text) if words.get_visible())
     write_csv(f"{out_stem}.csv", data)
+
+
+def _resolution(figure: Figure) -> float:
+    """Return dots per inch: those of the style, fewer where a large figure would not fit in memory."""
+    width, height = figure.get_size_inches()
+    finest = float(matplotlib.rcParams["savefig.dpi"])
+    return float(min(finest, _LONGEST_SIDE / max(width, height), (_MOST_DOTS / (width * height)) ** 0.5))
 
 
 def decimal(value: float, digits: int = 2) -> str:
@@ -64,11 +94,6 @@ def signed(value: float, digits: int = 2) -> str:
     """Write a difference as `decimal` does, with a plus sign above zero."""
     text = decimal(value, digits)
     return f"+{text}" if float(f"{value:.{digits}f}") > 0 else text
-
-
-def wrap(text: str, width: float, size: float) -> list[str]:
-    """Break text into lines that fit a width in inches at a font size in points."""
-    return textwrap.wrap(text, int(width * 72 / (0.54 * size)))
 
 
 def count_seeds(data: pd.DataFrame) -> str:

@@ -1,18 +1,13 @@
 """The same post twice: within a part the first stays, between parts the copy in test, then in dev."""
 
 import re
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from datasketch import MinHash, MinHashLSH
 
 from babelgrid.posts.drops import Drop, Reason
-
-SHINGLE = 5
-PERMUTATIONS = 128
-LSH_MARGIN = 0.1
+from babelgrid.posts.near import NearIndex
 
 EXACT, NEAR, SOURCE = "exact", "near", "source"
 REASONS: dict[str, dict[str | None, Reason]] = {
@@ -28,8 +23,8 @@ PLACEHOLDERS = re.compile(r"@user(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])http(?![A-Za-
 def drop_copies(posts: pd.DataFrame, near: float | None) -> tuple[pd.DataFrame, list[Drop]]:
     """Drop the copies of a post within its language, exact ones and those of Jaccard similarity `near` or more.
 
-    Similarity is that of the sets of character 5-grams. Case, handles and links do not count. `split` may be None
-    throughout: then all posts are of one part.
+    Similarity is that of the sets of character 5-grams, and exact: no pair is missed. Case, handles and links do not
+    count. `split` may be None throughout: then all posts are of one part.
     """
     drops = [drop for _, group in posts.groupby("language") for drop in _copies(_by_part(group), near)]
     return _without(posts, drops), drops
@@ -56,9 +51,10 @@ def comparison_key(text: str) -> str:
 
 def _copies(posts: pd.DataFrame, near: float | None) -> Iterator[Drop]:
     """Yield the posts that repeat one that stays. Posts come in the order in which they may stay."""
-    index = NearIndex(near) if near is not None else None
+    keys = posts["text"].map(comparison_key)
+    index = NearIndex(near, keys) if near is not None else None
     stays: dict[str, Any] = {}
-    for row, key in zip(_rows(posts), posts["text"].map(comparison_key), strict=True):
+    for row, key in zip(_rows(posts), keys, strict=True):
         if key in stays:
             yield _drop(row, _reason(row.split, stays[key].split, EXACT), stays[key].id)
         elif index and (similar := index.find(key)):
@@ -67,46 +63,6 @@ def _copies(posts: pd.DataFrame, near: float | None) -> Iterator[Drop]:
             stays[key] = row
             if index:
                 index.add(key)
-
-
-class NearIndex:
-    """The keys of the posts that stay, to be searched for near-copies.
-
-    MinHash signatures in a locality-sensitive index (Broder 1997, doi:10.1109/SEQUEN.1997.666900) propose candidates;
-    the exact Jaccard similarity of the sets of character 5-grams decides.
-    """
-
-    def __init__(self, threshold: float) -> None:
-        """Make an empty index that finds keys of Jaccard similarity `threshold` or more."""
-        self._threshold = threshold
-        # The index may miss a pair at its threshold, so it looks below the wanted one.
-        self._index = MinHashLSH(threshold=max(threshold - LSH_MARGIN, 0.1), num_perm=PERMUTATIONS)
-        self._empty = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=zlib.crc32)
-
-    def find(self, key: str) -> str | None:
-        """Return the most similar key, of equally similar ones the first in the alphabet, or None if none is near."""
-        shingles = _shingles(key)
-        candidates = sorted(self._index.query(self._sketch(key)))
-        similarity = {other: _jaccard(shingles, _shingles(other)) for other in candidates}
-        best = max(similarity, key=similarity.__getitem__, default=None)
-        return best if best is not None and similarity[best] >= self._threshold else None
-
-    def add(self, key: str) -> None:
-        """Add the key of a post that stays."""
-        self._index.insert(key, self._sketch(key))
-
-    def _sketch(self, key: str) -> MinHash:
-        sketch = self._empty.copy()
-        sketch.update_batch([shingle.encode() for shingle in _shingles(key)])
-        return sketch
-
-
-def _shingles(key: str) -> frozenset[str]:
-    return frozenset(key[i : i + SHINGLE] for i in range(max(len(key) - SHINGLE, 0) + 1))
-
-
-def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other)
 
 
 def _reason(part: str | None, part_of_twin: str | None, kind: str) -> Reason:
