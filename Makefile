@@ -2,9 +2,15 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c envs/constraints.txt
+# Which build of torch: the locks of a machine with an NVIDIA GPU have PyPI's, the others PyTorch's own for CPUs, which
+# pip finds on its index unless it is set up to find it elsewhere.
+TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
+ELSEWHERE := $(PIP_FIND_LINKS)$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
+INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https://download.pytorch.org/whl/cpu))
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+LOCKED := $(PIP) $(INDEX) --require-hashes
 
-.PHONY: run test test-fast test-real test-slurm lint format docs intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-archive bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -95,17 +101,23 @@ docs: .venv/run.stamp
 	@echo "babelgrid: making the virtual environment .venv"
 	@$(PYTHON) -m venv .venv
 
-.venv/run.stamp: envs/requirements.txt envs/constraints.txt pyproject.toml | .venv/bin/python
-	@echo "babelgrid: installing the pinned packages into .venv (some minutes)"
-	@$(PIP) -r envs/requirements.txt -e .
+lock: .venv/bin/python
+	@echo "babelgrid: writing envs/*.lock from the pins"
+	@$(PIP) uv==0.13.9
+	@$(BIN)/python envs/lock.py
+
+.venv/run.stamp: envs/run-$(TORCH).lock pyproject.toml | .venv/bin/python
+	@echo "babelgrid: installing the locked packages into .venv (some minutes)"
+	@$(LOCKED) -r envs/run-$(TORCH).lock
+	@$(PIP) --no-deps -e .
 	@touch $@
 
-.venv/dev.stamp: .venv/run.stamp envs/requirements-dev.txt
+.venv/dev.stamp: .venv/run.stamp envs/dev-$(TORCH).lock
 	@echo "babelgrid: installing the test tools into .venv"
-	@$(PIP) -r envs/requirements.txt -r envs/requirements-dev.txt
+	@$(LOCKED) -r envs/dev-$(TORCH).lock
 	@touch $@
 
-.venv/bench.stamp: .venv/run.stamp envs/requirements-bench.txt
+.venv/bench.stamp: .venv/run.stamp envs/bench-$(TORCH).lock
 	@echo "babelgrid: installing the programs that babelgrid is compared with into .venv"
-	@$(PIP) -r envs/requirements.txt -r envs/requirements-bench.txt
+	@$(LOCKED) -r envs/bench-$(TORCH).lock
 	@touch $@

@@ -1,7 +1,9 @@
 """The pins are exact, and the same for pip and for conda."""
 
+import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 ENVS = Path(__file__).parents[1] / "envs"
@@ -36,3 +38,53 @@ def test_what_babelgrid_is_compared_with_is_pinned_and_no_user_needs_it():
     needed = {pin.lower().split("==")[0] for pin in pins("requirements.txt")}
     assert compared <= constrained
     assert not compared & needed
+
+
+LOCKS = {
+    "run": ["requirements.txt"],
+    "dev": ["requirements.txt", "requirements-dev.txt"],
+    "bench": ["requirements.txt", "requirements-bench.txt"],
+}
+
+
+def named(pin):
+    name, version = pin.split()[0].split("==")
+    return re.sub(r"[-_.]+", "-", name).lower(), version
+
+
+def locked(name):
+    """Return package -> (version, hashes) of a lock file."""
+    text = (ENVS / name).read_text(encoding="utf-8")
+    packages = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
+    return {
+        named(package)[0]: (named(package)[1], re.findall(r"sha256:([0-9a-f]{64})", package)) for package in packages
+    }
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+@pytest.mark.parametrize("use", list(LOCKS))
+def test_locks_agree_with_the_pins_and_have_a_hash_for_every_package(use, kind):
+    lock = locked(f"{use}-{kind}.lock")
+    versions = {name: version for name, (version, _) in lock.items()}
+    wanted = dict(named(pin) for source in LOCKS[use] for pin in pins(source))
+    assert {name: versions.get(name) for name in wanted} == wanted, "run `make lock`"
+    constrained = dict(named(pin) for pin in pins("constraints.txt"))
+    assert {name: versions[name] for name in constrained.keys() & versions} == {
+        name: constrained[name] for name in constrained.keys() & versions
+    }, "run `make lock`"
+    assert all(hashes for _, hashes in lock.values())
+
+
+def test_locks_for_cpus_have_no_package_for_gpus_and_another_build_of_torch():
+    cpu, cuda = locked("run-cpu.lock"), locked("run-cuda.lock")
+    only = cuda.keys() - cpu.keys()
+    assert {"triton", "nvidia-cublas"} <= only
+    assert all(name == "triton" or name.startswith(("nvidia-", "cuda-")) for name in only)
+    assert not set(cpu["torch"][1]) & set(cuda["torch"][1])
+    assert {name: cuda[name] for name in cpu if name != "torch"} == {name: cpu[name] for name in cpu if name != "torch"}
+
+
+def test_locks_name_no_place_on_the_machine_that_wrote_them():
+    for path in ENVS.glob("*.lock"):
+        assert "file:" not in path.read_text(encoding="utf-8")
+        assert "/opt/" not in path.read_text(encoding="utf-8")
