@@ -56,7 +56,7 @@ def for_cpus(packages: list[str]) -> list[str]:
 
 
 def _cpu_build(torch: str) -> str:
-    pin = torch.split()[0]
+    pin = torch.split(maxsplit=1)[0]
     hashes = [f"    --hash=sha256:{one}" for one in TORCH_FOR_CPU[pin.removeprefix("torch==")]]
     return " \\\n".join([pin, *hashes]) + "\n"
 

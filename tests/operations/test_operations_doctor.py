@@ -99,7 +99,7 @@ def test_a_check_that_breaks_is_a_problem_and_stops_no_other(monkeypatch, tmp_pa
     monkeypatch.setattr(doctor, "loss_of_three_steps", lambda: (2.0, 1.0))
     (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
     found = list(doctor.examine(tmp_path / "requirements.txt", tmp_path, HUB))
-    assert len(found) == 9
+    assert len(found) == 10
     assert [one.words for one in found if one.name == "4 bits"] == [
         "the check itself failed: RuntimeError: a library is broken"
     ]

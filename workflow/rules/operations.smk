@@ -88,6 +88,7 @@ if not IMPORT:
             "../../envs/babelgrid.yaml"
         params:
             settings=settings("base"),
+            words=[*EXPERIMENT.labels, *EXPERIMENT.effective_views],
             requirements=os.path.relpath(
                 os.path.join(workflow.basedir, "envs/requirements.txt")
             ),

@@ -9,7 +9,8 @@ from babelgrid.operations.doctor import examine
 problems = 0
 with job(snakemake.log[0]):
     base = Base(**snakemake.params.settings["base"])
-    for finding in examine(Path(snakemake.params.requirements), Path("results"), base):
+    requirements = Path(snakemake.params.requirements)
+    for finding in examine(requirements, Path("results"), base, snakemake.params.words):
         print(finding, flush=True)
         problems += finding.problem
 if problems:

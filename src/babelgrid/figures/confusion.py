@@ -44,6 +44,8 @@ class Layout:
     """Room above a panel, for its title."""
     under: float
     """Room for the names of columns, below the last panel of each column."""
+    are_names_level: bool
+    """Whether the names of columns fit below them as they are; else they are turned by a right angle."""
 
     @property
     def width(self) -> float:
@@ -102,7 +104,8 @@ def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
         axes.text(0, y, layout.titles[number], size=6.3, va="bottom", transform=axes.transAxes)
         axes.set_yticks(range(len(classes)), layout.rows if column == 0 else [""] * len(classes), size=6)
         names = layout.columns if number + layout.across >= len(languages) else []
-        axes.set_xticks(range(len(names)), names, size=6, rotation=90, va="top", ha="center")
+        turn = 0 if layout.are_names_level else 90
+        axes.set_xticks(range(len(names)), names, size=6, rotation=turn, va="top", ha="center")
     return figure
 
 
@@ -122,6 +125,7 @@ def _lay_out(classes: list[str], shown: list[str], languages: list[str], width: 
         across = max(1, round(len(languages) ** 0.5)) if smallest * len(shown) + _GAP > room else 1
         panel = max(room - _GAP, smallest * len(shown)) if across == 1 else smallest * len(shown)
         tall = max(smallest, min(panel / len(shown), 0.3)) * len(classes)
+    is_level = widest(names, 6) + 0.04 < panel / len(shown)
     titles = [fold(f"{language_name(code)} ({code})", panel, 6.3) for code in languages]
     return Layout(
         rows=rows,
@@ -131,7 +135,8 @@ def _lay_out(classes: list[str], shown: list[str], languages: list[str], width: 
         left=left,
         panel=(panel, tall),
         over=tallest(titles, 6.3) + 0.08,
-        under=widest(names, 6) + 0.04,
+        under=(tallest(names, 6) if is_level else widest(names, 6)) + 0.04,
+        are_names_level=is_level,
     )
 
 

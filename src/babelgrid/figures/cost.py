@@ -64,13 +64,14 @@ def _lay_out(data: pd.DataFrame, note: str, width: float) -> tuple[Figure, list[
     price = "" if is_priced else "No price of this hardware is set. "
     words = f"Own models on {devices}, from the loaded base to the last result. {price}{note}".strip()
     page = lay_out_page("Speed and price", printable(words), width)
-    names = [fold(printable(name), _WIDEST_NAME, 6) for name in data["model"]]
+    names = [fold(printable(name), min(_WIDEST_NAME, 0.35 * width), 6) for name in data["model"]]
     panel = max(_ROW, tallest(names, 6) + 0.04) * len(data) + 0.1
-    figure = page.figure(_KEYS + panel + 0.4)
     left, gap = EDGE + widest(names, 6) + 0.08, 0.2
     each = (width - left - gap - 0.12) / 2
+    axis_words = [fold(label, each, 7) for label in ("posts per second", "dollars per million posts")]
+    figure = page.figure(_KEYS + panel + 0.28 + tallest(axis_words, 7))
     axes: list[Axes] = []
-    for number, label in enumerate(["posts per second", "dollars per million posts"]):
+    for number, label in enumerate(axis_words):
         axes.append(place(figure, left + number * (each + gap), page.head + _KEYS, each, panel))
         axes[-1].set(xlabel=label, ylim=(len(data) - 0.5, -0.5))
         axes[-1].grid(axis="x")

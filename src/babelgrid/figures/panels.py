@@ -11,7 +11,7 @@ from babelgrid.figures.page import lay_out_page, place
 from babelgrid.figures.style import FAINT, TWO_COLUMNS
 
 _PANEL_HEIGHT = 1.55
-_LEFT, _RIGHT, _GAP_X, _GAP_Y = 0.42, 0.08, 0.12, 0.09
+_LEFT, _RIGHT, _GAP_X, _GAP_Y = 0.49, 0.08, 0.12, 0.09
 _ROOMY = 13
 """So many labelled points have room in a panel of the usual size."""
 

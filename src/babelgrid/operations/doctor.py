@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from babelgrid.config.base import Base
+from babelgrid.figures.fonts import describe_missing, missing
 from babelgrid.needs import billions_of_parameters
 from babelgrid.operations.training_check import loss_of_three_steps
 
@@ -42,10 +43,11 @@ class Finding:
         return f"{'FIX' if self.problem else 'OK':<4}{self.name:<14}{self.words}"
 
 
-def examine(requirements: Path, results: Path, base: Base) -> Iterator[Finding]:
+def examine(requirements: Path, results: Path, base: Base, words: Sequence[str] = ()) -> Iterator[Finding]:
     """Yield a finding for each check, as soon as it is made; a check that breaks is a problem of its own.
 
-    requirements: the file of exact pins. results: the folder of all experiments. base: the experiment's.
+    requirements: the file of exact pins. results: the folder of all experiments. base: the experiment's. words: labels
+    and classes that figures will show.
     """
     checks: dict[str, Callable[[], Finding]] = {
         "versions": lambda: check_versions(requirements),
@@ -57,6 +59,7 @@ def examine(requirements: Path, results: Path, base: Base) -> Iterator[Finding]:
         "SLURM": check_slurm,
         "cache": lambda: check_cache(results),
         "clock": lambda: check_clock(results),
+        "fonts": lambda: check_fonts(words),
     }
     for name, check in checks.items():
         try:
@@ -176,6 +179,14 @@ def check_clock(results: Path) -> Finding:
     if abs(off) > 2:
         return Finding("clock", True, f"files are stamped {off:+.0f} s off this machine's clock; synchronise it (NTP)")
     return Finding("clock", False, "agrees with the file system's")
+
+
+def check_fonts(words: Sequence[str]) -> Finding:
+    """Look for a font for each script of the words that figures will show."""
+    lacking = missing(words)
+    if not lacking:
+        return Finding("fonts", False, "each script of the labels has one")
+    return Finding("fonts", True, "; ".join(describe_missing(script, package) for script, package in lacking.items()))
 
 
 def file_system_of(path: Path) -> str:
