@@ -1,4 +1,4 @@
-"""Write the lock files from the pins: every package with the hashes of its files, so that machines install the same bytes.
+"""Write the lock files from the pins: each package with its files' hashes, so that machines install the same bytes.
 
     make lock      (needs uv, which is installed into .venv for it)
 

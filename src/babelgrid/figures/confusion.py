@@ -117,10 +117,12 @@ def _lay_out(classes: list[str], shown: list[str], languages: list[str], width: 
     # Names stand upright below the columns, so that a column is as wide as a line of its name is high.
     smallest = max(_SMALLEST, tallest(names, 6) + 0.01)
     room = width - left
-    across = min(len(languages), 7, int(room / (max(0.27, smallest) * len(shown) + 0.3 + _GAP)))
+    across = min(len(languages), 7, int(room / (max(0.21, smallest) * len(shown) + _GAP)))
     if across:
         panel = room / across - _GAP
-        tall = max(min(panel, 0.3 * len(classes)), smallest * len(classes))
+        # Of many languages, low rows keep the figure on a page.
+        row = 0.3 if len(languages) <= 7 else 0.17
+        tall = max(min(panel, row * len(classes)), smallest * len(classes))
     else:
         across = max(1, round(len(languages) ** 0.5)) if smallest * len(shown) + _GAP > room else 1
         panel = max(room - _GAP, smallest * len(shown)) if across == 1 else smallest * len(shown)
