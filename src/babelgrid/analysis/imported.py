@@ -1,6 +1,6 @@
 """Predictions made elsewhere, written as the grid writes its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,16 @@ from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError, nearest
 from babelgrid.files import provenance, write_parquet
-from babelgrid.posts.drops import shown
-from babelgrid.posts.formats import Record, read_file
+from babelgrid.posts.drops import located, shown
+from babelgrid.posts.formats import Record, is_unicode
+from babelgrid.posts.identifiers import as_id, as_text, unique_id, why_no_id, why_no_text
 from babelgrid.posts.meanings import Meanings
 from babelgrid.posts.paths import find_files
-from babelgrid.posts.read import as_text, unique_id
+from babelgrid.posts.stream import open_stream
 from babelgrid.spelling import fold
 
 Cell = tuple[str, int, str]
+IDENTIFIERS = ("id", "seed")
 
 
 def import_predictions(
@@ -59,22 +61,47 @@ def _read(path: Path, settings: Import) -> pd.DataFrame:
     """Return the rows of the parts that are read, as text, one column for each role and for each probability."""
     declared = {role: name for role, name in settings.columns.model_dump().items() if name is not None}
     roles = declared | {f"{LOGP}{label}": name for label, name in settings.probabilities.items()}
-    columns, records = read_file(path, set(roles.values()))
+    with open_stream(path, set(roles.values())) as stream:
+        if stream.columns is not None:
+            _check_columns(path, stream.columns, roles)
+        names: dict[str, None] = {}
+        rows = []
+        for record in stream.records:
+            names.update(dict.fromkeys(record.values))
+            rows.append(_as_row(record, roles, path))
+    _check_columns(path, stream.columns or list(names), roles)
+    table = pd.DataFrame(rows, columns=list(roles), dtype=object)
+    if settings.parts is None:
+        return table
+    return table[table["part"].map(fold).isin({fold(part) for part in settings.parts})]
+
+
+def _check_columns(path: Path, columns: Sequence[str], roles: Mapping[str, str]) -> None:
     for role, name in roles.items():
-        if name not in columns:
+        found = list(columns).count(name)
+        if found != 1:
+            fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
             allowed = ", ".join(shown(column) for column in columns)
-            raise UserError(f"{path}: no column {name!r}{nearest(name, columns)} for {role}. The columns: {allowed}")
-    rows = pd.DataFrame([_as_row(record, roles, path) for record in records], columns=list(roles), dtype=object)
-    return (
-        rows if settings.parts is None else rows[rows["part"].map(fold).isin({fold(part) for part in settings.parts})]
-    )
+            raise UserError(f"{path}: {fault} for {role}. The columns: {allowed}")
 
 
 def _as_row(record: Record, roles: Mapping[str, str], path: Path) -> list[str]:
+    """Return the values of a row as text; of numbers that name something (id, seed) in their canonical form."""
+    where = located(str(path), record.line)
     if record.broken:
-        raise UserError(f"{path}, line {record.line}: {record.broken}{record.explanation}")
-    values = [as_text(record.values.get(name)) for name in roles.values()]
-    return [(value or "").strip() for value in values]
+        raise UserError(f"{where}: {record.broken}{record.explanation}")
+    values = []
+    for role, name in roles.items():
+        value = record.values.get(name)
+        text = as_id(value) if role in IDENTIFIERS else as_text(value)
+        if text is None or not is_unicode(text):
+            why = why_no_id(value) if role in IDENTIFIERS else why_no_text(value)
+            why = why if text is None else "holds bytes that are not UTF-8; save the file as UTF-8"
+            raise UserError(f"{where}: column {name!r} {why}")
+        if role == "id" and not text:
+            raise UserError(f"{where}: column {name!r} is empty. Every post needs its identifier")
+        values.append(text.strip())
+    return values
 
 
 def _interpret(rows: pd.DataFrame, settings: Import, meanings: Meanings, mixtures: Mapping[str, str]) -> pd.DataFrame:
@@ -83,7 +110,7 @@ def _interpret(rows: pd.DataFrame, settings: Import, meanings: Meanings, mixture
     if settings.on_failure == "leave_out":
         rows, failed = rows[~failed].reset_index(drop=True), failed[~failed].reset_index(drop=True)
     elsewhere = "; a value that stands for no answer goes into predictions.import.failures"
-    language = _map(rows["language"], lambda value: meanings.language(value, "predictions"), "language")
+    language = _map(rows["language"], meanings.language, "language", meanings.explain_language)
     ids = [unique_id(value, code) for value, code in zip(rows["id"], language, strict=True)]
     return rows.assign(
         id=np.array(ids, dtype=object),

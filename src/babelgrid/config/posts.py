@@ -82,7 +82,7 @@ class Posts(Settings):
     """Where labelled posts come from (exactly one of files, dataset, lab) and how they are read."""
 
     files: list[Text] | None = None
-    """Paths of CSV, TSV, JSONL or Parquet files. `*` matches names; `{language}` and `{part}` are read from it."""
+    """Paths of CSV, TSV, JSONL (each also .gz or .zst) or Parquet files. `*`, `{language}`, `{part}` match names."""
     dataset: Dataset | None = None
     """A `datasets` name or local path instead of files."""
     lab: LabPosts | None = None
@@ -91,10 +91,12 @@ class Posts(Settings):
     """Which column holds what."""
     parts: dict[Part, list[Text]] | None = None
     """Values of the part column for each part, e.g. `test: [test, test_extra]`; others are an error. Null: as named."""
+    leave_out: list[Text] = Field(default=[])
+    """Values of the part column or of `{part}`, or splits of a dataset, that are not read, e.g. `[unsupervised]`."""
     split: Split = Split()
     """The seeded split, used where there is neither a part column nor `{part}` in the path."""
     on_error: Literal["fail", "drop"] = "fail"
-    """A row with an unknown label, an empty or broken text or a second use of an id: stop, or drop and count it."""
+    """A row that is broken, has no text, a used id, an unknown label, language or part: stop, or drop and count it."""
     duplicates: Duplicates = Duplicates()
     """What counts as the same post."""
 
@@ -123,8 +125,16 @@ class Posts(Settings):
             with_part = ["{part}" in path for path in self.files]
             if any(with_part) and not all(with_part):
                 raise ValueError("either every path gives {part} or none does; found some of both")
-            if self.parts and not any(with_part):
-                raise ValueError("parts explains the values of columns.part or of {part} in the path; neither is given")
+            for key in ("parts", "leave_out"):
+                if getattr(self, key) and not any(with_part):
+                    raise ValueError(f"{key} names values of columns.part or of {{part}} in the path; neither is given")
+        return self
+
+    @model_validator(mode="after")
+    def _read_a_part_or_leave_it_out(self) -> Self:
+        for part, values in (self.parts or {}).items():
+            if both := set(values) & set(self.leave_out):
+                raise ValueError(f"leave_out: {min(both)!r} is also in parts.{part}; name it in one of them")
         return self
 
     def read_from_lab(self, path: str) -> Self:

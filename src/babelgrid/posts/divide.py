@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from babelgrid.files import write_json
-from babelgrid.posts.stream import file_kind, open_stream, parquet_metadata
+from babelgrid.posts.parquet import parquet_metadata
+from babelgrid.posts.stream import file_kind, open_stream
 
 
 def divide_archive(shards: Mapping[str, Path], rows_per_job: int, out: Path) -> None:

@@ -1,16 +1,18 @@
 """Rows that cannot be used: why, where they stand, and the error that shows the first of them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from babelgrid.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 class Reason(StrEnum):
-    """Why a row is not used. The first seven are mistakes in the data (`posts.on_error`), the others are copies."""
+    """Why a row is not used. The first eight are mistakes in the data (`posts.on_error`), the others are copies."""
 
     BROKEN_ENCODING = "broken encoding"
     BROKEN_RECORD = "broken record"
@@ -19,6 +21,7 @@ class Reason(StrEnum):
     DUPLICATE_ID = "duplicate id"
     UNKNOWN_LABEL = "unknown label"
     UNKNOWN_LANGUAGE = "unknown language"
+    UNKNOWN_PART = "unknown part"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near-duplicate"
     COPY_OF_TEST = "leak: copy of a test post"
@@ -34,11 +37,11 @@ class Reason(StrEnum):
         return self.value.startswith("leak")
 
 
-TEXT_FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
+TEXT_FILES = tuple(kind + packed for kind in (".csv", ".tsv", ".jsonl", ".ndjson") for packed in ("", ".gz", ".zst"))
 EXACT_COPIES = (Reason.DUPLICATE, Reason.COPY_OF_TEST, Reason.COPY_OF_DEV)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Drop:
     """One row that is not used. `label` and `split` are None where they were not reached."""
 
@@ -58,9 +61,11 @@ class Drop:
 COLUMNS = ["file", "line", "id", "language", "split", "label", "reason", "twin_id"]
 
 
-def drops_table(drops: Sequence[Drop]) -> pd.DataFrame:
+def drops_table(drops: Sequence[Drop]) -> "pd.DataFrame":
     """Return one row for each drop, in the order given, without any text."""
-    return pd.DataFrame([asdict(drop) for drop in drops], columns=COLUMNS)
+    import pandas as pd  # not needed to know the grid
+
+    return pd.DataFrame({name: [getattr(drop, name) for drop in drops] for name in COLUMNS})
 
 
 def stop_at_first(drops: Sequence[Drop]) -> None:
@@ -71,13 +76,13 @@ def stop_at_first(drops: Sequence[Drop]) -> None:
     others = f" ({len(drops) - 1} more rows have mistakes.)" if len(drops) > 1 else ""
     raise UserError(
         f"{located(first.file, first.line)}: {first.reason}{first.explanation}. "
-        f"Mend it, or set posts.on_error to drop to leave out and count such rows.{others}"
+        f"Correct it, or set posts.on_error to drop to leave out and count such rows.{others}"
     )
 
 
 def located(file: str, line: int) -> str:
     """Say where a row stands: the line of a text file, the number of a row of Parquet or of a dataset."""
-    unit = "line" if file.endswith(TEXT_FILES) else "row"
+    unit = "line" if file.lower().endswith(TEXT_FILES) else "row"
     return f"{file}, {unit} {line}"
 
 

@@ -1,33 +1,26 @@
-"""Reading CSV, TSV, JSONL and Parquet, without judging what is in them: a row that cannot be read is marked."""
+"""Rows as they stand in the data, without judging what is in them: a row that cannot be read is marked."""
 
-import csv
-import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from babelgrid.errors import UserError
 from babelgrid.posts.drops import Reason
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 BROKEN_TEXT = "\udcff"
-"""Stands for a value that holds bytes that are not UTF-8."""
+"""Stands for bytes that the encoding of the file does not explain."""
+MOST_CHARACTERS_OF_A_ROW = 4 * 2**20
+"""A longer row is marked as broken, so that one row cannot fill the memory."""
+TOO_LONG = f"it is longer than {MOST_CHARACTERS_OF_A_ROW} characters"
 
-# A text may be longer than the 128 KiB that Python's reader allows a field.
-csv.field_size_limit(2**31 - 1)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One row as it stands in the data. `line`: where it starts, from 1 (Parquet and datasets: the row's number).
 
-    Bytes that are not UTF-8 come as lone surrogates (PEP 383).
+    Bytes that cannot be decoded appear as lone surrogates.
     """
 
     line: int
@@ -41,67 +34,14 @@ class Table:
     """The rows of one file, or of one split of a dataset, with what its name says about all of them."""
 
     name: str
-    columns: Sequence[str]
-    records: Sequence[Record]
+    columns: Sequence[str] | None
+    """None for JSONL, in which every line has its own."""
+    records: Iterable[Record]
     language: str | None = None
     part: str | None = None
 
 
-def read_file(path: Path, wanted: Collection[str]) -> tuple[Sequence[str], Sequence[Record]]:
-    """Return the names of a file's columns and its rows (of Parquet, only the `wanted` columns)."""
-    try:
-        reader = READERS[path.suffix.lower()]
-    except KeyError:
-        raise UserError(f"posts.files: {path}: the name must end in one of {', '.join(READERS)}") from None
-    try:
-        return reader(path, wanted)
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-
-
-def _read_csv(path: Path, _: Collection[str]) -> tuple[Sequence[str], Sequence[Record]]:
-    reader = csv.reader(io.StringIO(_decode(path), newline=""), strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    start = 1
-    try:
-        for row in reader:
-            rows.append((start, row))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {start}: the record that starts here breaks the rules of CSV ({error}). "
-            f"Put a text with quotes in quotes, and double the quotes inside"
-        ) from error
-    return _with_header(rows)
-
-
-def _read_tsv(path: Path, _: Collection[str]) -> tuple[Sequence[str], Sequence[Record]]:
-    """Read a TSV, one record a line.
-
-    Some writers of TSV quote a field as in CSV, others never do and leave bare quotes. A line that follows CSV's rules
-    strictly is read by them, any other as it stands.
-    """
-    lines = _decode(path).split("\n")
-    return _with_header([(number, split_tabs(line.rstrip("\r"))) for number, line in enumerate(lines, start=1)])
-
-
-def split_tabs(line: str) -> list[str]:
-    """Return the fields of a line of TSV, quoted or not."""
-    try:
-        return next(csv.reader([line], delimiter="\t", strict=True), [])
-    except csv.Error:
-        return line.split("\t")
-
-
-def _with_header(rows: list[tuple[int, list[str]]]) -> tuple[Sequence[str], Sequence[Record]]:
-    filled = [(line, row) for line, row in rows if row]
-    if not filled:
-        return [], []
-    columns = [name.strip() for name in filled[0][1]]
-    return columns, [record_of(line, row, columns) for line, row in filled[1:]]
-
-
-def record_of(line: int, row: list[str], columns: list[str]) -> Record:
+def record_of(line: int, row: list[str], columns: Sequence[str]) -> Record:
     """Return a row of CSV or TSV under the names of its columns."""
     if len(row) != len(columns):
         explanation = f", it has {len(row)} fields and the header has {len(columns)}"
@@ -109,69 +49,41 @@ def record_of(line: int, row: list[str], columns: list[str]) -> Record:
     return Record(line, dict(zip(columns, row, strict=True)))
 
 
-def _read_jsonl(path: Path, _: Collection[str]) -> tuple[Sequence[str], Sequence[Record]]:
-    lines = enumerate(_decode(path).split("\n"), start=1)
-    records = [parse_json(number, line) for number, line in lines if line.strip()]
-    columns = dict.fromkeys(name for record in records for name in record.values)
-    return list(columns), records
-
-
 def parse_json(number: int, line: str) -> Record:
     """Return the JSON object of a line."""
+    if len(line) > MOST_CHARACTERS_OF_A_ROW:
+        return Record(number, broken=Reason.BROKEN_RECORD, explanation=f", {TOO_LONG}")
     if not is_unicode(line):
         return Record(number, broken=Reason.BROKEN_ENCODING, explanation=", the line holds bytes that are not UTF-8")
     try:
-        content = json.loads(line)
-    except (ValueError, RecursionError):
-        return Record(number, broken=Reason.BROKEN_RECORD, explanation=", the line is not JSON")
+        content = json.loads(line, object_pairs_hook=_unique_names)
+    except (ValueError, RecursionError) as error:
+        return Record(number, broken=Reason.BROKEN_RECORD, explanation=f", {_json_fault(error)}")
     if not isinstance(content, dict):
         explanation = f", expected one JSON object, found {type(content).__name__}"
         return Record(number, broken=Reason.BROKEN_RECORD, explanation=explanation)
     return Record(number, content)
 
 
-def _read_parquet(path: Path, wanted: Collection[str]) -> tuple[Sequence[str], Sequence[Record]]:
-    with pq.ParquetFile(path) as file:
-        columns = file.schema_arrow.names
-        table = file.read(columns=[name for name in columns if name in wanted])
-    values = {name: list(python_values(table[name])) for name in table.column_names}
-    rows = [{name: column[i] for name, column in values.items()} for i in range(table.num_rows)]
-    return columns, [Record(number, row) for number, row in enumerate(rows, start=1)]
+class _RepeatedNameError(ValueError):
+    pass
 
 
-def python_values(column: pa.ChunkedArray) -> Iterator[Any]:
-    """Yield a column's values; Parquet does not make sure that its strings are UTF-8."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        encoded = column.cast(pa.binary_view() if pa.types.is_string_view(column.type) else pa.large_binary())
-        for value in encoded.to_pylist():
-            yield None if value is None else value.decode("utf-8", "surrogateescape")
-    else:
-        yield from (_python_value(scalar) for scalar in column)
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise _RepeatedNameError
+    return content
 
 
-def _python_value(scalar: pa.Scalar) -> Any:
-    try:
-        return scalar.as_py()
-    except UnicodeDecodeError:  # within a list or a record
-        return BROKEN_TEXT
+def _json_fault(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, _RepeatedNameError):
+        return "an object on the line gives a name twice"
+    return "the line is not JSON" if isinstance(error, json.JSONDecodeError) else "it holds a number of too many digits"
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text holds no lone surrogate, the mark of bytes that are not UTF-8."""
-    return not SURROGATE.search(text)
-
-
-def _decode(path: Path) -> str:
-    return path.read_bytes().decode("utf-8-sig", "surrogateescape")
-
-
-Reader = Callable[[Path, Collection[str]], tuple[Sequence[str], Sequence[Record]]]
-READERS: dict[str, Reader] = {
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
-    ".parquet": _read_parquet,
-}
+    """Whether a text holds no lone surrogate, the mark of bytes that could not be decoded."""
+    return text.isascii() or not SURROGATE.search(text)

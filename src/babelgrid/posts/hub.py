@@ -1,30 +1,55 @@
 """Reading posts with the Hugging Face `datasets` library: a name on the Hub or a local folder."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import importlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from babelgrid.config.posts import Dataset
 from babelgrid.errors import UserError
+from babelgrid.posts.delimited import DELIMITERS
 from babelgrid.posts.formats import Record, Table
+from babelgrid.posts.lines import read_head
+from babelgrid.posts.parquet import MOST_ROWS_AT_ONCE, records_of_tables
+from babelgrid.posts.stream import TEXT_KINDS, open_stream, suffix_of
+
+OTHER_WAYS = "use its parquet branch (revision: refs/convert/parquet) or posts.files"
+# What our own reader finds out by itself, and what does not change the values.
+FREE_OPTIONS = {"name", "version", "data_dir", "data_files", "description", "features", "chunksize"}
 
 
-def read_dataset(settings: Dataset, wanted: Collection[str]) -> Iterator[Table]:
-    """Yield a table for each subset and split.
+@dataclass(frozen=True)
+class _TextFile:
+    """A text file of a dataset: its name there, where it lies, and the names of classes by column."""
+
+    name: str
+    path: Path
+    class_names: Mapping[str, list[str]]
+
+
+def read_dataset(settings: Dataset, wanted: Collection[str], is_left_out: Callable[[str], bool]) -> Iterator[Table]:
+    """Yield a table for each subset and split, or for each text file of one; splits that are left out are not read.
 
     A dataset with several splits gives their names as parts; a lone split (the Hub calls it `train`) says nothing.
+    CSV, TSV and JSON lines are read as in `posts.files`: the library would take words such as NA and None for missing
+    values, 007 for 7, and a text that looks like a date for a time.
     """
     subsets: Sequence[str | None] = settings.subsets or [None]
     for subset in subsets:
-        splits = _load(settings, subset)
-        for name, rows in splits.items():
-            yield Table(
-                name=":".join([settings.name, *([subset] if subset else []), name]),
-                columns=rows.column_names,
-                records=list(_records(rows, wanted)),
-                language=subset if settings.subset_is_language else None,
-                part=name if len(splits) > 1 else None,
-            )
+        where = f"{settings.name!r}, subset {subset!r}" if subset else repr(settings.name)
+        try:
+            splits = _load(settings, subset, is_left_out)
+        except UserError:
+            raise
+        except Exception as error:  # the library, and what it calls, raise errors of every kind
+            raise UserError(f"posts.dataset: {where} {_explain(error)}") from error
+        for name, source in splits.items():
+            part = name if len(splits) > 1 else None
+            for table in _tables(source, wanted, ":".join(filter(None, (settings.name, subset, name)))):
+                yield replace(table, language=subset if settings.subset_is_language else None, part=part)
 
 
 def dataset_files(settings: Dataset) -> list[Path]:
@@ -33,32 +58,109 @@ def dataset_files(settings: Dataset) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 
-def _load(settings: Dataset, subset: str | None) -> dict[str, Any]:
+def _explain(error: Exception) -> str:
+    if "scripts are no longer supported" in str(error):
+        return f"ships a loading script, which the datasets library no longer runs; {OTHER_WAYS}"
+    # An error while rows are read may show one of them.
+    said = "" if error.__cause__ and type(error).__name__.startswith("DatasetGeneration") else f": {error}"
+    kind = type(error.__cause__ if not said else error).__name__
+    return f"cannot be loaded ({kind}{said}). Check posts.dataset, or {OTHER_WAYS}"
+
+
+def _load(settings: Dataset, subset: str | None, is_left_out: Callable[[str], bool]) -> dict[str, Any]:
+    """Return, for each split that is read, its text files (see `_text_files`) or its rows."""
     import datasets
 
     saved = {"dataset_dict.json", "state.json"}
-    try:
-        if any((Path(settings.name) / name).is_file() for name in saved):
-            loaded = datasets.load_from_disk(settings.name)
-        else:
-            loaded = datasets.load_dataset(settings.name, subset, revision=settings.revision)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        where = f"{settings.name!r}, subset {subset!r}" if subset else repr(settings.name)
-        raise UserError(f"posts.dataset: {where} cannot be loaded ({error})") from error
-    return dict(loaded) if isinstance(loaded, dict) else {"all": loaded}
+    if any((Path(settings.name) / name).is_file() for name in saved):
+        loaded = datasets.load_from_disk(settings.name)
+        splits = loaded if isinstance(loaded, dict) else {"all": loaded}
+        return {name: rows for name, rows in splits.items() if not is_left_out(name)}
+    builder = datasets.load_dataset_builder(settings.name, subset, revision=settings.revision)
+    files = {str(split): [str(file) for file in some] for split, some in (builder.config.data_files or {}).items()}
+    chosen = {split: some for split, some in files.items() if not is_left_out(split)}
+    if files and not chosen:
+        raise UserError(f"posts.leave_out leaves out all splits of {settings.name!r}: {', '.join(files)}")
+    if texts := _text_files(chosen, builder):
+        return texts
+    options = {"data_files": chosen} if chosen != files else {}
+    loaded = datasets.load_dataset(settings.name, subset, revision=settings.revision, **options)
+    return {name: rows for name, rows in loaded.items() if not is_left_out(name)}
 
 
-def _records(rows: Any, wanted: Collection[str]) -> Iterator[Record]:
-    columns = [name for name in rows.column_names if name in wanted]
-    names: dict[str, Callable[[int], str]] = {
-        column: rows.features[column].int2str for column in columns if hasattr(rows.features[column], "int2str")
+def _text_files(splits: Mapping[str, list[str]], builder: Any) -> dict[str, Any]:
+    """Return (name, local path, kind, names of classes by column) of each text file by split; nothing for others."""
+    import datasets
+
+    kinds = {suffix_of(Path(file)) for files in splits.values() for file in files}
+    is_csv = isinstance(builder, _packaged("csv").Csv)
+    if not kinds or not kinds <= {*TEXT_KINDS, ".json"}:
+        if is_csv:
+            raise UserError(
+                f"posts.dataset: {builder.dataset_name!r} holds CSV in archives, in which NA and None would be taken "
+                f"for missing values. Unpack it and use posts.files"
+            )
+        return {}
+    _refuse_options(builder.config, builder.dataset_name)
+    manager = datasets.DownloadManager(dataset_name=builder.dataset_name)
+    found = {
+        split: list(zip(files, map(Path, manager.download(files)), strict=True)) for split, files in splits.items()
     }
-    for number, row in enumerate(rows.select_columns(columns), start=1):
-        yield Record(number, {key: _named(value, names.get(key)) for key, value in row.items()})
+    paths = [path for files in found.values() for _, path in files]
+    if any(path.suffix.lower() == ".json" and not read_head(path).lstrip().startswith("{") for path in paths):
+        return {}  # one array, not an object on each line
+    names = _class_names(builder.info.features)
+    return {split: [_TextFile(name, path, names) for name, path in files] for split, files in found.items()}
 
 
-def _named(value: Any, name_of: Callable[[int], str] | None) -> Any:
-    """Return a class's name for its number (a dataset marks a missing one as None or -1)."""
-    if name_of is None:
+def _refuse_options(config: Any, name: str) -> None:
+    """Refuse options of the dataset's card that would change how its text files are to be read."""
+    usual = type(config)()
+    allowed = {"sep": (*DELIMITERS,), "delimiter": (*DELIMITERS,), "encoding": (None, "utf-8")}
+    for option in (field.name for field in fields(config) if field.name not in FREE_OPTIONS):
+        value = getattr(config, option)
+        if value != getattr(usual, option) and value not in allowed.get(option, ()):
+            raise UserError(
+                f"posts.dataset: the card of {name!r} sets {option} to {value!r}, which is not supported. Save its "
+                f"files as plain CSV or JSON lines in UTF-8, and use posts.files"
+            )
+
+
+def _packaged(name: str) -> Any:
+    return importlib.import_module(f"datasets.packaged_modules.{name}.{name}")
+
+
+def _class_names(features: Any) -> dict[str, list[str]]:
+    """Return the names of the classes of each column that holds their numbers."""
+    return {name: feature.names for name, feature in (features or {}).items() if hasattr(feature, "int2str")}
+
+
+def _tables(source: Any, wanted: Collection[str], name: str) -> Iterator[Table]:
+    if isinstance(source, list):
+        for file in source:
+            kind = ".jsonl" if file.path.suffix.lower() == ".json" else None
+            with open_stream(file.path, wanted, kind) as stream:
+                yield Table(file.name, stream.columns, _named(stream.records, file.class_names))
+        return
+    columns = [column for column in source.column_names if column in wanted]
+    tables = source.select_columns(columns).with_format("arrow").iter(MOST_ROWS_AT_ONCE)
+    try:
+        yield Table(name, source.column_names, _named(records_of_tables(tables), _class_names(source.features)))
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"posts.dataset: {name!r} cannot be read ({type(error).__name__})") from error
+
+
+def _named(records: Iterable[Record], names: Mapping[str, list[str]]) -> Iterator[Record]:
+    """Put the names of classes in the place of their numbers (a missing one is None or -1)."""
+    for record in records:
+        named = {column: _name(record.values[column], names[column]) for column in names if column in record.values}
+        yield replace(record, values={**record.values, **named}) if named else record
+
+
+def _name(value: Any, names: list[str]) -> Any:
+    """Return the name of a class; what is no number of one stays and is named as an unknown label."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
         return value
-    return None if value is None or value < 0 else name_of(value)
+    return value if str(value) in names or number >= len(names) else None if number < 0 else names[number]

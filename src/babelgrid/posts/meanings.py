@@ -1,13 +1,13 @@
 """What the values of the data mean: labels, languages and parts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 from babelgrid.config.fields import canonical_language
 from babelgrid.config.posts import Part
 from babelgrid.config.prompt import Label
-from babelgrid.errors import UserError, nearest
+from babelgrid.errors import nearest
 from babelgrid.posts.drops import shown
 from babelgrid.spelling import fold
 
@@ -31,6 +31,8 @@ class Meanings:
     labels: Mapping[str, Label]
     aliases: Mapping[str, str]
     parts: Mapping[Part, list[str]] | None
+    left_out: Collection[str] = ()
+    """Values of the part column whose rows are not read."""
 
     @cached_property
     def spellings(self) -> dict[str, str]:
@@ -53,25 +55,34 @@ class Meanings:
         """Return a label's name, or None if there is none with this spelling."""
         return self.spellings.get(fold(value))
 
-    def language(self, value: str, where: str) -> str:
-        """Return the standard code of a language, by `languages.aliases` first."""
+    def language(self, value: str) -> str | None:
+        """Return the standard code of a language, by `languages.aliases` first, or None if it is none."""
         try:
             return language_code(value, self.codes)
         except ValueError:
-            raise UserError(
-                f"{where}: unknown language {shown(value.strip())}. Use a BCP-47 or ISO 639-1 code such as en or hu, "
-                f"or explain the data's code in languages.aliases"
-            ) from None
+            return None
 
-    def part(self, value: str, where: str) -> str:
-        """Return train, dev or test."""
-        try:
-            return self.part_names[fold(value)]
-        except KeyError:
-            raise UserError(
-                f"{where}: unknown part {shown(value)}{nearest(value, self.part_names)}. "
-                f"Allowed: {', '.join(self.part_names)}. Say in posts.parts what it means"
-            ) from None
+    def part(self, value: str) -> str | None:
+        """Return train, dev or test, or None if the value means none of them."""
+        return self.part_names.get(fold(value))
+
+    def is_left_out(self, part: str) -> bool:
+        """Whether rows of this part are not read."""
+        return fold(part) in {fold(name) for name in self.left_out}
+
+    def explain_language(self, value: str) -> str:
+        """Say what is wrong with the code of a language, and what is allowed."""
+        return (
+            f" {shown(value.strip())}. Use a BCP-47 or ISO 639-1 code such as en or hu, or explain the data's code in "
+            f"languages.aliases"
+        )
+
+    def explain_part(self, value: str) -> str:
+        """Say what is wrong with the name of a part, and what is allowed."""
+        return (
+            f" {shown(value)}{nearest(value, self.part_names)}. Allowed: {', '.join(self.part_names)}. Say in "
+            f"posts.parts what it means, or in posts.leave_out that it is not read"
+        )
 
     def explain_label(self, value: str) -> str:
         """Say what is wrong with the spelling of a label, and what is allowed."""

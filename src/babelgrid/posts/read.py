@@ -1,10 +1,8 @@
 """From rows as they stand in the data to clean posts with known languages, labels and parts."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import date
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,20 @@ from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError, nearest
 from babelgrid.posts.clean import clean, is_empty
 from babelgrid.posts.drops import Drop, Reason, located, shown
-from babelgrid.posts.formats import Record, Table, is_unicode, read_file
+from babelgrid.posts.formats import Record, Table, is_unicode
 from babelgrid.posts.hub import dataset_files, read_dataset
+from babelgrid.posts.identifiers import as_id, as_text, unique_id, why_no_id, why_no_text
 from babelgrid.posts.meanings import Meanings
 from babelgrid.posts.paths import find_files
+from babelgrid.posts.stream import open_stream
 
 Place = tuple[str, int]
+IDENTIFIERS = ("id", "group", "source_id")
+ROWS_OF_A_FRAME = 65_536
+MOST_NAMES = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Post:
     """One post, clean, as it goes into `all.parquet`; `split` is None until the seeded split."""
 
@@ -38,6 +41,10 @@ class Post:
     source_id: str | None
 
 
+# Columns of few values share their strings, and keep None apart from NaN; the others are packed by Arrow.
+KINDS: dict[str, Any] = {"file": object, "line": "int64", "language": object, "split": object, "label": object}
+
+
 def read_posts(
     settings: Posts, labels: Mapping[str, Label], aliases: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[Drop]]:
@@ -45,17 +52,17 @@ def read_posts(
 
     Ids are unique over all languages: `<language>-<id>` unless the id starts so already, or `<language>-<number>`,
     counted in file order, where the data has no ids. Raises `UserError` where leaving out a row would not help:
-    a file or a column is missing, a file has no rows, a language or a part is unknown.
+    a file or a column is missing, or a file has no rows.
     """
     if settings.lab:
         raise ValueError("the lab's posts must be written to files first")
-    meanings = Meanings(labels, aliases, settings.parts)
+    meanings = Meanings(labels, aliases, settings.parts, settings.leave_out)
     rows: Counter[str] = Counter()
-    outcomes = (
-        outcome for table in _tables(settings) for outcome in _read_table(table, settings.columns, meanings, rows)
+    return _collect(
+        outcome
+        for table in _tables(settings, meanings)
+        for outcome in _read_table(table, settings.columns, meanings, rows)
     )
-    posts, drops = _refuse_second_ids(outcomes)
-    return pd.DataFrame([asdict(post) for post in posts], columns=list(Post.__annotations__)), drops
 
 
 def source_files(settings: Posts) -> list[Path]:
@@ -65,38 +72,90 @@ def source_files(settings: Posts) -> list[Path]:
     return [file.path for file in find_files(settings.files or [])]
 
 
-def _tables(settings: Posts) -> Iterator[Table]:
+def _tables(settings: Posts, meanings: Meanings) -> Iterator[Table]:
     wanted = {name for name in settings.columns.model_dump().values() if name is not None}
     if settings.dataset:
-        yield from read_dataset(settings.dataset, wanted)
+        yield from read_dataset(settings.dataset, wanted, meanings.is_left_out)
         return
     for file in find_files(settings.files or []):
-        columns, records = read_file(file.path, wanted)
-        yield Table(str(file.path), columns, records, file.language, file.part)
+        if file.part is None or not meanings.is_left_out(file.part):
+            with open_stream(file.path, wanted) as stream:
+                yield Table(str(file.path), stream.columns, stream.records, file.language, file.part)
+
+
+def _collect(outcomes: Iterable[Post | Drop]) -> tuple[pd.DataFrame, list[Drop]]:
+    """Tell posts from drops, each in file order; of posts with one id the first stays."""
+    frames: list[pd.DataFrame] = []
+    drops: list[tuple[int, Drop]] = []
+    waiting: dict[int, Post] = {}
+    for number, outcome in enumerate(outcomes):
+        if isinstance(outcome, Drop):
+            drops.append((number, outcome))
+            continue
+        waiting[number] = outcome
+        if len(waiting) == ROWS_OF_A_FRAME:
+            frames.append(_frame(waiting))
+            waiting = {}
+    posts = pd.concat([*frames, _frame(waiting)])
+    is_second = posts["id"].duplicated()
+    drops += _seconds(posts, is_second)
+    drops.sort(key=lambda drop: drop[0])
+    return posts[~is_second].reset_index(drop=True), [drop for _, drop in drops]
+
+
+def _frame(posts: Mapping[int, Post]) -> pd.DataFrame:
+    """Return posts as a table, one column after the other, under their numbers."""
+    columns = {
+        name: pd.Series([getattr(post, name) for post in posts.values()], dtype=KINDS.get(name, "str"))
+        for name in Post.__annotations__
+    }
+    return pd.DataFrame(columns).set_axis(list(posts), axis="index")
+
+
+def _seconds(posts: pd.DataFrame, is_second: "pd.Series[bool]") -> Iterator[tuple[int, Drop]]:
+    ids = posts.loc[is_second, "id"]
+    firsts = {row.id: row for row in posts[posts["id"].isin(ids) & ~is_second].itertuples()}
+    for row in posts[is_second].itertuples():
+        first: Any = firsts[row.id]
+        taken = f" {shown(first.id)}, which is taken by {located(first.file, first.line)}"
+        explanation = f"{taken} (an id gets its language in front)"
+        second: Any = row
+        known = (second.id, second.language, second.split, second.label, second.id)
+        yield second.Index, Drop(second.file, second.line, Reason.DUPLICATE_ID, *known, explanation)
 
 
 def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counter[str]) -> Iterator[Post | Drop]:
     """Read one table. `rows` counts the rows of each language, for ids where the data has none."""
-    if not table.records:
-        raise UserError(f"{table.name}: holds no rows. Take it out of the config or fill it")
     roles = _roles(table, columns)
+    _check_columns(table.name, table.columns, roles)
+    names: dict[str, None] = {}
+    record = None
     for record in table.records:
-        yield _read_record(record, table, roles, meanings, rows)
+        if table.columns is None and len(names) < MOST_NAMES:
+            names.update(dict.fromkeys(record.values))
+        outcome = _read_record(record, table, roles, meanings, rows)
+        if outcome is not None:
+            yield outcome
+    if record is None:
+        raise UserError(f"{table.name}: holds no rows. Take it out of the config or fill it")
+    # JSONL in which no line can be read has no names: its lines are reported instead.
+    _check_columns(table.name, list(names) if names and len(names) < MOST_NAMES else None, roles)
 
 
 def _roles(table: Table, columns: Columns) -> dict[str, str]:
     """Return which column plays which role; what the path says needs no column."""
     given_by_name = {"language": table.language, "part": table.part}
     declared = {role: name for role, name in columns.model_dump().items() if name is not None}
-    roles = {role: name for role, name in declared.items() if given_by_name.get(role) is None}
-    if not table.columns:  # a JSONL file in which no line could be read: its lines are reported instead
-        return roles
-    for role, name in roles.items():
-        found = list(table.columns).count(name)
+    return {role: name for role, name in declared.items() if given_by_name.get(role) is None}
+
+
+def _check_columns(table: str, columns: Sequence[str] | None, roles: Mapping[str, str]) -> None:
+    """Refuse a table in which a named column is not there once; `columns` None: nothing is known of them."""
+    for role, name in roles.items() if columns else ():
+        found = list(columns or ()).count(name)
         if found != 1:
-            fault = f"no column {name!r}{nearest(name, table.columns)}" if not found else f"{found} columns {name!r}"
-            raise UserError(f"{table.name}: {fault} (posts.columns.{role}). The columns: {_listed(table.columns)}")
-    return roles
+            fault = f"no column {name!r}{nearest(name, columns or ())}" if not found else f"{found} columns {name!r}"
+            raise UserError(f"{table}: {fault} (posts.columns.{role}). The columns: {_listed(columns)}")
 
 
 def _listed(columns: Any) -> str:
@@ -106,83 +165,55 @@ def _listed(columns: Any) -> str:
 
 def _read_record(
     record: Record, table: Table, roles: Mapping[str, str], meanings: Meanings, rows: Counter[str]
-) -> Post | Drop:
+) -> Post | Drop | None:
+    """Return a post, a row with a mistake, or None for a row that is left out."""
     place = (table.name, record.line)
     if record.broken:
         return Drop(*place, record.broken, explanation=record.explanation)
-    values = {role: as_text(record.values.get(name)) for role, name in roles.items()}
-    for role, value in values.items():
-        if value is None:
-            kind = type(record.values[roles[role]]).__name__
-            return Drop(
-                *place, Reason.BROKEN_RECORD, explanation=f", column {roles[role]!r} holds a {kind}, not a text"
-            )
-        if not is_unicode(value):
-            explanation = f", column {roles[role]!r} holds bytes that are not UTF-8"
-            return Drop(*place, Reason.BROKEN_ENCODING, explanation=explanation)
-    return _interpret(place, {role: value or "" for role, value in values.items()}, table, meanings, rows)
+    values: dict[str, str] = {}
+    for role, name in roles.items():
+        value = record.values.get(name)
+        text = as_id(value) if role in IDENTIFIERS else as_text(value)
+        if text is None:
+            why = why_no_id(value) if role in IDENTIFIERS else why_no_text(value)
+            return Drop(*place, Reason.BROKEN_RECORD, explanation=f", column {name!r} {why}")
+        if not is_unicode(text):
+            explanation = f", column {name!r} holds bytes that are not UTF-8. If the file has another encoding, such "
+            return Drop(*place, Reason.BROKEN_ENCODING, explanation=f"{explanation}as Windows-1252, save it as UTF-8")
+        values[role] = text
+    return _interpret(place, values, table, meanings, rows)
 
 
 def _interpret(
     place: Place, values: Mapping[str, str], table: Table, meanings: Meanings, rows: Counter[str]
-) -> Post | Drop:
-    where = located(*place)
-    language = meanings.language(table.language or values.get("language", ""), where)
+) -> Post | Drop | None:
     part = table.part or values.get("part")
-    split = None if part is None else meanings.part(part, where)
+    if part is not None and meanings.is_left_out(part):
+        return None
+    code = table.language or values.get("language", "")
+    language, split = meanings.language(code), None if part is None else meanings.part(part)
+    if language is None:
+        return Drop(*place, Reason.UNKNOWN_LANGUAGE, split=split, explanation=meanings.explain_language(code))
     rows[language] += 1
-    identifier = values.get("id", str(rows[language])).strip()
+    identifier = values.get("id", str(rows[language]))
     if not identifier:
         return Drop(*place, Reason.EMPTY_ID, language=language, split=split)
-    unique = unique_id(identifier, language)
+    known = (unique_id(identifier, language), language, split)
+    if part is not None and split is None:
+        return Drop(*place, Reason.UNKNOWN_PART, *known, explanation=meanings.explain_part(part))
+    return _with_text(place, known, values, meanings)
+
+
+def _with_text(
+    place: Place, known: tuple[str, str, str | None], values: Mapping[str, str], meanings: Meanings
+) -> Post | Drop:
+    """Return a row's post, or what is wrong with its text or label. known: its id, language and split."""
     text = clean(values["text"])
     if is_empty(text):
-        return Drop(*place, Reason.EMPTY_TEXT, unique, language, split)
+        return Drop(*place, Reason.EMPTY_TEXT, *known)
     label = meanings.label(values["label"])
     if label is None:
-        explanation = meanings.explain_label(values["label"])
-        return Drop(*place, Reason.UNKNOWN_LABEL, unique, language, split, explanation=explanation)
-    group, source_id = (values.get(role, "").strip() or None for role in ("group", "source_id"))
-    return Post(*place, unique, language, split, text, label, group, source_id)
-
-
-def unique_id(value: str, language: str) -> str:
-    """Return a post's id with its language in front, so that it is unique over all languages."""
-    return value if value.startswith(f"{language}-") else f"{language}-{value}"
-
-
-def _refuse_second_ids(outcomes: Iterable[Post | Drop]) -> tuple[list[Post], list[Drop]]:
-    """Tell posts from drops; of posts with one id the first stays."""
-    posts: dict[str, Post] = {}
-    drops: list[Drop] = []
-    for outcome in outcomes:
-        if isinstance(outcome, Drop):
-            drops.append(outcome)
-        elif outcome.id in posts:
-            drops.append(_second_with_id(outcome, posts[outcome.id]))
-        else:
-            posts[outcome.id] = outcome
-    return list(posts.values()), drops
-
-
-def _second_with_id(post: Post, first: Post) -> Drop:
-    return Drop(
-        post.file,
-        post.line,
-        Reason.DUPLICATE_ID,
-        id=first.id,
-        language=post.language,
-        split=post.split,
-        label=post.label,
-        twin_id=first.id,
-        explanation=f" {shown(first.id)}, which is taken by {located(first.file, first.line)}",
-    )
-
-
-def as_text(value: Any) -> str | None:
-    """Return a scalar as text (missing: empty), or None for a list or a record."""
-    if value is None or value != value:  # noqa: PLR0124 (only NaN differs from itself)
-        return ""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    return str(value) if isinstance(value, str | int | float | Decimal | date) else None
+        return Drop(*place, Reason.UNKNOWN_LABEL, *known, explanation=meanings.explain_label(values["label"]))
+    group, source_id = (values.get(role) or None for role in ("group", "source_id"))
+    identifier, language, split = known
+    return Post(*place, identifier, language, split, text, label, group, source_id)

@@ -26,9 +26,10 @@ from babelgrid.errors import UserError, nearest
 from babelgrid.posts.clean import clean, is_empty
 from babelgrid.posts.drops import Reason, shown
 from babelgrid.posts.formats import Record, is_unicode
+from babelgrid.posts.identifiers import as_id, as_text
 from babelgrid.posts.meanings import language_code
-from babelgrid.posts.read import as_text
-from babelgrid.posts.stream import file_kind, open_stream, parquet_metadata
+from babelgrid.posts.parquet import parquet_metadata
+from babelgrid.posts.stream import file_kind, open_stream
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
 from babelgrid.spelling import fold
@@ -257,14 +258,18 @@ def _interpret(record: Record, archive: Archive) -> tuple[dict[str, Any], str, s
     template = _template(language, archive.prompt)
     if template is None:
         return Reason.UNKNOWN_LANGUAGE
-    identifier = str(record.line) if columns.id is None else as_text(record.values.get(columns.id))
+    identifier = str(record.line) if columns.id is None else as_id(record.values.get(columns.id))
     return {"id": identifier, **kept, "language": language}, template, text
 
 
 def _fault(record: Record, columns: ArchiveColumns, kept: Mapping[str, Any]) -> Reason | None:
     if record.broken:
         return record.broken
-    texts = [as_text(record.values.get(name)) for name in columns.model_dump().values() if name is not None]
+    texts = [
+        as_id(record.values.get(name)) if role == "id" else as_text(record.values.get(name))
+        for role, name in columns.model_dump().items()
+        if name is not None
+    ]
     if None in texts:
         return Reason.BROKEN_RECORD
     if not all(is_unicode(value) for value in (*texts, *kept.values()) if isinstance(value, str)):

@@ -1,0 +1,93 @@
+"""Identifiers in one spelling, whatever type or file they come from."""
+
+import re
+import unicodedata
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+EXACT_FLOATS = 2**53
+FLOAT_OF_AN_INTEGER = re.compile(r"(-?[0-9]+)\.0", re.ASCII)
+PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+# As Excel (from 12 digits on) and pandas (from 17) write a long number; a hexadecimal identifier has no plus.
+ROUNDED_NUMBER = re.compile(r"-?[0-9](\.[0-9]+)?[eE]\+(1[0-9]|[2-9][0-9]|[1-9][0-9]{2})", re.ASCII)
+
+INEXACT = "holds a floating-point number too large to be exact; store such identifiers as integers or as text"
+ROUNDED = "holds a number that was rounded to powers of ten, as spreadsheets do; store such identifiers as text"
+
+
+def as_text(value: Any) -> str | None:
+    """Return a scalar as text (missing: empty), or None for a list or a record."""
+    if isinstance(value, str):
+        return value
+    if value is None or _is_nan(value):
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value) if isinstance(value, int | float | Decimal | date | np.number | np.bool_) else None
+
+
+def as_id(value: Any) -> str | None:
+    """Return an identifier in its canonical form (missing: empty), or None where `why_no_id` says why there is none.
+
+    Outer white space is removed and Unicode is composed (NFC). An integer is one identifier in every type: 3 as an
+    integer, as the float 3.0 and as the texts "3" and "3.0", which a column of integers with a gap becomes when it is
+    saved. Nothing else is read as a number: "007", "3.10" and "1e5" stay as they are.
+    """
+    if why_no_id(value):
+        return None
+    if isinstance(value, float | Decimal | np.floating) and not _is_nan(value) and value == int(value):
+        return str(int(value))
+    text = (as_text(value) or "").strip()
+    return canonical_id(text)
+
+
+def canonical_id(text: str) -> str:
+    """Return the canonical form of an identifier that is text already."""
+    text = text.strip()
+    if not text.isascii():
+        return unicodedata.normalize("NFC", text)
+    match = FLOAT_OF_AN_INTEGER.fullmatch(text)
+    if match is None:
+        return text
+    integer = "0" if match[1] == "-0" else match[1]
+    return integer if PLAIN_INTEGER.fullmatch(integer) else text
+
+
+def why_no_id(value: Any) -> str:
+    """Say why a value is no identifier, or nothing if it is one: rounded numbers make one of several."""
+    if as_text(value) is None:
+        return why_no_text(value)
+    if isinstance(value, str):
+        return _why_rounded(value.strip())
+    is_float = isinstance(value, float | np.floating) and not _is_nan(value)
+    is_inexact = is_float and abs(float(value)) >= _first_inexact(value)
+    return INEXACT if is_inexact or (isinstance(value, Decimal) and value.is_infinite()) else ""
+
+
+def _why_rounded(text: str) -> str:
+    if (match := FLOAT_OF_AN_INTEGER.fullmatch(text)) and len(match[1]) > 15 and abs(int(match[1])) >= EXACT_FLOATS:
+        return INEXACT
+    return ROUNDED if ROUNDED_NUMBER.fullmatch(text) else ""
+
+
+def why_no_text(value: Any) -> str:
+    """Say what a value is that is not a text."""
+    return f"holds a {type(value).__name__}, not a text"
+
+
+def unique_id(value: str, language: str) -> str:
+    """Return a post's id with its language in front, so that it is unique over all languages."""
+    return value if value.startswith(f"{language}-") else f"{language}-{value}"
+
+
+def _is_nan(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def _first_inexact(value: "float | np.floating[Any]") -> int:
+    return EXACT_FLOATS if isinstance(value, float) else 2 ** (int(np.finfo(type(value)).nmant) + 1)
