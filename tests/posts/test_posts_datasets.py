@@ -117,11 +117,13 @@ def test_a_split_without_labels_is_left_out_or_dropped_and_counted(prepare, tmp_
     saved(tmp_path / "saved", train=[0, 1], test=[1, 0], unsupervised=[-1, -1, -1])
     dataset = {"name": str(tmp_path / "saved")}
     columns = {"source_id": "source"}
-    posts, dropped = prepare(None, dataset=dataset, columns=columns, leave_out=["unsupervised"])
+    posts, dropped = prepare(
+        None, dataset=dataset, columns=columns, leave_out=["unsupervised"], duplicates={"near": None}
+    )
     assert dict(posts["split"].value_counts()) == {"test": 2}
     assert set(dropped["reason"]) == {"leak: same source as a test post"}
     assert set(posts["source_id"]) == {"0", "1"}
-    _, dropped = prepare(None, dataset=dataset, on_error="drop")
+    _, dropped = prepare(None, dataset=dataset, on_error="drop", duplicates={"near": None})
     assert list(dropped["reason"]) == ["unknown part"] * 3
     with pytest.raises(UserError, match=r"saved:unsupervised, row 1: unknown part 'unsupervised'.*posts\.leave_out"):
         prepare(None, dataset=dataset)

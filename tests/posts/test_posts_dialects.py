@@ -72,7 +72,7 @@ def test_header_cells_are_read_without_marks_spaces_and_empty_names(tmp_path, he
 FIELD = st.text(alphabet=st.sampled_from("ab,;|\t\"'\n\r é한"), max_size=5)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(st.tuples(FIELD, FIELD, FIELD), max_size=6),
     delimiter=st.sampled_from(",;\t|"),
@@ -88,11 +88,14 @@ def test_a_table_is_read_as_it_was_written_or_its_rows_are_marked(
     text = written([columns, *rows], delimiter=delimiter, quoting=quoting, lineterminator=end)
     path.write_text(text, encoding="utf-8", newline="")
     good, broken = rows_of(path, columns)
-    wanted = [list(row) for row in rows if any(field.strip() for field in row)]
-    # Python before 3.13 leaves a carriage return without quotes; the last of a line is part of its end.
-    wanted = [[*row[:2], row[2].rstrip("\r") if end == "\n" else row[2]] for row in wanted]
+
+    def without_end(row):
+        """Python before 3.13 quotes no break that is not its own: at the end of a line it belongs to the end."""
+        return [*row[:2], row[2] if end == "\r\n" else row[2].rstrip("\r\n")]
+
     if not broken:
-        assert [[*row[:2], row[2].rstrip("\r") if end == "\n" else row[2]] for row in good] == wanted
+        wanted = [without_end(row) for row in rows if any(field.strip() for field in row)]
+        assert [without_end(row) for row in good] == wanted
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_an_identifier_has_one_canonical_form(value, expected):
         f"{2**53}.0",
         "1.23457E+18",
         "1e+16",
+        "1.6777216e+07",
         [3],
     ],
 )
@@ -109,7 +110,7 @@ def read_ids(path):
     return [*posts["source_id"]], [drop.reason.value for drop in drops]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4, unique=True),
     kind=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]),
@@ -117,7 +118,7 @@ def read_ids(path):
 )
 def test_a_number_is_the_same_identifier_in_every_file_and_type(tmp_path_factory, numbers, kind, as_type):
     path = tmp_path_factory.mktemp("ids") / f"posts.{kind}"
-    exact = {"float64": 2**53 - 1, "float32": 2**24 - 1}.get(as_type)
+    exact = {"float64": 2**53 - 1, "float32": 10**6}.get(as_type)
     if exact:
         numbers = [*{number % exact for number in numbers}]
     expected = [str(number) for number in numbers]

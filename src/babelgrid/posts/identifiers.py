@@ -11,8 +11,8 @@ import numpy as np
 EXACT_FLOATS = 2**53
 FLOAT_OF_AN_INTEGER = re.compile(r"(-?[0-9]+)\.0", re.ASCII)
 PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
-# As Excel (from 12 digits on) and pandas (from 17) write a long number; a hexadecimal identifier has no plus.
-ROUNDED_NUMBER = re.compile(r"-?[0-9](\.[0-9]+)?[eE]\+(1[0-9]|[2-9][0-9]|[1-9][0-9]{2})", re.ASCII)
+# As Excel (from 12 digits on) and pandas (from 8 or 17) write a long number; a hexadecimal identifier has no plus.
+ROUNDED_NUMBER = re.compile(r"-?[0-9](\.[0-9]+[eE]\+[0-9]{2,3}|[eE]\+[1-9][0-9]{1,2})", re.ASCII)
 
 INEXACT = "holds a floating-point number too large to be exact; store such identifiers as integers or as text"
 ROUNDED = "holds a number that was rounded to powers of ten, as spreadsheets do; store such identifiers as text"
