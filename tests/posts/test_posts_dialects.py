@@ -72,7 +72,7 @@ def test_header_cells_are_read_without_marks_spaces_and_empty_names(tmp_path, he
 FIELD = st.text(alphabet=st.sampled_from("ab,;|\t\"'\n\r é한"), max_size=5)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rows=st.lists(st.tuples(FIELD, FIELD, FIELD), max_size=6),
     delimiter=st.sampled_from(",;\t|"),

@@ -110,7 +110,7 @@ def read_ids(path):
     return [*posts["source_id"]], [drop.reason.value for drop in drops]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4, unique=True),
     kind=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]),
