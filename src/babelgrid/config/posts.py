@@ -10,7 +10,11 @@ Part = Literal["train", "dev", "test"]
 
 
 class Columns(Settings):
-    """Which column of the data holds what. A path may give `{language}` and `{part}` instead of a column."""
+    """Which column of the data holds what. A path may give `{language}` and `{part}` instead of a column.
+
+    Identifiers (`id`, `group`, `source_id`) are compared as text. A whole number is one identifier in every type of
+    column and file: `3` and `3.0` are one. All else stays as it is: `007` and `7` are two, `3.1` and `3.10` too.
+    """
 
     text: Text = "text"
     """The post itself."""
@@ -82,7 +86,7 @@ class Posts(Settings):
     """Where labelled posts come from (exactly one of files, dataset, lab) and how they are read."""
 
     files: list[Text] | None = None
-    """Paths of CSV, TSV, JSONL (each also .gz or .zst) or Parquet files. `*`, `{language}`, `{part}` match names."""
+    """Paths of CSV, TSV, JSONL (also .gz, .zst) or Parquet. `*` matches names; `{language}`, `{part}` come from it."""
     dataset: Dataset | None = None
     """A `datasets` name or local path instead of files."""
     lab: LabPosts | None = None
