@@ -14,7 +14,7 @@ class ArchiveColumns(Settings):
     text: Text = "text"
     """The post itself."""
     id: Text | None = None
-    """An identifier, kept as text (3.0 as 3). Null: the number of the line where the row starts (Parquet: of the row)."""
+    """An identifier, kept as text (3.0 as 3). Null: the number of the line where the row starts (Parquet: of a row)."""
     language: Text | None = None
     """The language code; codes of the data's own go into `languages.aliases`. Null: see `classify.language`."""
 
