@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from babelgrid.config.prompt import Label
-from babelgrid.errors import UserError
 from babelgrid.posts.meanings import Meanings
-from babelgrid.spelling import as_spelled, fold
+from babelgrid.spelling import fold, respelled
 
 SAME = [
     ("Pro", " pro\u00a0"),
@@ -46,20 +45,19 @@ def test_a_word_is_not_another(one, other):
 def test_labels_parts_and_languages_of_the_data_are_known_in_any_spelling(one, other):
     meanings = Meanings({"a": Label(answer=" a", aliases=[one])}, {one: "tr"}, {"train": [one]})
     assert meanings.label(other) == "a"
-    assert meanings.part(other, "row 1") == "train"
-    assert meanings.language(other, "row 1") == "tr"
+    assert meanings.part(other) == "train"
+    assert meanings.language(other) == "tr"
 
 
 @pytest.mark.parametrize("code", ["PT-br", " pt-BR\u200b", "\uff50\uff54-BR"])
 def test_a_language_code_is_known_in_any_spelling(code):
-    assert Meanings({}, {}, None).language(code, "row 1") == "pt-BR"
+    assert Meanings({}, {}, None).language(code) == "pt-BR"
 
 
-def test_a_word_that_is_no_language_is_refused():
-    with pytest.raises(UserError, match="unknown language 'klingonese'"):
-        Meanings({}, {}, None).language("klingonese", "row 1")
+def test_a_word_that_is_no_language_has_no_code():
+    assert Meanings({}, {}, None).language("klingonese") is None
 
 
 def test_columns_are_known_in_any_spelling_unless_the_wanted_one_is_there():
-    assert as_spelled(["Text\u200b", "LABEL", "x"], ["text", "label"]) == {"Text\u200b": "text", "LABEL": "label"}
-    assert as_spelled(["Text", "text"], ["text"]) == {}
+    assert respelled(["Text\u200b", "LABEL", "x"], ["text", "label"]) == ["text", "label", "x"]
+    assert respelled(["Text", "text"], ["text"]) == ["Text", "text"]

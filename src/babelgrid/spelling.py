@@ -1,7 +1,7 @@
 """How words are compared: the one rule for labels, languages, parts and column names, in data and in configs."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import regex
 
@@ -26,11 +26,11 @@ def fold(word: str) -> str:
     return " ".join(UNSEEN.sub("", plain).split())
 
 
-def as_spelled(names: Iterable[str], wanted: Iterable[str]) -> dict[str, str]:
-    """Return, for each name in the data that is a wanted one in another spelling, the wanted one.
+def respelled(names: Iterable[str], wanted: Collection[str]) -> list[str]:
+    """Return the names in the data, with each that is a wanted one in another spelling replaced by the wanted one.
 
-    A name that is there as it is wanted is never replaced by another spelling of it.
+    A wanted name that is there as it is wanted has no other spellings: `Text` beside `text` is another name.
     """
     names = list(names)
-    missing: Mapping[str, str] = {fold(name): name for name in wanted if name not in names}
-    return {name: missing[fold(name)] for name in names if fold(name) in missing}
+    others = {fold(name): name for name in wanted if name not in names}
+    return [others.get(fold(name), name) for name in names] if others else names

@@ -140,3 +140,32 @@ def test_a_lone_carriage_return_in_tsv_ends_no_row(tmp_path):
     path.write_bytes(b"id\ttext\r\n1\thello\rworld\r\n2\tnext\r\n")
     with open_stream(path, {"id", "text"}) as stream:
         assert [record.values["text"] for record in stream.records] == ["hello\rworld", "next"]
+
+
+def write_table(path, names, row):
+    """Write one row under the names of its columns, in the format that the path's suffix says."""
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table({name: [value] for name, value in zip(names, row, strict=True)}), path)
+    elif path.suffix == ".jsonl":
+        path.write_text(json.dumps(dict(zip(names, row, strict=True))) + "\n", encoding="utf-8")
+    else:
+        mark = "\t" if path.suffix == ".tsv" else ","
+        path.write_text(f"{mark.join(names)}\n{mark.join(row)}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_column_names_are_compared_by_their_spelling(tmp_path, suffix):
+    path = tmp_path / f"posts{suffix}"
+    write_table(path, ["ID", "Te\u200bxt ", "note"], ["1", "one", "n"])
+    assert records_of(path)[0][1].items() >= {"id": "1", "text": "one"}.items()
+    write_table(path, ["id", "Text", "text"], ["1", "another", "one"])
+    assert records_of(path)[0][1].items() >= {"id": "1", "text": "one"}.items()
+
+
+def test_two_spellings_of_one_column_are_two_columns_of_that_name(tmp_path):
+    path = tmp_path / "posts.csv"
+    write_table(path, ["id", "Text", "TEXT"], ["1", "one", "two"])
+    with open_stream(path, ["id", "text"]) as stream:
+        assert list(stream.columns).count("text") == 2
+    write_table(path.with_suffix(".jsonl"), ["id", "Text", "TEXT"], ["1", "one", "two"])
+    assert "text" not in records_of(path.with_suffix(".jsonl"))[0][1]

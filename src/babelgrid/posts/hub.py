@@ -14,9 +14,10 @@ from babelgrid.posts.delimited import DELIMITERS
 from babelgrid.posts.formats import Record, Table
 from babelgrid.posts.lines import read_head
 from babelgrid.posts.parquet import MOST_ROWS_AT_ONCE, records_of_tables
-from babelgrid.posts.stream import TEXT_KINDS, open_stream, suffix_of
+from babelgrid.posts.stream import TEXT_KINDS, open_stream, rename_columns, suffix_of
+from babelgrid.spelling import respelled
 
-OTHER_WAYS = "use its parquet branch (revision: refs/convert/parquet) or posts.files"
+OTHER_WAYS = "take as revision a commit of its branch refs/convert/parquet, or use posts.files"
 # What our own reader finds out by itself, and what does not change the values.
 FREE_OPTIONS = {"name", "version", "data_dir", "data_files", "description", "features", "chunksize"}
 
@@ -140,12 +141,15 @@ def _tables(source: Any, wanted: Collection[str], name: str) -> Iterator[Table]:
         for file in source:
             kind = ".jsonl" if file.path.suffix.lower() == ".json" else None
             with open_stream(file.path, wanted, kind) as stream:
-                yield Table(file.name, stream.columns, _named(stream.records, file.class_names))
+                names = dict(zip(respelled(file.class_names, wanted), file.class_names.values(), strict=True))
+                yield Table(file.name, stream.columns, _named(stream.records, names))
         return
-    columns = [column for column in source.column_names if column in wanted]
-    tables = source.select_columns(columns).with_format("arrow").iter(MOST_ROWS_AT_ONCE)
+    columns = respelled(source.column_names, wanted)
+    chosen = [own for own, known in zip(source.column_names, columns, strict=True) if known in wanted]
+    tables = source.select_columns(chosen).with_format("arrow").iter(MOST_ROWS_AT_ONCE)
     try:
-        yield Table(name, source.column_names, _named(records_of_tables(tables), _class_names(source.features)))
+        records = _named(records_of_tables(tables), _class_names(source.features))
+        yield Table(name, columns, rename_columns(records, wanted))
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"posts.dataset: {name!r} cannot be read ({type(error).__name__})") from error
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from babelgrid.errors import UserError
 from babelgrid.posts.drops import Reason
 from babelgrid.posts.formats import BROKEN_TEXT, MOST_CHARACTERS_OF_A_ROW, TOO_LONG, Record
+from babelgrid.spelling import respelled
 
 MOST_ROWS_AT_ONCE = 8192
 BYTES_AT_ONCE = 64 * 2**20
@@ -24,7 +25,7 @@ def open_parquet(path: Path, wanted: Collection[str]) -> Iterator[tuple[list[str
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             columns = file.schema_arrow.names
-            chosen = [name for name in columns if name in wanted]
+            chosen = [name for name, known in zip(columns, respelled(columns, wanted), strict=True) if known in wanted]
             batches = file.iter_batches(_rows_at_once(file.metadata), columns=chosen)
             yield (
                 columns,

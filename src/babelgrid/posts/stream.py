@@ -1,15 +1,16 @@
 """Reading files of any size row by row, compressed or not: a row that cannot be read is marked, the rest goes on."""
 
 import csv
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from babelgrid.errors import UserError
 from babelgrid.posts.delimited import USUAL, find_dialect, read_delimited
 from babelgrid.posts.formats import Record, parse_json
 from babelgrid.posts.lines import COMPRESSIONS, open_lines, read_head
+from babelgrid.spelling import respelled
 
 JSON_LINES = (".jsonl", ".ndjson")
 TEXT_KINDS = (*USUAL, *JSON_LINES)
@@ -32,12 +33,35 @@ def open_stream(path: Path, wanted: Collection[str], kind: str | None = None) ->
     """Open CSV, TSV, JSONL (each also .gz or .zst) or Parquet (of which only the `wanted` columns are read).
 
     kind: `.csv` and the like, where the name does not say it. A row of more than `MOST_CHARACTERS_OF_A_ROW` characters
-    is marked as broken, and memory stays flat. Raises `UserError`, at once or from `records`, for another kind of file,
-    one that cannot be opened, or one whose compressed data break off.
+    is marked as broken, and memory stays flat. Columns are called as in `wanted` where only the spelling differs (see
+    `babelgrid.spelling`). Raises `UserError`, at once or from `records`, for another kind of file, one that cannot be
+    opened, or one whose compressed data break off.
     """
     kind = kind or file_kind(path)
     with _open_parquet(path, wanted) if kind == ".parquet" else _open_text(path, kind) as stream:
-        yield stream
+        columns = None if stream.columns is None else respelled(stream.columns, wanted)
+        yield Stream(columns, rename_columns(stream.records, wanted), stream.position)
+
+
+def rename_columns(records: Iterable[Record], wanted: Collection[str]) -> Iterator[Record]:
+    """Yield the records with their columns called as in `wanted` where only the spelling differs."""
+    known: dict[tuple[str, ...], list[str]] = {}
+    for record in records:
+        given = tuple(record.values)
+        names = known.get(given)
+        if names is None:
+            names = known[given] = _names_once(given, wanted)
+        yield (
+            record
+            if names == list(given)
+            else replace(record, values=dict(zip(names, record.values.values(), strict=True)))
+        )
+
+
+def _names_once(given: Sequence[str], wanted: Collection[str]) -> list[str]:
+    """Leave a name as it is where two of a record would become the same one."""
+    names = respelled(given, wanted)
+    return [new if names.count(new) == 1 else old for old, new in zip(given, names, strict=True)]
 
 
 def file_kind(path: Path) -> str:

@@ -32,7 +32,7 @@ from babelgrid.posts.parquet import parquet_metadata
 from babelgrid.posts.stream import file_kind, open_stream
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
-from babelgrid.spelling import fold
+from babelgrid.spelling import fold, respelled
 
 CHARACTERS_OF_A_GROUP = 16_000_000
 # A tokenizer takes some sixty bytes of memory for each character.
@@ -100,8 +100,10 @@ class Archive:
         if not self.settings.keep or file_kind(self.part.path) != ".parquet":
             return dict.fromkeys(self.settings.keep, pa.string())
         schema = parquet_metadata(self.part.path).schema.to_arrow_schema()
-        _check_columns(self.part.path, schema.names, self.settings)
-        types = {name: schema.field(name).type for name in self.settings.keep}
+        roles = self.settings.columns.model_dump().values()
+        columns = respelled(schema.names, [*self.settings.keep, *(name for name in roles if name is not None)])
+        _check_columns(self.part.path, columns, self.settings)
+        types = {name: schema.types[columns.index(name)] for name in self.settings.keep}
         for name, its_type in types.items():
             if its_type == pa.time64("ns"):
                 raise UserError(
