@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from babelgrid.config.experiment import Experiment
 from babelgrid.config.mixtures import Dose
+from babelgrid.config.shown import shown
 from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.names import mixture_names
+
+LONGEST_MIXTURE = 200
+"""Characters of a mixture's name, which file systems take up to 255 of."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ def build_grid(experiment: Experiment) -> Grid:
     mixtures = _by_name([*expanded, *asked])
     if not mixtures:
         raise UserError("mixtures: none are declared; add for example 'monolingual: all' or 'all: true'")
+    _check_lengths(mixtures)
+    if not experiment.predictions:
+        _check_mixtures(mixtures.values(), experiment.mixtures.posts)
     return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))
 
 
@@ -132,9 +139,12 @@ def _read_name(name: str, experiment: Experiment) -> Mixture:
     train = experiment.languages.train
     if name == "none":
         return Mixture(name)
-    if dose := re.fullmatch(r"(.+)\+([^+@]+)@(\d+)", name):
+    if dose := re.fullmatch(r"(.+)\+([^+@]+)@([0-9]{1,9})", name):
         base = _named(dose[1], experiment)
-        return Mixture(name, base.languages, _listed([dose[2]], train, "a mixture's name")[0], int(dose[3]))
+        [language], size = _listed([dose[2]], train, "a mixture's name"), int(dose[3])
+        if language in base.languages:
+            raise UserError(f"predictions: the mixture {name!r} adds a dose of {language!r} to itself")
+        return Mixture(f"{base.name}+{language}@{size}", base.languages, language, size)
     is_ours = name in {"all", *train, *experiment.mixtures.sets} or name.startswith("all-")
     pieces = [name] if is_ours else re.split(r"\+" if "+" in name else r"[-_,;/ ]+", name)
     aliases = experiment.languages.aliases
@@ -196,11 +206,41 @@ def _named(name: str, experiment: Experiment) -> Mixture:
     return Mixture(name, tuple(_listed(name.split("+"), train, "a mixture's name")))
 
 
-def _check_name(name: str, taken: set[str], where: str) -> None:
-    if name in {"none", "all", *taken} or not name.replace("_", "").isalnum():
+def _check_mixtures(mixtures: Iterable[Mixture], budget: int | None) -> None:
+    """Refuse what would be trained twice under two names, and budgets that do not work out."""
+    made_of: dict[object, str] = {}
+    for mixture in mixtures:
+        parts = (frozenset(mixture.languages), mixture.dose_language, mixture.dose, frozenset(mixture.allocation))
+        # With two train languages `all-hu` and `en` are the same too; a grid that is small may have both.
+        is_named = mixture.is_trained and not re.fullmatch("all(-.*)?", mixture.name)
+        first = made_of.setdefault(parts, mixture.name) if is_named else mixture.name
+        if first != mixture.name:
+            raise UserError(f"mixtures: {first!r} and {mixture.name!r} are made of the same posts; declare one of them")
+        if budget is not None and mixture.languages and not mixture.allocation:
+            _check_budget(mixture, budget)
+
+
+def _check_lengths(names: Iterable[str]) -> None:
+    for name in names:
+        if len(name) > LONGEST_MIXTURE:
+            raise UserError(
+                f"mixtures: {shown(name)} has {len(name)} characters and becomes a folder's name; "
+                f"{LONGEST_MIXTURE} at most. Give the languages a short name in mixtures.sets"
+            )
+
+
+def _check_budget(mixture: Mixture, budget: int) -> None:
+    if budget - mixture.dose < len(mixture.languages):
+        dose = f" and the dose of {mixture.dose}" if mixture.dose else ""
         raise UserError(
-            f"mixtures.{where}: {name!r} is taken or not made of letters, digits and _; choose another name"
+            f"mixtures.posts: {budget} posts are too few for a post in each of the {len(mixture.languages)} languages "
+            f"of {mixture.name!r}{dose}"
         )
+
+
+def _check_name(name: str, taken: set[str], where: str) -> None:
+    if name in taken:
+        raise UserError(f"mixtures.{where}: {name!r} is taken; choose another name")
 
 
 def _listed(languages: Collection[str], train: list[str], where: str) -> list[str]:

@@ -234,7 +234,7 @@ def test_rows_that_are_all_dropped_are_an_error(write, prepare):
         ({"files": ["a.csv"], "columns": {"language": None}}, "no {language} in 'a.csv'"),
         ({"files": ["{part}.csv", "a.csv"]}, "either every path gives {part} or none"),
         ({"files": ["a.csv"], "parts": {"test": ["x"]}}, "neither is given"),
-        ({"dataset": {"name": "x"}, "columns": {"language": None}}, "subset_is_language"),
+        ({"dataset": {"name": "./x"}, "columns": {"language": None}}, "subset_is_language"),
     ],
 )
 def test_settings_that_leave_language_or_part_open_are_refused(settings, expected):

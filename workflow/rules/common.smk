@@ -24,7 +24,7 @@ from babelgrid.posts.paths import files_within, find_files
 
 try:
     EXPERIMENT = load_experiment(
-        config, workflow.overwrite_configfiles or ["config/config.yaml"]
+        config, workflow.configfiles, workflow.config_settings.config_args
     )
     GRID = build_grid(EXPERIMENT)
 except UserError as error:

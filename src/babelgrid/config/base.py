@@ -1,11 +1,10 @@
 """Settings of the base: the pre-trained model that every adapter starts from."""
 
-import re
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from babelgrid.config.fields import Language, Settings, Text
+from babelgrid.config.fields import COMMIT, HubName, Language, Number, Settings, Text, Whole
 from babelgrid.errors import nearest
 
 LAB_LANGUAGES = ("en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr", "pl", "ko")
@@ -14,29 +13,29 @@ LAB_LANGUAGES = ("en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr
 class LabBase(Settings):
     """A small base that the experiment pre-trains itself, so that its exposure to each language is known exactly."""
 
-    tokens: int = Field(default=1_500_000, ge=10_000)
+    tokens: Whole = Field(default=1_500_000, ge=10_000, le=10**12)
     """Length of the pre-training stream, in tokens of the lab's own tokenizer (rounded to whole steps)."""
-    shares: Literal["skewed", "uniform"] | dict[Language, float] = "skewed"
+    shares: Literal["skewed", "uniform"] | dict[Language, Number] = "skewed"
     """Shares of the stream: `skewed` (Llama 2's table, English held at half), `uniform`, or weights by language."""
-    parallel: float = Field(default=0.2, ge=0, le=1)
+    parallel: Number = Field(default=0.2, ge=0, le=1)
     """Share of documents that say the same in two languages, one after the other."""
-    code_switched: float = Field(default=0.5, ge=0, le=1)
+    code_switched: Number = Field(default=0.5, ge=0, le=1)
     """Share of documents that borrow phrases from a second language."""
-    switch_rate: float = Field(default=0.35, ge=0, le=1)
+    switch_rate: Number = Field(default=0.35, ge=0, le=1)
     """Share of phrases that a code-switched document borrows."""
-    vocabulary: int = Field(default=4096, ge=512)
+    vocabulary: Whole = Field(default=4096, ge=512, le=1_000_000)
     """Size of the byte-level BPE vocabulary, trained on the same stream."""
-    hidden_size: int = Field(default=128, ge=32, multiple_of=16)
+    hidden_size: Whole = Field(default=128, ge=32, le=32_768, multiple_of=16)
     """Width of the model."""
-    layers: int = Field(default=4, ge=1)
+    layers: Whole = Field(default=4, ge=1, le=512)
     """Number of transformer layers."""
-    heads: int = Field(default=4, ge=1)
+    heads: Whole = Field(default=4, ge=1, le=512)
     """Number of attention heads."""
-    context: int = Field(default=128, ge=16)
+    context: Whole = Field(default=128, ge=16, le=131_072)
     """Tokens in one pre-training row."""
-    batch_rows: int = Field(default=16, ge=1)
+    batch_rows: Whole = Field(default=16, ge=1, le=65_536)
     """Rows in one pre-training step."""
-    learning_rate: float = Field(default=3e-3, gt=0)
+    learning_rate: Number = Field(default=3e-3, gt=0, le=10)
     """Peak learning rate of pre-training (warm-up, then cosine)."""
 
     @model_validator(mode="after")
@@ -78,7 +77,7 @@ class LabBase(Settings):
 class Base(Settings):
     """The base: exactly one of hub, folder, lab."""
 
-    hub: Text | None = None
+    hub: HubName | None = None
     """Name on the Hugging Face Hub, e.g. `meta-llama/Llama-3.2-3B`. Needs `revision`. Downloaded once."""
     revision: Text | None = None
     """The 40-digit commit of the Hub repository, so that the base cannot change under the experiment."""
@@ -96,7 +95,7 @@ class Base(Settings):
         given = [name for name in ("hub", "folder", "lab") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of hub, folder, lab; found {', '.join(given) or 'none'}")
-        if self.hub and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+        if self.hub and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError("a Hub base needs its revision: the 40-digit commit shown on the model's 'Files' page")
         if self.revision and not self.hub:
             raise ValueError("revision goes with hub only; remove it (or set it to null in the overlay)")

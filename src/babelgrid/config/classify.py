@@ -1,11 +1,21 @@
 """Settings of classifying an archive with an adapter of the grid, or with one from elsewhere."""
 
-import re
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from babelgrid.config.fields import Language, Settings, Text
+from babelgrid.config.fields import (
+    COMMIT,
+    HubName,
+    Language,
+    Number,
+    Once,
+    OncePerPath,
+    Settings,
+    Text,
+    Whole,
+    refuse_shared_columns,
+)
 
 
 class ArchiveColumns(Settings):
@@ -18,22 +28,27 @@ class ArchiveColumns(Settings):
     language: Text | None = None
     """The language code; codes of the data's own go into `languages.aliases`. Null: see `classify.language`."""
 
+    @model_validator(mode="after")
+    def _read_each_column_for_one_thing(self) -> Self:
+        refuse_shared_columns(self, ["text", "language"])
+        return self
+
 
 class LabArchive(Settings):
     """An archive that the embedded lab writes, to try all this on: CSV, gzipped, some of its rows broken on purpose."""
 
-    rows: int = Field(default=1_000_000, ge=1)
+    rows: Whole = Field(default=1_000_000, ge=1, le=10**10)
     """Rows in all, in the lab's 13 languages in turn."""
-    shards: int = Field(default=8, ge=1)
+    shards: Whole = Field(default=8, ge=1, le=100_000)
     """Files that they are divided into."""
-    bad: float = Field(default=0.01, ge=0, lt=1)
+    bad: Number = Field(default=0.01, ge=0, lt=1)
     """Share of rows without a text, with bytes that are not UTF-8, or with a broken line."""
 
 
 class Classify(Settings):
     """An archive of posts without labels, and the adapter that gives them some."""
 
-    input: list[Text] | None = None
+    input: Annotated[list[Text], OncePerPath] | None = None
     """Paths of CSV, TSV, JSONL (each also .gz or .zst) or Parquet files; `*` matches names. One job for each file."""
     lab: LabArchive | None = None
     """An archive written by the embedded lab instead of files."""
@@ -41,21 +56,21 @@ class Classify(Settings):
     """A row of the grid: `en+hu@25/seed1`, or `en+hu@25` for its first seed; `none` is the untuned base."""
     folder: Text | None = None
     """A folder with an adapter in peft's layout (adapter_config.json, adapter_model.safetensors) instead."""
-    hub: Text | None = None
+    hub: HubName | None = None
     """Name of an adapter on the Hugging Face Hub instead. Needs `revision`."""
     revision: Text | None = None
     """The 40-digit commit of the Hub repository."""
     columns: ArchiveColumns = ArchiveColumns()
     """Which column holds what."""
-    keep: list[Text] = Field(default=[])
+    keep: Annotated[list[Text], Once] = Field(default=[])
     """Columns that go into the output as they are. Those of CSV, TSV and JSONL are kept as text."""
     language: Language | None = None
     """The language of all posts, where no column says it. Needed only if each language has a template of its own."""
-    languages: list[Language] | None = None
+    languages: Annotated[list[Language], Once] | None = None
     """Rows in these languages are classified, others are counted and left out. Null: all."""
-    rows_per_job: int | None = Field(default=None, ge=1)
+    rows_per_job: Whole | None = Field(default=None, ge=1, le=10**10)
     """Divide files into jobs of so many rows. Null: one job for each file."""
-    rows_per_group: int = Field(default=8192, ge=1)
+    rows_per_group: Whole = Field(default=8192, ge=1, le=10**7)
     """Rows that are read, scored and written together; a killed job goes on after the last whole group."""
 
     @model_validator(mode="after")
@@ -66,7 +81,7 @@ class Classify(Settings):
                 raise ValueError(f"give exactly one of {', '.join(names)}; found {', '.join(given) or 'none'}")
         if self.input == []:
             raise ValueError("input is an empty list; name at least one path")
-        if self.hub and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+        if self.hub and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError("an adapter on the Hub needs its revision: the 40-digit commit on its 'Files' page")
         if self.revision and not self.hub:
             raise ValueError("revision goes with hub only; remove it")
@@ -86,8 +101,6 @@ class Classify(Settings):
                 raise ValueError(
                     f"keep: the output has a column {name!r} of its own (id, language, predicted, p_<label>, model)"
                 )
-        if len(set(self.keep)) != len(self.keep):
-            raise ValueError(f"keep: name each column once; found {', '.join(self.keep)}")
         return self
 
     def of_one_job(self) -> Self:

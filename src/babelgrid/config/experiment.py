@@ -1,7 +1,6 @@
 """One experiment: all its settings, checked against each other."""
 
-import re
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,7 +9,17 @@ from babelgrid.config.api import Api
 from babelgrid.config.base import Base
 from babelgrid.config.classify import Classify
 from babelgrid.config.cost import Cost
-from babelgrid.config.fields import Language, Settings, Text
+from babelgrid.config.fields import (
+    LabelName,
+    Language,
+    Once,
+    OnceAsSpelled,
+    PathName,
+    Seed,
+    Settings,
+    Text,
+    refuse_twice,
+)
 from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.machine import Machine
 from babelgrid.config.mixtures import Mixtures
@@ -26,29 +35,39 @@ from babelgrid.spelling import fold
 class LanguagesOfGrid(Settings):
     """The languages of the grid."""
 
-    train: list[Language] = Field(min_length=1)
+    train: Annotated[list[Language], Once] = Field(min_length=1)
     """Languages that mixtures are made of, in the order that files keep."""
-    test: list[Language] | None = None
+    test: Annotated[list[Language], Once, Field(min_length=1)] | None = None
     """Languages that every adapter is tested on; null takes the train languages."""
     aliases: dict[Text, Language] = Field(default={})
     """Codes that the data uses for a language, e.g. `in: id`."""
+
+    @field_validator("aliases")
+    @classmethod
+    def _explain_each_code_once(cls, aliases: dict[str, str]) -> dict[str, str]:
+        meanings: dict[str, str] = {}
+        for code, language in aliases.items():
+            if meanings.setdefault(fold(code), language) != language:
+                raise ValueError(f"{code!r} stands for {meanings[fold(code)]!r} and for {language!r}; keep one of them")
+        return aliases
 
 
 class Experiment(Settings):
     """One config file (or several, merged): everything it makes is under `results/<experiment>/`."""
 
-    experiment: Text
-    """Name of the experiment and of its results folder: letters, digits, `-` and `_`."""
-    seed: int = Field(default=1, ge=0)
+    experiment: PathName
+    """Name of the experiment and of its results folder: unaccented letters, digits, `.`, `_` and `-`, at most 80."""
+    seed: Seed = 1
     """Seed of everything that is drawn once for the whole experiment: the split, the lab."""
-    seeds: list[int] = Field(default=[0, 1], min_length=1)
+    seeds: Annotated[list[Seed], Once] = Field(default=[0, 1], min_length=1)
     """One adapter per mixture for each of these: they draw the sample of posts, the initial weights and the order."""
     languages: LanguagesOfGrid
     """The languages of the grid."""
-    labels: dict[Text, Label] = Field(min_length=2)
+    labels: dict[LabelName, Label] = Field(min_length=2)
     """The labels, in order."""
-    views: dict[Text, View] = Field(default={})
-    """Questions asked of the same predictions: classes, and the labels in each. Empty: one view, `label`."""
+    views: Annotated[dict[PathName, View], OnceAsSpelled] = Field(default={})
+    """Questions asked of the same predictions: classes, and the labels in each. Empty: one view, `label`.
+    A view's name is a part of file names."""
     posts: Posts | None = None
     """Where labelled posts come from. Needed, unless predictions are imported."""
     base: Base | None = None
@@ -85,20 +104,6 @@ class Experiment(Settings):
     """What the report shows."""
     machine: Machine = Machine()
     """What jobs run on."""
-
-    @field_validator("experiment")
-    @classmethod
-    def _name_a_folder(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-            raise ValueError(f"{name!r} is not a folder name of letters, digits, - and _")
-        return name
-
-    @field_validator("seeds")
-    @classmethod
-    def _count_seeds_once(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError(f"seeds are different numbers from 0 on; found {seeds}")
-        return seeds
 
     @model_validator(mode="after")
     def _make_predictions_or_import_them(self) -> Self:
@@ -174,6 +179,48 @@ class Experiment(Settings):
                 key = fold(spelling)
                 if seen.setdefault(key, name) != name:
                     raise ValueError(f"labels: the spelling {spelling!r} belongs to both {seen[key]!r} and {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _take_no_label_for_a_failure(self) -> Self:
+        failures = {fold(value) for value in self.predictions.imported.failures} if self.predictions else set()
+        for name, label in self.labels.items():
+            if failures & {fold(spelling) for spelling in (name, *label.aliases)}:
+                raise ValueError(f"predictions.import.failures: one of them is a spelling of the label {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _answer_with_each_label_once(self) -> Self:
+        answers: dict[str, str] = {}
+        for name, label in self.labels.items():
+            if answers.setdefault(fold(label.answer), name) != name:
+                first = answers[fold(label.answer)]
+                raise ValueError(f"labels: {first!r} and {name!r} have the same answer {label.answer!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _name_mixtures_unlike_languages(self) -> Self:
+        languages = {code.casefold(): code for code in (*self.languages.train, *self.test_languages)}
+        for block in ("sets", "allocations"):
+            for name in getattr(self.mixtures, block):
+                if name.casefold() in languages:
+                    raise ValueError(f"mixtures.{block}: the name {name!r} is taken by a language; choose another name")
+        return self
+
+    @model_validator(mode="after")
+    def _draw_each_figure_for_one_view(self) -> Self:
+        for view in self.views:
+            if f"matrix_{view}" in self.views:
+                raise ValueError(
+                    f"views: gain_matrix_{view} would be the gain of the view 'matrix_{view}' and the gain matrix of "
+                    f"{view!r}; rename one of the two views"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _release_each_row_once(self) -> Self:
+        names = self.release.adapters if self.release else []
+        refuse_twice([name if "/seed" in name else f"{name}/seed{self.seeds[0]}" for name in names])
         return self
 
     @model_validator(mode="after")

@@ -4,32 +4,42 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from babelgrid.config.experiment import Experiment
+from babelgrid.config.shown import shown
+from babelgrid.config.strict_yaml import parse, read_config_file, shown_path
 from babelgrid.errors import UserError
 
 Location = tuple[int | str, ...]
 
 
-def load_experiment(merged: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Experiment:
-    """Check a merged config. `files`, in the order of merging, serve to name the file that is wrong.
+def load_experiment(
+    merged: Mapping[str, Any], files: Sequence[str | Path] = (), arguments: Sequence[str] = ()
+) -> Experiment:
+    """Check a merged config.
 
+    files: what it was merged from, in order. Whoever merged them may have lost a key that is given twice or read `010`
+    as 8, so they are read again for it; an error names the one that is wrong.
+    arguments: `key=value` of the command line that were merged last.
     Raises `UserError` with one line per mistake: file, key path, what was found, what is allowed.
     """
+    contents = {path: read_config_file(path) for path in files}
+    _check_arguments(arguments)
     try:
         return Experiment.model_validate(dict(merged))
     except ValidationError as error:
-        lines = [_explain(mistake, files) for mistake in error.errors()]
+        lines = _explain_all(error.errors(), merged, contents)
         raise UserError("\n".join(["The config has mistakes:", *lines])) from None
+    except RecursionError:
+        raise UserError("The config is nested too deep to be read") from None
 
 
 def read_experiment(*files: str | Path) -> Experiment:
     """Read and merge config files (later ones win, key by key) as Snakemake's `--configfile` does."""
     merged: dict[str, Any] = {}
     for path in files:
-        merged = _merge(merged, _read_yaml(path))
+        merged = _merge(merged, read_config_file(path))
     return load_experiment(merged, files)
 
 
@@ -41,33 +51,67 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _read_yaml(path: str | Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a block of keys such as 'experiment: name'; found {type(content).__name__}")
-    return content
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse a key that is given twice on the command line, or twice within a block that is given there."""
+    names = [argument.partition("=")[0] for argument in arguments]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--config {name}: is given twice; keep one of them")
+    for argument in arguments:
+        name, _, text = argument.partition("=")
+        if text.lstrip().startswith(("{", "[")):
+            parse(text, f"--config {name}")
 
 
-def _explain(mistake: Any, files: Sequence[str | Path]) -> str:
-    location: Location = mistake["loc"]
+def _explain_all(mistakes: Sequence[Any], merged: Mapping[str, Any], contents: Mapping[str | Path, Any]) -> list[str]:
+    """Return a line for each mistake, without what a list is not: the one word that could stand in its place."""
+    places = [_place(mistake, merged) for mistake in mistakes]
+    lines = []
+    for number, (mistake, place) in enumerate(zip(mistakes, places, strict=True)):
+        others = places[:number] + places[number + 1 :]
+        is_other_form = mistake["type"] in {"literal_error", "string_type"} and isinstance(
+            mistake["input"], list | dict
+        )
+        if not (is_other_form and any(other[: len(place)] == place for other in others)):
+            lines.append(_explain(mistake, place, contents))
+    return lines
+
+
+def _place(mistake: Any, merged: Any) -> Location:
+    """Return the keys and positions that lead to a mistake, without the names of types that pydantic puts between."""
+    place: list[int | str] = []
+    found = merged
+    for part in mistake["loc"]:
+        is_position = isinstance(found, list) and part in range(len(found))
+        if is_position or (isinstance(found, Mapping) and part in found):
+            place, found = [*place, part], found[part]
+    if mistake["loc"][-1:] == ("[key]",):  # the message names the key
+        return tuple(place[:-1])
+    return (*place, mistake["loc"][-1]) if mistake["type"] == "missing" else tuple(place)
+
+
+def _explain(mistake: Any, place: Location, contents: Mapping[str | Path, Any]) -> str:
     message = mistake["msg"].removeprefix("Value error, ")
     found = mistake["input"]
-    if mistake["type"] != "value_error" and not isinstance(found, dict):
-        message = f"{message}; found {found!r}"
     if mistake["type"] == "missing":
         message = "this key is needed and is missing"
-    path = ".".join(str(part) for part in location) or "the whole config"
-    return f"  {_file_that_says(location, files)}{path}: {message}. (config/README.md explains every key.)"
+    elif mistake["type"] != "value_error" and not isinstance(found, dict):
+        message = f"{message}; found {_shown_at(place, found)}"
+    path = shown_path(".".join(map(str, place))) if place else "the whole config"
+    return f"  {_file_that_says(place, contents)}{path}: {message}. (config/README.md explains every key.)"
 
 
-def _file_that_says(location: Location, files: Sequence[str | Path]) -> str:
+def _shown_at(place: Location, found: Any) -> str:
+    """A value as the error shows it; not where a key may have been pasted."""
+    is_secret = place in {("api",), ("api", "key"), ("api", "base_url")} or place[:2] == ("release", "push")
+    return "a value that is not shown, in case it is a secret" if is_secret else shown(found)
+
+
+def _file_that_says(location: Location, contents: Mapping[str | Path, Any]) -> str:
     """Name the last file that holds the deepest part of the key path."""
     best, depth = "", -1
-    for path in files:
-        reached = _depth(_read_yaml(path), location)
+    for path, content in contents.items():
+        reached = _depth(content, location)
         if reached >= depth:
             best, depth = f"{path}: ", reached
     return best

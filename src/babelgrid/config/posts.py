@@ -1,10 +1,24 @@
 """Settings of the posts: where they are, what their columns mean, how they are cleaned and split."""
 
-from typing import Literal, Self
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from babelgrid.config.fields import Settings, Text
+from babelgrid.config.fields import (
+    COMMIT,
+    HUB_NAME,
+    Number,
+    Once,
+    OncePerPath,
+    Settings,
+    Text,
+    Whole,
+    refuse_shared_columns,
+    refuse_twice,
+)
+from babelgrid.config.shown import shown
+from babelgrid.spelling import fold
 
 Part = Literal["train", "dev", "test"]
 
@@ -31,13 +45,18 @@ class Columns(Settings):
     source_id: Text | None = None
     """The sentence a translation comes from (parallel data): it stays on one side of the split in all languages."""
 
+    @model_validator(mode="after")
+    def _read_each_column_for_one_thing(self) -> Self:
+        refuse_shared_columns(self, ["text", "label", "language", "part"])
+        return self
+
 
 class Split(Settings):
     """The seeded split for data without a part column: stratified by label, whole by group."""
 
-    dev: float = Field(default=0.1, ge=0, lt=1)
+    dev: Number = Field(default=0.1, ge=0, lt=1)
     """Share of each language's posts for development."""
-    test: float = Field(default=0.2, gt=0, lt=1)
+    test: Number = Field(default=0.2, gt=0, lt=1)
     """Share of each language's posts for testing; what is left is for training."""
 
     @model_validator(mode="after")
@@ -52,7 +71,7 @@ class Split(Settings):
 class Duplicates(Settings):
     """What counts as the same post. The train copy goes, the test copy stays."""
 
-    near: float | None = Field(default=0.9, gt=0, le=1)
+    near: Number | None = Field(default=0.9, gt=0, le=1)
     """Jaccard similarity of character 5-grams from which two posts are near-duplicates; null keeps them."""
 
 
@@ -60,32 +79,49 @@ class Dataset(Settings):
     """A dataset of the Hugging Face `datasets` library."""
 
     name: Text
-    """Hub name or local path that `datasets.load_dataset` (or `load_from_disk`) understands."""
+    """Name on the Hub, or path of a folder that `load_dataset` or `load_from_disk` of `datasets` reads.
+    A folder that is not there yet is written `./folder`."""
     revision: Text | None = None
-    """Commit of the Hub repository: pin it, so that the data cannot change under the experiment."""
-    subsets: list[Text] = Field(default=[])
+    """The 40-digit commit of the Hub repository, so that the data cannot change under the experiment."""
+    subsets: Annotated[list[Text], Once] = Field(default=[])
     """Configurations to load, one after the other (often one a language); empty loads the default one."""
     subset_is_language: bool = False
     """Take the subset's name as the language code of its rows."""
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether the name is one of the Hub: `datasets` takes a path that exists first."""
+        return bool(HUB_NAME.fullmatch(self.name)) and not Path(self.name).exists()
+
+    @model_validator(mode="after")
+    def _pin_what_comes_from_the_hub(self) -> Self:
+        if "://" in self.name:
+            raise ValueError(f"name: {shown(self.name)} is an address; give a name on the Hub or the path of a folder")
+        if self.is_on_hub and not COMMIT.fullmatch(self.revision or ""):
+            raise ValueError(
+                f"{self.name!r} is no folder here, and a dataset on the Hub needs its revision: the 40-digit commit "
+                f"shown on its 'Files' page (a folder that is not there yet is written './{self.name}')"
+            )
+        return self
 
 
 class LabPosts(Settings):
     """How many labelled posts the embedded lab writes in each of its 13 languages."""
 
-    train: int = Field(default=400, ge=1)
+    train: Whole = Field(default=400, ge=1, le=10**7)
     """Posts to train on, in each language."""
-    dev: int = Field(default=40, ge=0)
+    dev: Whole = Field(default=40, ge=0, le=10**7)
     """Posts for development, in each language."""
-    test: int = Field(default=200, ge=1)
+    test: Whole = Field(default=200, ge=1, le=10**7)
     """Posts to test on, in each language."""
-    related: float = Field(default=0.5, gt=0, lt=1)
+    related: Number = Field(default=0.5, gt=0, lt=1)
     """Share of posts about immigration, divided evenly between pro, anti and neutral."""
 
 
 class Posts(Settings):
     """Where labelled posts come from (exactly one of files, dataset, lab) and how they are read."""
 
-    files: list[Text] | None = None
+    files: Annotated[list[Text], OncePerPath] | None = None
     """Paths of CSV, TSV, JSONL (also .gz, .zst) or Parquet. `*` matches names; `{language}`, `{part}` come from it."""
     dataset: Dataset | None = None
     """A `datasets` name or local path instead of files."""
@@ -103,6 +139,12 @@ class Posts(Settings):
     """A row that is broken, has no text, a used id, an unknown label, language or part: stop, or drop and count it."""
     duplicates: Duplicates = Duplicates()
     """What counts as the same post."""
+
+    @field_validator("parts")
+    @classmethod
+    def _give_each_value_one_part(cls, parts: dict[Part, list[str]] | None) -> dict[Part, list[str]] | None:
+        refuse_twice([value for values in (parts or {}).values() for value in values], fold)
+        return parts
 
     @model_validator(mode="after")
     def _take_exactly_one_source(self) -> Self:

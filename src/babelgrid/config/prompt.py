@@ -1,10 +1,11 @@
 """Settings of the prompt: the words around a post and the answers to choose from."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from babelgrid.config.fields import Language, Settings, Text
+from babelgrid.config.fields import Language, OnceAsSpelled, Settings, Text, Whole
+from babelgrid.spelling import fold
 
 
 class Label(Settings):
@@ -12,8 +13,15 @@ class Label(Settings):
 
     answer: Text = Field(min_length=1)
     """The words that follow the prompt when this label is right, with their leading space if there is one."""
-    aliases: list[Text] = Field(default=[])
+    aliases: Annotated[list[Text], OnceAsSpelled] = Field(default=[])
     """Other spellings in the data. Case, Unicode form, invisible characters and outer spaces never matter."""
+
+    @field_validator("answer")
+    @classmethod
+    def _say_something(cls, answer: str) -> str:
+        if not fold(answer):
+            raise ValueError(f"found {answer!r}: an answer holds at least one visible character")
+        return answer
 
 
 class Prompt(Settings):
@@ -25,7 +33,7 @@ class Prompt(Settings):
     """Which template a post meets: the English one, or that of its own language."""
     chat_template: bool = False
     """Send the prompt as a user message through the model's own chat template."""
-    max_post_tokens: int = Field(default=256, ge=1)
+    max_post_tokens: Whole = Field(default=256, ge=1, le=1_000_000)
     """Longer posts are cut to this many tokens; the instruction never is."""
 
     @model_validator(mode="after")

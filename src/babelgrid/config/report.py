@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from babelgrid.config.fields import Settings
+from babelgrid.config.fields import Settings, Whole
 
 
 class Figures(Settings):
@@ -19,5 +19,5 @@ class Report(Settings):
 
     show_texts: bool = False
     """Show the texts of example posts. Left out, the report holds no text of a post, only ids."""
-    examples: int = Field(default=3, ge=0, le=20)
+    examples: Whole = Field(default=3, ge=0, le=20)
     """Example posts for each kind of error of a cell."""
