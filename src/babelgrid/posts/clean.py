@@ -117,7 +117,8 @@ def _fix_characters(text: str) -> str:
     else:
         for fix in CHARACTER_FIXES:
             text = fix(text)
-    return CONTROL.sub("", text)
+    shown: str = CONTROL.sub("", text)
+    return shown
 
 
 def _unescape(text: str) -> str:

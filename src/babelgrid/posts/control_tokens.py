@@ -29,7 +29,8 @@ def open_control_tokens(post: str, before: str = "", after: str = "") -> str:
     """
     prompt = before + post + after
     start, end = len(before), len(before) + len(post)
-    pieces, place = [], start
+    pieces: list[str] = []
+    place = start
     for found in CONTROL_TOKEN.finditer(prompt, overlapped=True):
         if found.start() < end and found.end() > start:
             cut = max(found.start() + 1, start)

@@ -44,7 +44,8 @@ def control_spans(
 
 def open_spans(prompt: str, start: int, end: int, spans: list[tuple[int, int]], mark: str) -> str:
     """Return the post, which is `prompt[start:end]`, with `mark` behind the first character of each span."""
-    pieces, place = [], start
+    pieces: list[str] = []
+    place = start
     for first, last in sorted(set(spans)):
         # A token of one character is replaced; where the first character is the frame's, the mark begins the post.
         cut = first if last - first == 1 else max(first + 1, start)
@@ -64,7 +65,9 @@ def neutral_posts(
     unknown = tokenizer.unk_token or ""
     if len(unknown) > 1:
         posts = [post.replace(unknown, unknown[0] + " " + unknown[1:]) for post in posts]
-    posts, ids, offsets = list(posts), [[] for _ in posts], [[] for _ in posts]
+    posts = list(posts)
+    ids: list[list[int]] = [[] for _ in posts]
+    offsets: list[list[tuple[int, int]]] = [[] for _ in posts]
     waiting = list(range(len(posts)))
     for mark in [" ", " ", ".", ".", "."]:  # a full stop where the tokenizer drops spaces
         if not waiting:
