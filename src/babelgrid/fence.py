@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from babelgrid.errors import UserError
 
@@ -64,7 +64,7 @@ def publishing() -> Iterator[None]:
         yield
 
 
-def lock(stream: IO[str], kind: int) -> None:
+def lock(stream: IO[Any], kind: int) -> None:
     """Wait for a lock on a file; a file system without locks is no reason not to work, and gives none."""
     with suppress(OSError):
         fcntl.flock(stream, kind)

@@ -148,7 +148,7 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
     write_json(record, content)
 
 
-def _short(value: float) -> str:
+def _short(value: object) -> str:
     text = f"{value:.6f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
