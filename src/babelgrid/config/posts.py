@@ -10,6 +10,7 @@ from babelgrid.config.fields import (
     HUB_NAME,
     Number,
     Once,
+    OnceAsSpelled,
     OncePerPath,
     Settings,
     Text,
@@ -131,7 +132,7 @@ class Posts(Settings):
     """Which column holds what."""
     parts: dict[Part, list[Text]] | None = None
     """Values of the part column for each part, e.g. `test: [test, test_extra]`; others are an error. Null: as named."""
-    leave_out: list[Text] = Field(default=[])
+    leave_out: Annotated[list[Text], OnceAsSpelled] = Field(default=[])
     """Values of the part column or of `{part}`, or splits of a dataset, that are not read, e.g. `[unsupervised]`."""
     split: Split = Split()
     """The seeded split, used where there is neither a part column nor `{part}` in the path."""
@@ -179,8 +180,9 @@ class Posts(Settings):
     @model_validator(mode="after")
     def _read_a_part_or_leave_it_out(self) -> Self:
         for part, values in (self.parts or {}).items():
-            if both := set(values) & set(self.leave_out):
-                raise ValueError(f"leave_out: {min(both)!r} is also in parts.{part}; name it in one of them")
+            for value in values:
+                if fold(value) in map(fold, self.leave_out):
+                    raise ValueError(f"leave_out: {value!r} is also in parts.{part}; name it in one of them")
         return self
 
     def read_from_lab(self, path: str) -> Self:
