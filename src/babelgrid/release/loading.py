@@ -104,7 +104,7 @@ def label_lines(base_path: Path, prompt: Prompt, labels: Mapping[str, Label]) ->
             for language in languages
         },
         controls=_as_ranges(control_ids(tokenizer)),
-        functions="\n\n".join(map(inspect.getsource, FUNCTIONS)),
+        functions="\n\n".join(inspect.getsource(function) for function in FUNCTIONS),
         default=languages[0],
         most=prompt.max_post_tokens,
         special=frames[languages[0]].add_special_tokens,
