@@ -20,8 +20,8 @@ def count_labels(posts_path: Path, needs: Needs, out: Path) -> None:
     """Write how many posts of each part, language and label there are; `UserError` if the grid needs others."""
     posts = read_parquet(posts_path, ["split", "language", "label"])
     counts: dict[str, dict[str, dict[str, int]]] = {"train": {}, "dev": {}, "test": {}}
-    sizes = posts.groupby(["split", "language", "label"], observed=True).size().sort_index()
-    for (part, language, label), number in sizes.items():
+    sizes = posts.groupby(["split", "language", "label"]).size().reset_index(name="posts")
+    for part, language, label, number in sizes.itertuples(index=False, name=None):
         counts[str(part)].setdefault(str(language), {})[str(label)] = int(number)
     _check(counts, needs)
     write_json(out, counts)
