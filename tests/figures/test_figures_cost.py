@@ -48,7 +48,7 @@ def test_a_ledger_without_any_price_is_drawn(words_of):
 
 def test_the_page_shows_the_columns_that_hold_anything_and_what_the_prices_rest_on():
     speeds, assumed = ledger(table({"model": "en", **OWN}, LISTED))
-    assert speeds.head == ["model", "how", "device", "posts/s", "rented", "charged, or reckoned by list price"]
+    assert speeds.head == ["model", "how", "device", "posts/s", "rented", "charged, or by list price"]
     assert assumed.rows == [["gpt-4o", "reckoned, not asked"]]
     [alone] = ledger(table({"model": "en", **OWN}))
     assert "assumptions" not in alone.head

@@ -103,7 +103,7 @@ LABELS = [
     "\u202bمؤيد\u202c",
     "e\u0301",
     "\x07\x00",
-    "x" * 300,
+    "x" * 150,
 ]
 
 
@@ -113,7 +113,7 @@ def test_labels_are_drawn_as_they_are(tmp_path):
     table.to_parquet(tmp_path / "confusions.parquet")
     stem = tmp_path / "drawn"
     draw_confusion(tmp_path / "confusions.parquet", view="v", mixture="m", note="", width=7.0, out_stem=stem)
-    drawn = {element.text for element in ElementTree.parse(tmp_path / "drawn.svg").iter() if element.text}
-    assert {"$", "$$", "$a_$", "\\", "{}", "100% & <b>", "_", "two", "lines", "e\u0301"} <= drawn
-    assert "\N{SYMBOL FOR BELL}\N{SYMBOL FOR NULL}" in drawn
-    assert sum(text.count("x") for text in drawn if set(text) == {"x"}) >= 150
+    drawn = [element.text for element in ElementTree.parse(tmp_path / "drawn.svg").iter() if element.text]
+    assert {"$", "$$", "$a_$", "\\", "{}", "100% & <b>", "_", "two", "lines", "e\u0301"} <= set(drawn)
+    assert r"\x07\x00" in drawn
+    assert sum(len(text) for text in drawn if set(text) == {"x"}) == 2 * 150

@@ -22,17 +22,15 @@ _PACKAGES = {
 }
 _OTHER_PACKAGE = "fonts-noto-core"
 _CJK = "Noto Sans CJK"
-_SHOWN_CONTROLS = {number: 0x2400 + number for number in range(32) if chr(number) != "\n"} | {0x7F: 0x2421}
 
 
 def printable(text: str) -> str:
-    r"""Return text with a visible sign for each character that has no glyph: control characters, surrogates.
+    r"""Return text with an escape such as `\x07` for each character without a glyph: control characters, surrogates.
 
-    A file of SVG may not hold them. Ends of lines are kept as `\n`.
+    SVG may not hold them. Ends of lines are kept as `\n`.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    text = text.translate(_SHOWN_CONTROLS)
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unprintable(letter) else letter for letter in text)
+    return "".join(ascii(letter)[1:-1] if _is_unprintable(letter) else letter for letter in text)
 
 
 def families_for(words: Iterable[str]) -> list[str]:
