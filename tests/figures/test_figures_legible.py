@@ -26,6 +26,7 @@ from babelgrid.figures.matrix import (
 )
 from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.figures.style import house_style
+from babelgrid.files import write_csv
 from print_boxes import drawn_texts, outside, over_panels, overlaps
 
 CODES = [
@@ -152,11 +153,11 @@ def _grid(folder, languages, mixtures):
     columns = ["mixture", "seed", "test_language", "split", "view", "n", "macro_f1", "macro_f1_low", "macro_f1_high"]
     columns += ["majority_macro_f1", "ngram_macro_f1"]
     cells = pd.DataFrame(cells, columns=columns)
-    cells.to_csv(folder / "cells.csv", index=False)
+    write_csv(folder / "cells.csv", cells)
     columns = ["mixture", "language", "seen", "share_llama2", "finetune_text_tokens_seen"]
-    pd.DataFrame(exposure, columns=columns).to_csv(folder / "exposure.csv", index=False)
+    write_csv(folder / "exposure.csv", pd.DataFrame(exposure, columns=columns))
     scores = cells[["view", "mixture", "test_language"]].assign(low=cells["macro_f1_low"], high=cells["macro_f1_high"])
-    scores.assign(ranked=cells["test_language"] != languages[-1]).to_csv(folder / "scores.csv", index=False)
+    write_csv(folder / "scores.csv", scores.assign(ranked=cells["test_language"] != languages[-1]))
     return GridTables(folder / "cells.csv", folder / "scores.csv", folder / "exposure.csv")
 
 
@@ -221,7 +222,7 @@ def test_confusion_is_legible_for_any_number_of_labels(texts_of, tmp_path, class
 def test_calibration_is_legible_for_any_number_of_languages(texts_of, tmp_path, number):
     table = pd.DataFrame({"test_language": CODES[:number], "view": "topic", "mixture": "all", "scaled_on": "dev posts"})
     table = table.assign(ece=0.1, ece_scaled=0.05, brier=0.4, brier_scaled=0.35)
-    table.to_csv(tmp_path / "calibration.csv", index=False)
+    write_csv(tmp_path / "calibration.csv", table)
     look = {"view": "topic", "mixture": "all", "note": NOTE, "width": 7.0, "out_stem": tmp_path / "figure"}
     assert_legible(*texts_of(lambda: draw_calibration(tmp_path / "calibration.csv", **look)))
 
@@ -234,8 +235,8 @@ def test_donors_are_legible_for_any_number_of_languages(texts_of, tmp_path, numb
         for role in ("donor", "recipient")
         for code, score in zip(CODES[:number], generator.uniform(0.4, 0.8, number), strict=True)
     ]
-    pd.DataFrame(rows, columns=["view", "role", "name", "score", "low", "high", "cells"]).to_csv(
-        tmp_path / "donors.csv", index=False
+    write_csv(
+        tmp_path / "donors.csv", pd.DataFrame(rows, columns=["view", "role", "name", "score", "low", "high", "cells"])
     )
     look = {"metric": "macro_f1", "note": NOTE, "width": width, "out_stem": tmp_path / "figure"}
     languages = CODES[:number]
@@ -254,9 +255,9 @@ def test_the_intervention_is_legible_for_any_number_of_languages(texts_of, tmp_p
         for code, x in zip(CODES[:number], ratio, strict=True)
     ]
     columns = ["view", "mixture", "test_language", "log10_ratio", "difference", "low", "high"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "cells.csv", index=False)
+    write_csv(tmp_path / "cells.csv", pd.DataFrame(rows, columns=columns))
     slopes = pd.DataFrame({"view": "topic", "mixture": mixtures, "languages": number, "slope": 0.1})
-    slopes.assign(low=0.06, high=0.14).to_csv(tmp_path / "slopes.csv", index=False)
+    write_csv(tmp_path / "slopes.csv", slopes.assign(low=0.06, high=0.14))
     look = {"metric": "macro_f1", "against": "lab", "note": NOTE, "width": width, "out_stem": tmp_path / "figure"}
     figure, texts = texts_of(
         lambda: draw_intervention(tmp_path / "cells.csv", tmp_path / "slopes.csv", view="topic", **look)
@@ -270,10 +271,10 @@ def test_doses_are_legible_for_any_number_of_languages(texts_of, tmp_path, numbe
     keys = [("topic", "en+de+fr+es+it", code) for code in CODES[-number:]]
     rows = [(*key, dose, 0.5, 0.45, 0.55) for key in keys for dose in doses]
     columns = ["view", "base", "language", "dose", "score", "low", "high"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "doses.csv", index=False)
+    write_csv(tmp_path / "doses.csv", pd.DataFrame(rows, columns=columns))
     fits = pd.DataFrame(keys, columns=columns[:3]).assign(target=0.7, size=123.0, size_low=50.0, size_high=np.inf)
-    fits.to_csv(tmp_path / "fits.csv", index=False)
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "curves.csv", index=False)
+    write_csv(tmp_path / "fits.csv", fits)
+    write_csv(tmp_path / "curves.csv", pd.DataFrame(rows, columns=columns))
     paths = [tmp_path / f"{name}.csv" for name in ("doses", "fits", "curves")]
     look = {"metric": "macro_f1", "note": NOTE, "width": width, "out_stem": tmp_path / "figure"}
     assert_legible(*texts_of(lambda: draw_doses(*paths, view="topic", **look)))
@@ -283,9 +284,9 @@ def test_doses_are_legible_for_any_number_of_languages(texts_of, tmp_path, numbe
 def test_learning_curves_are_legible_for_any_number_of_mixtures(texts_of, tmp_path, number, width):
     names = [*CODES[: number - 1], "a-very-long-name-of-a-set-of-languages-that-somebody-chose"]
     rows = [(name, 0, step, step / 10, 1 / (1 + step)) for name in names for step in range(10)]
-    pd.DataFrame(rows, columns=["mixture", "seed", "step", "epoch", "loss"]).to_csv(tmp_path / "c.csv", index=False)
+    write_csv(tmp_path / "c.csv", pd.DataFrame(rows, columns=["mixture", "seed", "step", "epoch", "loss"]))
     seen = pd.DataFrame({"mixture": names, "language": CODES[:number], "seen": True})
-    seen.to_csv(tmp_path / "exposure.csv", index=False)
+    write_csv(tmp_path / "exposure.csv", seen)
     look = {"note": NOTE, "width": width, "out_stem": tmp_path / "figure"}
     assert_legible(*texts_of(lambda: draw_curves(tmp_path / "c.csv", tmp_path / "exposure.csv", **look)))
 
@@ -296,6 +297,6 @@ def test_cost_is_legible_for_any_number_of_models(texts_of, tmp_path, number, wi
     rows = [{"model": f"{long}-{place}", "how": "own", "device": "A GPU", "rented": 3.0} for place in range(number - 1)]
     rows = [{**row, "electricity": 0.3, "posts_per_second": 500 + 7000.0 * place} for place, row in enumerate(rows)]
     rows.append({"model": "gpt", "how": "list price", "charged": 1560.0, "posts_per_second": 0.4})
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "cost.csv", index=False)
+    write_csv(tmp_path / "cost.csv", pd.DataFrame(rows, columns=COLUMNS))
     look = {"note": NOTE, "width": width, "out_stem": tmp_path / "figure"}
     assert_legible(*texts_of(lambda: draw_cost(tmp_path / "cost.csv", **look)))
