@@ -78,8 +78,8 @@ def test_any_error_of_the_library_is_one_error(prepare, tmp_path, monkeypatch, e
         raise error
 
     monkeypatch.setattr(datasets, "load_dataset_builder", fail)
-    with pytest.raises(UserError, match=rf"posts\.dataset: 'x' cannot be loaded \({type(error).__name__}"):
-        prepare(None, dataset={"name": "x"})
+    with pytest.raises(UserError, match=rf"posts\.dataset: './x' cannot be loaded \({type(error).__name__}"):
+        prepare(None, dataset={"name": "./x"})
 
 
 def test_values_of_a_dataset_are_not_shown_where_it_cannot_be_made(prepare, tmp_path):
