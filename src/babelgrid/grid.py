@@ -3,9 +3,10 @@
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from babelgrid.config.experiment import Experiment
-from babelgrid.config.mixtures import Dose
+from babelgrid.config.mixtures import Dose, Pairs
 from babelgrid.config.shown import shown
 from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture, Needs
@@ -162,10 +163,7 @@ def _expand(experiment: Experiment) -> Iterator[Mixture]:
         yield Mixture("none")
     for language in _listed(declared.monolingual, train, "monolingual"):
         yield Mixture(language, (language,))
-    for pair in declared.pairs:
-        firsts = _listed(pair.base, train, "pairs.base")
-        seconds = _listed(pair.languages, train, "pairs.languages")
-        yield from (Mixture(f"{a}+{b}", (a, b)) for a in firsts for b in seconds if a != b)
+    yield from _pairs(declared.pairs, train)
     for name in declared.sets:
         yield _named(name, experiment)
     if declared.all:
@@ -178,6 +176,18 @@ def _expand(experiment: Experiment) -> Iterator[Mixture]:
         _check_name(name, {*declared.sets, *train, *experiment.test_languages}, "allocations")
         languages = tuple(_listed(posts, train, f"allocations.{name}"))
         yield Mixture(name, languages, allocation=tuple(posts.items()))
+
+
+def _pairs(blocks: Iterable[Pairs], train: list[str]) -> Iterator[Mixture]:
+    """Yield each pair of languages once, in the order in which it is first met: `es+en` is `en+es`."""
+    met: set[frozenset[str]] = set()
+    for block in blocks:
+        firsts = _listed(block.base, train, "pairs.base")
+        for pair in product(firsts, _listed(block.languages, train, "pairs.languages")):
+            languages = frozenset(pair)
+            if len(languages) == 2 and languages not in met:
+                met.add(languages)
+                yield Mixture("+".join(pair), pair)
 
 
 def _doses(dose: Dose, experiment: Experiment) -> Iterator[Mixture]:

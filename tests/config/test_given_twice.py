@@ -218,10 +218,6 @@ def test_what_is_given_twice_is_named(tmp_path, name):
     ("mixtures", "expected"),
     [
         ({"doses": [{"base": "en+en", "add": ["hu"], "sizes": [5]}]}, "'en' is there twice"),
-        (
-            {"pairs": [{"base": ["en", "hu"], "languages": ["en", "hu"]}]},
-            "'en\\+hu' and 'hu\\+en' are made of the same",
-        ),
         ({"sets": {"a": ["es", "it"], "b": ["it", "es"]}}, "'a' and 'b' are made of the same posts"),
         ({"budget": "equal", "posts": 5}, "5 posts are too few for a post in each of the 13 languages of 'all'"),
     ],
@@ -231,3 +227,12 @@ def test_a_mixture_of_the_same_languages_is_given_once(tmp_path, mixtures, expec
     path.write_text(yaml.safe_dump({"mixtures": mixtures}), encoding="utf-8")
     with pytest.raises(UserError, match=expected):
         build_grid(read_experiment(LAB, path))
+
+
+def test_each_pair_of_languages_is_made_once(tmp_path):
+    path = tmp_path / "overlay.yaml"
+    path.write_text(yaml.safe_dump({"mixtures": {"pairs": [{"base": ["en", "hu"], "languages": "all"}]}}))
+    names = build_grid(read_experiment(LAB, path)).mixtures
+    assert "en+hu" in names
+    assert "hu+en" not in names
+    assert "hu+es" in names

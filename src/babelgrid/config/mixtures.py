@@ -22,7 +22,7 @@ MixtureName = Annotated[PathName, AfterValidator(_leave_taken_names)]
 
 
 class Pairs(Settings):
-    """Every language of `base` with every language of `languages`."""
+    """Every language of `base` with every language of `languages`, each pair once: `es+en` is `en+es`."""
 
     base: Annotated[list[Language], Once] = Field(default=["en"], min_length=1)
     """The first languages of the pairs."""
