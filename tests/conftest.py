@@ -1,6 +1,7 @@
 """What many tests share: where the real data is, and small random bases in Hugging Face layout."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,12 @@ SHARED = Path(__file__).parents[2] / "shared"
 # A loaded machine is slow, which is no failure; in CI a run can be repeated exactly.
 settings.register_profile("babelgrid", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("babelgrid")
+
+
+def pytest_configure():
+    """Heed the signals that tests send, also where the tests are started by `nohup` or in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -242,7 +242,7 @@ def test_a_read_only_ledger_is_one_error(mounted):
         Ledger(path, 1.0)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 1), st.booleans()), max_size=6))
 def test_the_budget_holds_whatever_calls_cost(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"

@@ -159,7 +159,7 @@ def paths_of(experiment):
         yield f"{results}/logs/draw_gain/{view}.log"
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.sampled_from(PLACES), st.one_of(st.sampled_from(BAD + GOOD), st.text(max_size=12))), max_size=3

@@ -96,7 +96,7 @@ def untuned(base_path):
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_subset_or_renaming_of_the_tensors_is_the_whole_adapter_or_refused(
     base_path, whole, untuned, tmp_path_factory, data
 ):

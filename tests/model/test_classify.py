@@ -177,8 +177,10 @@ def test_rows_without_a_text_go_to_a_side_file_with_their_lines_and_all_rows_are
         [4, "broken record"],
         [6, "broken encoding"],
     ]
-    assert read_json(out.counts) == {
-        "file": str(archive.part.path),
+    counts = read_json(out.counts)
+    del counts["place"]
+    assert counts == {
+        "file": archive.part.path.name,
         "read": 6,
         "classified": 3,
         "left_out": 0,
@@ -320,7 +322,7 @@ def test_a_kept_column_that_would_lose_digits_is_refused(archive_of, classifier,
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
-        ({"columns": ArchiveColumns(id="ID")}, "ID"),
+        ({"columns": ArchiveColumns(id="identifier")}, "identifier"),
         ({"columns": ArchiveColumns(language="language"), "languages": ["hu"]}, "language"),
         ({"keep": ["dat"]}, "dat"),
     ],

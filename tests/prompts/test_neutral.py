@@ -81,7 +81,7 @@ def byte_fallback():
 def awkward():
     """Control tokens of one character, of equal characters, and one within another."""
     tokenizer = unnamed()
-    tokenizer.add_tokens([added(text) for text in ("¤", "aa", "< |", "|eot_id|>", "| ")], special_tokens=True)
+    tokenizer.add_tokens([added(text) for text in ("¤", "aa", "< |", "|eot_id|>")], special_tokens=True)
     return tokenizer
 
 
@@ -110,7 +110,7 @@ def controls_from_posts(frame, texts, tokenizer):
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=HOSTILE, template=st.sampled_from(TEMPLATES))
 def test_no_control_token_comes_from_a_post(name, text, template):
     tokenizer = TOKENIZERS[name]
@@ -177,7 +177,7 @@ def llama(shared_file):
     return PreTrainedTokenizerFast(tokenizer_object=converted, bos_token=names[0], eos_token=names[1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=HOSTILE)
 def test_no_control_token_comes_from_a_post_on_the_llama_3_tokenizer(llama, text):
     frame = Frame("<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>", True)
@@ -191,7 +191,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.lists(WORDS, min_size=100, max_size=400).map("".join), most=st.integers(1, 12))
 def test_a_post_that_is_cut_before_tokenising_has_the_tokens_of_the_whole(llama, text, most):
     for tokenizer in (llama, TOKENIZERS["unnamed"], TOKENIZERS["Unigram"], TOKENIZERS["byte fallback"]):

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel
-from safetensors.torch import save
 from transformers import set_seed
 
 from babelgrid.base_files import read_base, weights_digest
@@ -28,7 +27,7 @@ from babelgrid.model.memory import fit_memory
 from babelgrid.model.saving import SaveState
 from babelgrid.model.trackers import prepare_trackers
 from babelgrid.model.trainer import AdapterTrainer, build_trainer, training_arguments
-from babelgrid.model.weights import is_finite
+from babelgrid.model.weights import is_finite, to_bytes
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_base_tokenizer
 from babelgrid.usage import Usage, working
@@ -188,7 +187,7 @@ def _write_adapter(
         )
     metadata = {"format": "pt", BASE_WEIGHTS: weights_digest(its_base)}
     # As bytes, so that a full disk is an `OSError` like any other.
-    (folder / "adapter_model.safetensors").write_bytes(save(weights, metadata=metadata))
+    (folder / "adapter_model.safetensors").write_bytes(to_bytes(weights, metadata))
     config = model.peft_config["default"]
     config.inference_mode = True
     config.base_model_name_or_path, config.revision = its_base["name"], its_base["revision"]

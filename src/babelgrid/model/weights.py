@@ -1,10 +1,12 @@
-"""Weight files of a base before anything loads them: where they are, and that every number in them is finite."""
+"""Files of weights: where those of a base are, that every number in them is finite, and how an adapter's is written."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 
 from babelgrid.base_files import INDEX, WEIGHTS
 from babelgrid.errors import UserError, in_one_line
@@ -33,6 +35,19 @@ def is_finite(tensor: torch.Tensor) -> bool:
     if not tensor.is_floating_point():
         return True
     return bool((tensor.float() if tensor.element_size() == 1 else tensor).isfinite().all())
+
+
+def to_bytes(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return a safetensors file; the same tensors and metadata give the same bytes.
+
+    safetensors writes metadata of several keys in an order that changes from call to call.
+    """
+    content = save(dict(tensors), metadata=dict(metadata))
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+    return content[:8] + ordered + content[8 + size :]
 
 
 def _check_index(folder: Path) -> None:
