@@ -186,7 +186,8 @@ def test_the_report_refuses_predictions_of_another_prompt(edited_grid):
     page.unlink()
     try:
         edited_grid.overlay('{prompt: {template: "{text}\\n-"}, mixtures: {monolingual: [en, es]}}')
-        result = edited_grid.snakemake("--rerun-triggers", "mtime", "--", str(page), overlays=[overlay])
+        asked = str(page.relative_to(edited_grid.folder))
+        result = edited_grid.snakemake(asked, "--rerun-triggers", "mtime", overlays=[overlay])
     finally:
         overlay.write_text(said, encoding="utf-8")
     assert result.returncode != 0
