@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from babelgrid.config.load import load_experiment, read_experiment
 from babelgrid.errors import UserError
-from babelgrid.grid import build_grid
+from babelgrid.grid import _by_name, build_grid
 from babelgrid.mixture import Mixture
 
 LAB = read_experiment(Path(__file__).parents[1] / "config" / "config.yaml").model_dump(mode="json")
@@ -100,6 +100,7 @@ def test_language_with_the_name_of_a_mixture_is_refused(code, key):
         ({"sets": {"all": ["en"]}}, "'all' is taken"),
         ({"sets": {"api-0shot": ["en"]}}, "'api-0shot' is taken"),
         ({"sets": {"few": ["en"], "Few": ["es"]}}, "'few' and 'Few' count as the same"),
+        ({"monolingual": ["en"], "sets": {"EN": ["es", "hu"]}}, "the name 'EN' is taken by a language"),
         ({"sets": {"few": ["en", "en"]}}, "'en' is given twice"),
         ({"doses": [{"base": "en+en", "add": ["hu"], "sizes": [5]}]}, "'en' is there twice"),
     ],
@@ -129,3 +130,11 @@ def test_names_of_mixtures_say_what_they_are_made_of(data):
     assert len({name.casefold() for name in grid.mixtures}) == len(grid.mixtures)
     assert all(name == mixture.name for name, mixture in grid.mixtures.items())
     assert len(set(grid.mixtures.values())) == len(grid.mixtures)
+
+
+def test_rows_of_one_name_must_be_of_one_content():
+    english = Mixture("en", ("en",))
+    assert _by_name([english, Mixture("en", ("en",))]) == {"en": english}
+    for other, named in ((Mixture("en", ("es",)), "'en'"), (Mixture("EN", ("en",)), "'en' and 'EN'")):
+        with pytest.raises(UserError, match=f"two different rows would be called {named},"):
+            _by_name([english, other])
