@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from checkout import Checkout
 
@@ -33,7 +35,6 @@ FILES = {
     f"{ODD}/more.csv": "language,label,text\nen,pro,a post of its own\n",
     f"{ODD}/base/config.json": "{}",
     f"{ODD}/base/tokenizer.json": "{}",
-    f"{ODD}/base/model.safetensors": "weights",
     f"{ODD}/tables/shares.csv": "language,share\nen,50\n",
     f"{ODD}/tables/prices.csv": "model,prompt,completion,date,source\n",
     f"{ODD}/archive/part.1.csv": "text\nx\n",
@@ -73,6 +74,7 @@ def odd(tmp_path_factory):
     for name, content in {**FILES, "odd.yaml": CONFIG, "imported.yaml": IMPORT, "walk.smk": WALK}.items():
         (made.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (made.folder / name).write_text(content, encoding="utf-8")
+    (made.folder / ODD / "base/model.safetensors").write_bytes(save({"weight": np.zeros(2, dtype=np.float32)}))
     dataset = made.overlay("{experiment: dataset, posts: {files: null, dataset: {name: data}}}")
     for result in (
         made.snakemake(*TARGETS),
