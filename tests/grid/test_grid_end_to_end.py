@@ -63,7 +63,7 @@ def test_exposure_is_the_lab_s_exact_count(checkout):
 
 
 def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
-    names = {path.name for path in (checkout.folder / "results/tiny" / "figures").iterdir()}
+    names = {path.name for path in (checkout.folder / "results/tiny" / "figures").iterdir() if path.is_file()}
     expected = {
         f"{figure}_{view}.{kind}"
         for figure in FIGURES

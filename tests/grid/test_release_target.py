@@ -104,7 +104,7 @@ def test_push_lists_first_and_uploads_what_it_listed(released, monkeypatch):
         (
             "release: {adapters: [en+hu@4, en+hu@4/seed0], push: {owner: x}}",
             "push_list",
-            "two would be 'tiny-en-hu-4-seed0' on the Hub",
+            "'en+hu@4/seed0' is given twice",
         ),
         ("release: {adapters: [en]}", "push", "release.push: say whose the repositories on the Hub are"),
     ],
