@@ -98,6 +98,14 @@ def test_a_table_is_read_as_it_was_written_or_its_rows_are_marked(
         assert [without_ends(list(row)) for row in good] == wanted
 
 
+def test_a_line_break_beside_a_quoted_field_is_marked_in_tsv(tmp_path):
+    path = tmp_path / "posts.tsv"
+    path.write_bytes(b'language\ttext\tlabel\r\t\n\t""""\ren\tsaid "no"\n\tpro\ren\tlast\tpro\r')
+    good, broken = rows_of(path)
+    assert good == [["en", 'said "no"\n', "pro"], ["en", "last", "pro"]]
+    assert broken == [(2, Reason.BROKEN_RECORD)]
+
+
 @pytest.mark.parametrize(
     "content",
     [

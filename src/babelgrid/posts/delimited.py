@@ -18,6 +18,9 @@ USUAL = {".csv": ",", ".tsv": "\t"}
 SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?', re.IGNORECASE)
 INVISIBLE = "\ufeff\u200b"
 AMBIGUOUS = "a quote opens in it and closes so far below that other rows may stand between"
+UNQUOTED_BREAK = "a line break in a text that has no quotes around it, beside one that has"
+BREAK = re.compile(r"[\r\n]")
+QUOTED = re.compile(r'".*"', re.DOTALL)
 CSV_RULES = "Put a text with quotes in quotes, and double the quotes inside"
 
 Row = tuple[int, list[str] | str]
@@ -197,9 +200,11 @@ def _quoted(source: _Lines, start: int) -> Iterator[Row]:
     if row and len(source.record) == 1:
         yield start, row
     elif not row or source.width not in (None, len(row)):
-        first = source.record[0]
+        fields = _split(source.record[0])
         source.back(1)
-        yield start, _split(first)
+        # CSV's rules allow no such line, and read as it is, the quotes around a field would become part of it.
+        is_half_quoted = any(map(BREAK.search, fields)) and any(map(QUOTED.fullmatch, fields))
+        yield start, UNQUOTED_BREAK if is_half_quoted else fields
     elif source.are_rows("\t", source.record):
         yield from _ambiguous(source, start)
     else:
