@@ -81,7 +81,7 @@ def byte_fallback():
 def awkward():
     """Control tokens of one character, of equal characters, and one within another."""
     tokenizer = unnamed()
-    tokenizer.add_tokens([added(text) for text in ("¤", "aa", "< |", "|eot_id|>")], special_tokens=True)
+    tokenizer.add_tokens([added(text) for text in ("¤", "aa", "< |", "|eot_id|>", "| ")], special_tokens=True)
     return tokenizer
 
 
@@ -115,6 +115,14 @@ def controls_from_posts(frame, texts, tokenizer):
 def test_no_control_token_comes_from_a_post(name, text, template):
     tokenizer = TOKENIZERS[name]
     frame = frame_of(Prompt(template=template), "en", tokenizer)
+    [found], own = controls_from_posts(frame, [clean(text)], tokenizer)
+    assert found == own
+
+
+@pytest.mark.parametrize("text", ["¤", "eot", "eot_id|> word"])
+def test_no_control_token_is_made_of_the_frame_and_a_space(text):
+    tokenizer = awkward()
+    frame = frame_of(Prompt(template="<|{text}_id|>"), "en", tokenizer)
     [found], own = controls_from_posts(frame, [clean(text)], tokenizer)
     assert found == own
 

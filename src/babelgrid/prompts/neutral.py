@@ -25,19 +25,22 @@ def control_ids(tokenizer: Any) -> frozenset[int]:
 
 
 def control_spans(
-    prompt: str, start: int, end: int, ids: list[int], offsets: list[tuple[int, int]], controls: Any
+    prompt: str, start: int, end: int, ids: list[int], offsets: list[tuple[int, int]], controls: Any, spaces: bool
 ) -> list[tuple[int, int]]:
-    """Return where in a prompt a control token holds characters of the post, which is `prompt[start:end]`."""
+    """Return where in a prompt a control token holds characters of the post, which is `prompt[start:end]`.
+
+    spaces: whether spaces alone count. A control token of the frame may take those beside it, but one that itself
+    begins or ends with a space may be made of the frame's last character and a space of the post.
+    """
     spans = []
     for number, (first, last) in zip(ids, offsets, strict=True):
         if number in controls:
-            # A control token of the frame may take the spaces beside it, so spaces alone do not count.
             token = prompt[first:last]
             begin, stop = first, last
-            if token.strip():
+            if token.strip() and not spaces:
                 begin, stop = last - len(token.lstrip()), first + len(token.rstrip())
             shared = prompt[max(begin, start) : min(stop, end)]
-            if shared.strip() or (shared and start <= begin and stop <= end):
+            if shared.strip() or (shared and (spaces or (start <= begin and stop <= end))):
                 spans.append((begin, stop))
     return spans
 
@@ -69,6 +72,8 @@ def neutral_posts(
     ids: list[list[int]] = [[] for _ in posts]
     offsets: list[list[tuple[int, int]]] = [[] for _ in posts]
     waiting = list(range(len(posts)))
+    plain = tokenizer(before + "word" + after, add_special_tokens=special)["input_ids"]
+    frame = [number for number in plain if number in controls]
     for mark in [" ", " ", ".", ".", "."]:  # a full stop where the tokenizer drops spaces
         if not waiting:
             return posts, ids, offsets
@@ -80,7 +85,10 @@ def neutral_posts(
         ):
             ids[place], offsets[place] = own, spans
             place_of_post = len(before), len(prompt) - len(after)
-            if found := control_spans(prompt, *place_of_post, own, spans, controls):
+            found = control_spans(prompt, *place_of_post, own, spans, controls, False)
+            is_same = [number for number in own if number in controls] == frame
+            if found or not is_same:
+                found = found or control_spans(prompt, *place_of_post, own, spans, controls, True)
                 posts[place] = open_spans(prompt, *place_of_post, found, mark)
                 again.append(place)
         waiting = again
