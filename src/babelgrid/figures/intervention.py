@@ -10,7 +10,7 @@ from babelgrid.analysis.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
-from babelgrid.figures.panels import lay_out_panels
+from babelgrid.figures.panels import Panels, lay_out_panels
 from babelgrid.figures.style import METRIC_NAMES, SEEN_COLOUR, house_style, save_figure, signed
 
 _DOT = 2.4
@@ -50,17 +50,21 @@ def draw_intervention(
             width=width,
             keys=0.0,
         )
-        figure = panels.figure
         for axes, mixture in zip(panels.axes, mixtures, strict=True):
             _frame(axes, data)
             _draw_panel(axes, data[data["mixture"] == mixture])
-        positions = [axes.get_position() for axes in panels.axes]
-        lowest, highest = min(one.y0 for one in positions), max(one.y1 for one in positions)
-        across = "log10 of the language's pre-training tokens here and on the other base"
-        figure.text(0.5, lowest - 0.34 / figure.get_figheight(), across, ha="center", size=6)
-        middle = (lowest + highest) / 2
-        figure.text(0.09 / width, middle, "difference in score", rotation=90, va="center", size=7)
-        save_figure(figure, data, out_stem)
+        _name_axes(panels)
+        save_figure(panels.figure, data, out_stem)
+
+
+def _name_axes(panels: Panels) -> None:
+    positions = [axes.get_position() for axes in panels.axes]
+    lowest, highest = min(one.y0 for one in positions), max(one.y1 for one in positions)
+    width, height = panels.figure.get_size_inches()
+    across = "log10 of the language's pre-training tokens here and on the other base"
+    panels.figure.text(0.5, lowest - 0.34 / height, across, ha="center", size=6)
+    up = "difference in score"
+    panels.figure.text(0.09 / width, (lowest + highest) / 2, up, rotation=90, va="center", size=7)
 
 
 def _foot(against: str, note: str) -> str:

@@ -79,49 +79,73 @@ def lay_out(
     exposure is unknown stand apart where the others' order is that of exposure. title, head: above the matrix, each
     below the other. keys: words beside each key at the foot. write: says how a cell's value is written.
     """
-    mixtures = data["mixture"].drop_duplicates().tolist()
-    left = EDGE + max(0.85, widest(mixtures, NAME) + 0.08)
-    exposure = data.drop_duplicates("test_language").set_index("test_language")["exposure"]
-    names = [heading(str(language)) for language in exposure.index]
-    apart = (
-        exposure.isna().to_numpy() if exposure[exposure.notna()].is_monotonic_decreasing else np.zeros(len(exposure))
-    )
-    gap = _UNKNOWN_GAP if apart.any() and not apart.all() and (np.diff(apart.astype(int)) >= 0).all() else 0.0
-    smallest = max(0.17, widest([write(value) for value in data["value"].dropna()], 6) + 0.03)
-    cell = float(np.clip((width - left - gap - _BAR_WIDTH) / len(exposure), smallest, 0.6))
-    columns = {
-        str(language): left + number * cell + (gap if is_apart else 0)
-        for number, (language, is_apart) in enumerate(zip(exposure.index, apart, strict=True))
-    }
-    turn = 40 if cell > 0.2 else 60
-    name_size = NAME if cell >= 0.28 else 6
-    rises, reaches = _corners(names, name_size, turn)
-    ends = [x + cell / 2 + reach for x, reach in zip(columns.values(), reaches, strict=True)]
-    whole = max(width, left + gap + cell * len(exposure) + _BAR_WIDTH, max(ends) + EDGE)
-    shares = [write_share(share) for share in exposure]
-    are_upright = widest(shares, SHARE) > cell - 0.02
-    share_room = widest(shares, SHARE) + 0.04 if are_upright else 0.1
-    titles, heads = wrap(title, whole - 2 * EDGE, title_size(width), "bold"), wrap(head, whole - 2 * EDGE, HEAD)
+    columns = _place_columns(data, write, width)
+    row_height = 0.2 if data["mixture"].nunique() <= 30 else 0.165
+    titles = wrap(title, columns.end - 2 * EDGE, title_size(width), "bold")
+    heads = wrap(head, columns.end - 2 * EDGE, HEAD)
     above = 0.12 + TITLE_LINE * len(titles) + HEAD_LINE * len(heads)
-    names_end = above + max(rises) + 0.04 + share_room
-    rows, group_titles, bottom = _stack_rows(data, names_end, 0.2 if len(mixtures) <= 30 else 0.165)
-    footnote, places = wrap(foot, whole - 2 * EDGE, 6), _place_keys(keys, whole)
+    names_end = above + columns.rise + 0.04 + columns.share_room
+    rows, group_titles, bottom = _stack_rows(data, names_end, row_height)
+    footnote, places = wrap(foot, columns.end - 2 * EDGE, 6), _place_keys(keys, columns.end)
     return Layout(
-        columns=columns,
+        columns=columns.edges,
         rows=rows,
         titles=group_titles,
-        cell=(cell, 0.2 if len(mixtures) <= 30 else 0.165),
+        cell=(columns.cell, row_height),
         top=names_end + TITLE_ROW,
         bottom=bottom,
-        width=whole,
+        width=columns.end,
         height=bottom + 0.12 + places[-1][1] + 0.24 + 0.12 * len(footnote),
         title=titles,
         head=heads,
         footnote=footnote,
         keys=places,
+        turn=columns.turn,
+        share_room=columns.share_room,
+        are_shares_upright=columns.are_shares_upright,
+    )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of a matrix: left edges, the width of one, how names are turned and rise, and the whole width."""
+
+    edges: dict[str, float]
+    cell: float
+    turn: float
+    rise: float
+    share_room: float
+    are_shares_upright: bool
+    end: float
+
+
+def _place_columns(data: pd.DataFrame, write: Callable[[float], str], width: float) -> _Columns:
+    """Place a column for each language right of the mixtures' names; beyond `width` where numbers need the room."""
+    exposure = data.drop_duplicates("test_language").set_index("test_language")["exposure"]
+    left = EDGE + max(0.85, widest(data["mixture"].unique().tolist(), NAME) + 0.08)
+    smallest = max(0.17, widest([write(value) for value in data["value"].dropna()], 6) + 0.03)
+    apart = exposure.isna().to_numpy()
+    if not exposure[exposure.notna()].is_monotonic_decreasing:
+        apart = np.zeros(len(exposure), bool)
+    gap = _UNKNOWN_GAP if apart.any() and not apart.all() and (np.diff(apart.astype(int)) >= 0).all() else 0.0
+    cell = float(np.clip((width - left - gap - _BAR_WIDTH) / len(exposure), smallest, 0.6))
+    edges = {
+        str(language): left + number * cell + (gap if is_apart else 0)
+        for number, (language, is_apart) in enumerate(zip(exposure.index, apart, strict=True))
+    }
+    turn = 40 if cell > 0.2 else 60
+    rises, reaches = _corners([heading(name) for name in edges], NAME if cell >= 0.28 else 6, turn)
+    ends = [x + cell / 2 + reach for x, reach in zip(edges.values(), reaches, strict=True)]
+    shares = widest([write_share(share) for share in exposure], SHARE)
+    are_upright = shares > cell - 0.02
+    return _Columns(
+        edges=edges,
+        cell=cell,
         turn=turn,
-        share_room=share_room,
+        rise=max(rises),
+        share_room=shares + 0.04 if are_upright else 0.1,
         are_shares_upright=are_upright,
+        end=max(width, left + gap + cell * len(exposure) + _BAR_WIDTH, max(ends) + EDGE),
     )
 
 
