@@ -53,16 +53,13 @@ def _copies(posts: pd.DataFrame, near: float | None) -> Iterator[Drop]:
     """Yield the posts that repeat one that stays. Posts come in the order in which they may stay."""
     keys = posts["text"].map(comparison_key)
     index = NearIndex(near, keys) if near is not None else None
-    stays: dict[str, Any] = {}
-    for row, key in zip(_rows(posts), keys, strict=True):
-        if key in stays:
-            yield _drop(row, _reason(row.split, stays[key].split, EXACT), stays[key].id)
-        elif index and (similar := index.find(key)):
-            yield _drop(row, _reason(row.split, stays[similar].split, NEAR), stays[similar].id)
-        else:
-            stays[key] = row
-            if index:
-                index.add(key)
+    stays: dict[str, int] = {}
+    for number, (row, key) in enumerate(zip(_rows(posts), keys, strict=True)):
+        similar = key if key in stays or index is None else index.find_or_add(key)
+        twin = stays.setdefault(key if similar is None else similar, number)
+        if twin != number:
+            kind = EXACT if similar == key else NEAR
+            yield _drop(row, _reason(row.split, posts["split"].iloc[twin], kind), posts["id"].iloc[twin])
 
 
 def _reason(part: str | None, part_of_twin: str | None, kind: str) -> Reason:

@@ -2,10 +2,9 @@
 
 Two sets of shingles with a Jaccard similarity of t or more share so many that at least one of the few rarest of each is
 common to both (Chaudhuri, Ganti and Kaushik 2006, doi:10.1109/ICDE.2006.9; Bayardo, Ma and Srikant 2007,
-doi:10.1145/1242572.1242591). An index of those few proposes every pair that can be near, and no pair is missed. Where a
-shared shingle stands among those of each text bounds how many they can share in all (Xiao et al. 2011,
-doi:10.1145/2000824.2000825), and so does the number of rare ones that they share (Wang, Li and Feng 2012,
-doi:10.1145/2213836.2213847). So neither posts made from one template nor posts of few words all propose each other.
+doi:10.1145/1242572.1242591). An index of those few proposes every pair that can be near, and no pair is missed. The
+number of rare shingles that two texts share bounds how many they can share in all (Wang, Li and Feng 2012,
+doi:10.1145/2213836.2213847), so few pairs are compared as a whole, also among posts made from one template.
 """
 
 import math
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHINGLE = 5
-_SLOTS = 1 << 20
-"""Counters of how often shingles occur; two that share a counter only make the index a little slower."""
+_SLOTS_BITS = 22
+"""Of the counters of how often shingles occur; two that share a counter only make the index a little slower."""
 _MULTIPLIERS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xFF51AFD7ED558CCD],
     dtype=np.uint64,
@@ -28,15 +27,23 @@ _ROUNDING = 1e-6
 """A bound that is a whole number must not be missed by an error in its last digit."""
 
 _MORE = 3
-"""Shingles that are compared beyond those in the index: the more, the fewer texts are compared as a whole."""
+"""Shingles in the index beyond those that it needs: the more, the fewer texts are compared as a whole."""
 
-_NOWHERE: dict[tuple[int, int], list[int]] = {}
+_NUMBER = np.uint64(0xFFFFFFFF)
+"""The bits of an entry that hold the number of a key; the others are the first 32 of a shingle's hash."""
+
+_RECENT = 4096
+"""Keys in the part of the index that is a dictionary."""
+
+_LARGEST = 1 << 24
+"""Entries of a sorted part that is merged with no other, so that merging takes no more than 256 MB."""
 
 Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.uint64]
 
 
 class NearIndex:
-    """The keys of the posts that stay, to be searched for near-copies."""
+    """The keys of the posts that stay, to be searched for near-copies: about 300 bytes for each beside its text."""
 
     def __init__(self, threshold: float, keys: Iterable[str]) -> None:
         """Make an empty index that finds keys of Jaccard similarity `threshold` or more, exactly.
@@ -44,77 +51,88 @@ class NearIndex:
         keys: all that will be added or looked for, to learn which shingles are rare.
         """
         self._threshold = threshold
-        self._counts = np.zeros(_SLOTS, dtype=np.uint32)
+        self._counts = np.zeros(1 << _SLOTS_BITS, dtype=np.uint32)
         for key in keys:
             self._counts[_slots(_hashes(key))] += 1
         self._stays: list[str] = []
         self._sizes = array("I")
-        # The rarest shingles of each key that stays.
-        self._heads: list[array[int]] = []
-        # Shingle -> (how many shingles its key has, how many rarer ones it has) -> numbers of keys.
-        self._places: dict[int, dict[tuple[int, int], list[int]]] = defaultdict(dict)
+        # How many shingles of each key are not in the index.
+        self._rests = array("I")
+        # An entry is a rare shingle and the number of a key that has it. The latest are in a dictionary too.
+        self._sorted: list[Hashes] = []
+        self._latest = array("Q")
+        self._recent: dict[int, list[int]] = defaultdict(list)
 
-    def find(self, key: str) -> str | None:
-        """Return the most similar key, of equally similar ones the first in the alphabet, or None if none is near."""
-        shingles = _shingles(key)
-        candidates = sorted(self._stays[number] for number in self._candidates(key))
+    def find_or_add(self, key: str) -> str | None:
+        """Return the most similar key of a post that stays; if none is near, the key's post stays, and return None.
+
+        Of equally similar keys it is the first in the alphabet.
+        """
+        hashes, size = self._rarest(key)
+        candidates = sorted(self._stays[number] for number in self._candidates(hashes, size))
+        shingles = _shingles(key) if candidates else frozenset()
         similarity = {other: _jaccard(shingles, _shingles(other)) for other in candidates}
         best = max(similarity, key=similarity.__getitem__, default=None)
-        return best if best is not None and similarity[best] >= self._threshold else None
+        if best is not None and similarity[best] >= self._threshold:
+            return best
+        self._add(key, hashes, size)
+        return None
 
-    def add(self, key: str) -> None:
-        """Add the key of a post that stays."""
-        hashes = self._rarest_first(key)
-        size = len(hashes)
-        for rarer, shingle in enumerate(hashes[: size - self._least(size) + 1].tolist()):
-            self._places[shingle].setdefault((size, rarer), []).append(len(self._stays))
+    def _add(self, key: str, hashes: Hashes, size: int) -> None:
+        number = len(self._stays)
+        for shingle in hashes.tolist():
+            self._recent[shingle].append(number)
+        self._latest.extend((hashes | np.uint64(number)).tolist())
         self._stays.append(key)
         self._sizes.append(size)
-        self._heads.append(array("Q", self._head(hashes)))
+        self._rests.append(size - len(hashes))
+        if len(self._stays) % _RECENT == 0:
+            self._sort_latest()
 
-    def _candidates(self, key: str) -> set[int]:
+    def _candidates(self, hashes: Hashes, size: int) -> list[int]:
         """Return the numbers of the keys that may be near, by the rare shingles that they share."""
-        hashes = self._rarest_first(key)
-        size = len(hashes)
-        found: set[int] = set()
-        needed: dict[int, int] = {}
-        for rarer, shingle in enumerate(hashes[: size - self._least(size) + 1].tolist()):
-            most = size - rarer
-            for (other_size, other_rarer), numbers in self._places.get(shingle, _NOWHERE).items():
-                if other_size not in needed:
-                    needed[other_size] = self._needed(size, other_size)
-                if most >= needed[other_size] <= other_size - other_rarer:
-                    found.update(numbers)
-        head = frozenset(self._head(hashes))
-        return {number for number in found if self._may_be_near(head, size, number, needed)}
+        numbers, common = _counted(self._sharing(hashes))
+        others = np.frombuffer(self._sizes, np.uint32)[numbers]
+        # What two keys share besides is in the rest of one of them.
+        rest = np.maximum(np.frombuffer(self._rests, np.uint32)[numbers], size - len(hashes))
+        needed = np.ceil(self._threshold / (1 + self._threshold) * (others + float(size)) - _ROUNDING)
+        found: list[int] = numbers[common + rest >= needed].tolist()
+        return found
 
-    def _may_be_near(self, head: frozenset[int], size: int, number: int, needed: dict[int, int]) -> bool:
-        """Compare the rarest shingles of two keys: what they can share besides is in the rest of one of them."""
-        other, other_head = self._sizes[number], self._heads[number]
-        common = len(head.intersection(other_head))
-        return common + max(size - len(head), other - len(other_head)) >= needed[other]
+    def _sharing(self, hashes: Hashes) -> Numbers:
+        """Return the numbers of the keys that have these rare shingles, once for each that they have."""
+        recent = [number for shingle in hashes.tolist() for number in self._recent.get(shingle, ())]
+        found = [np.array(recent, np.uint64)]
+        for entries in self._sorted:
+            starts = np.searchsorted(entries, hashes)
+            ends = np.searchsorted(entries, hashes | _NUMBER, side="right")
+            found += [entries[start:end] & _NUMBER for start, end in zip(starts, ends, strict=True) if start < end]
+        return np.concatenate(found)
 
-    def _rarest_first(self, key: str) -> Hashes:
-        """Return the shingles of a key in one order for all keys, the rarest first."""
+    def _sort_latest(self) -> None:
+        """Move the dictionary's entries to a sorted array, and merge arrays of about one size."""
+        self._sorted.append(np.sort(np.array(self._latest, np.uint64)))
+        self._latest, self._recent = array("Q"), defaultdict(list)
+        while len(self._sorted) > 1:
+            second, first = self._sorted[-1], self._sorted[-2]
+            if len(first) > 2 * len(second) or len(first) + len(second) > _LARGEST:
+                return
+            self._sorted[-2:] = [np.sort(np.concatenate([first, second]), kind="stable")]
+
+    def _rarest(self, key: str) -> tuple[Hashes, int]:
+        """Return the rarest shingles of a key, in one order for all keys, as entries without a number; and its size."""
         hashes = _hashes(key)
-        return hashes[np.lexsort((hashes, self._counts[_slots(hashes)]))]
-
-    def _least(self, size: int) -> int:
-        """Return how many shingles of a key of this size each near key has at least.
-
-        So a near key has at least one of all but so many, less one, of its shingles: of the rarest too.
-        """
-        return max(1, math.ceil(self._threshold * size - _ROUNDING))
-
-    def _head(self, hashes: Hashes) -> list[int]:
-        """Return the rarest shingles of a key: those in the index and some more."""
+        rarest = np.argsort(self._counts[_slots(hashes)], kind="stable")
         size = len(hashes)
-        head: list[int] = hashes[: size - self._least(size) + 1 + _MORE].tolist()
-        return head
+        return hashes[rarest[: self._head(size)]] & ~_NUMBER, size
 
-    def _needed(self, size: int, other: int) -> int:
-        """Return how many shingles two keys of these sizes share at least if they are near."""
-        return math.ceil(self._threshold / (1 + self._threshold) * (size + other) - _ROUNDING)
+    def _head(self, size: int) -> int:
+        """Return how many shingles of a key of this size are in the index.
+
+        A near key shares at least `threshold` times as many with it, so at least one of all but so many, less one.
+        """
+        least = max(1, math.ceil(self._threshold * size - _ROUNDING))
+        return min(size, size - least + 1 + _MORE)
 
 
 def _shingles(key: str) -> frozenset[str]:
@@ -134,8 +152,17 @@ def _hashes(key: str) -> Hashes:
     hashes = padded[:windows] * _MULTIPLIERS[0]
     for place in range(1, SHINGLE):
         hashes += padded[place : place + windows] * _MULTIPLIERS[place]
-    return np.unique(hashes)
+    return _counted(hashes)[0]
+
+
+def _counted(values: Numbers) -> tuple[Numbers, NDArray[np.int64]]:
+    """Return the different values in rising order, and how often each occurs; quicker than `np.unique` on few."""
+    ordered = np.sort(values)
+    is_first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    starts = np.flatnonzero(is_first)
+    return ordered[starts], np.diff(starts, append=len(ordered))
 
 
 def _slots(hashes: Hashes) -> NDArray[np.int64]:
-    return (hashes >> np.uint64(44)).astype(np.int64)
+    return (hashes >> np.uint64(64 - _SLOTS_BITS)).astype(np.int64)
