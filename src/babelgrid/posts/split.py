@@ -1,6 +1,7 @@
 """The seeded split: stratified by label in each language, whole by group and by source."""
 
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,11 @@ def split_posts(posts: pd.DataFrame, shares: Split, seed: int) -> pd.Series:
     members = posts.groupby(units, sort=False)
     firsts = members["id"].min()
     sizes = members.size()
-    order = sorted(firsts.index, key=lambda unit: (-sizes[unit], seeded_rank(seed, firsts[unit])))
+    ranks = np.fromiter((seeded_rank(seed, first).encode() for first in firsts), dtype="S32", count=len(firsts))
+    order = firsts.index[np.lexsort((ranks, -sizes.to_numpy()))]
 
-    strata = _strata(posts, units)
-    part_of_unit = _place([(unit, strata[unit]) for unit in order], _targets(strata, shares))
+    strata = _strata(posts, units, sizes)
+    part_of_unit = _place(((unit, strata[unit]) for unit in order), _targets(strata, shares))
     return units.map(part_of_unit)
 
 
@@ -51,12 +53,18 @@ def _units(posts: pd.DataFrame) -> npt.NDArray[np.int32]:
     return components[: len(posts)]
 
 
-def _strata(posts: pd.DataFrame, units: pd.Series) -> dict[int, Counter[Stratum]]:
+def _strata(posts: pd.DataFrame, units: pd.Series, sizes: pd.Series) -> dict[int, Counter[Stratum]]:
     """Count, for each unit, its posts by (language, label) and by (language,)."""
-    counts: dict[int, Counter[Stratum]] = defaultdict(Counter)
-    for unit, language, label in zip(units, posts["language"], posts["label"], strict=True):
-        counts[unit][language, label] += 1
-        counts[unit][language,] += 1
+    counts: dict[int, Counter[Stratum]] = {}
+    # Most units are one post: those of a language and label share their counts.
+    single: dict[Stratum, Counter[Stratum]] = {}
+    is_single = units.map(sizes) == 1
+    for unit, language, label, alone in zip(units, posts["language"], posts["label"], is_single, strict=True):
+        one: Counter[Stratum] = Counter({(language, label): 1, (language,): 1})
+        if alone:
+            counts[unit] = single.setdefault((language, label), one)
+        else:
+            counts.setdefault(unit, Counter()).update(one)
     return counts
 
 
@@ -73,7 +81,7 @@ def _targets(strata: dict[int, Counter[Stratum]], shares: Split) -> dict[str, di
     }
 
 
-def _place(units: list[tuple[int, Counter[Stratum]]], needs: dict[str, dict[Stratum, float]]) -> dict[int, str]:
+def _place(units: Iterable[tuple[int, Counter[Stratum]]], needs: dict[str, dict[Stratum, float]]) -> dict[int, str]:
     """Place each unit in the part that needs its posts most, and count them off that part's needs."""
     placed = {}
     for unit, counts in units:
