@@ -252,14 +252,15 @@ def sha256(path: str | Path) -> str:
 
 
 def provenance(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> dict[str, Any]:
-    """Describe where a result comes from: settings of the stage, versions, git commit, hashes of inputs.
+    """Describe where a result comes from: settings of the stage, versions, hashes of inputs.
 
-    Paths are given from the working directory; of those outside of it the last part alone (babelgrid.places).
+    The git commit, times and the machine are no part of it, as jobs depend on the bytes of results: they are in the
+    records of usage and in the report. Paths are given from the working directory; of those outside of it the last part
+    alone (babelgrid.places).
     """
     return {
         "settings": public_settings(settings),
         "versions": {"python": platform.python_version(), **_installed_versions()},
-        "git_commit": _git_commit(),
         "inputs": {name: sha256(path) for path, name in public_paths(inputs).items()},
     }
 
@@ -274,7 +275,8 @@ def _installed_versions() -> dict[str, str]:
     return found
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
+    """Return the commit of babelgrid's own checkout, or None where there is none."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from babelgrid.errors import UserError
-from babelgrid.files import write_json
+from babelgrid.files import git_commit, write_json
 
 
 @dataclass
@@ -36,7 +36,7 @@ def measured(path: str | Path, *, energy: bool = False) -> Iterator[Usage]:
     """Yield a record to be filled by the job; when the block has succeeded, complete it and write it as JSON.
 
     Adds wall_seconds (since this process began), peak_memory_mb (resident, of this process and its largest child) and
-    energy_kwh (measured or estimated by codecarbon, if asked for, else null).
+    energy_kwh (measured or estimated by codecarbon, if asked for, else null) and git_commit.
     """
     usage = Usage()
     tracker = _start_tracker() if energy else None
@@ -44,8 +44,9 @@ def measured(path: str | Path, *, energy: bool = False) -> Iterator[Usage]:
     used = None if tracker is None else _stop(tracker)
     kilobytes = [resource.getrusage(whose).ru_maxrss for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     memory = sum(kilobytes) / 1024
+    made = {"git_commit": git_commit()}
     whole = {"wall_seconds": round(seconds_of_process(), 2), "peak_memory_mb": round(memory, 1), "energy_kwh": used}
-    write_json(path, {**asdict(usage), "work_seconds": round(usage.work_seconds, 3), **whole})
+    write_json(path, {**asdict(usage), "work_seconds": round(usage.work_seconds, 3), **whole, **made})
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def test_every_cell_has_its_predictions_with_provenance(checkout):
             assert list(table.columns) == columns
             assert len(table) >= 20
             record = json.loads(pq.read_schema(path).metadata[PROVENANCE_KEY])
-            assert {"settings", "versions", "git_commit", "inputs"} == set(record)
+            assert {"settings", "versions", "inputs"} == set(record)
 
 
 def test_cells_hold_every_view_with_baselines_and_intervals(checkout):

@@ -6,7 +6,7 @@ import pytest
 
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
-from babelgrid.files import read_csv
+from babelgrid.files import read_csv, read_parquet, write_parquet
 from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.check import check_counts, check_posts, count_labels
 from babelgrid.posts.extract import extract_posts
@@ -74,17 +74,38 @@ def test_no_folder_of_this_machine_and_no_formula_is_in_what_is_written(write, p
     assert set(record["inputs"]) == {"a.csv", "a.csv (2)"}
 
 
-def test_a_language_gets_a_file_of_its_own(stage, tmp_path):
-    extract_posts(stage / "all.parquet", "hu", tmp_path / "hu.parquet")
+@pytest.fixture
+def counted(stage, tmp_path):
+    count_labels(stage / "all.parquet", Needs((), (), (), (), None), tmp_path / "counts")
+    return tmp_path / "counts"
+
+
+def test_a_language_gets_a_file_of_its_own(stage, counted, tmp_path):
+    extract_posts(stage / "all.parquet", counted / "hu.json", "hu", tmp_path / "hu.parquet")
     posts = pd.read_parquet(tmp_path / "hu.parquet")
     assert list(posts.columns) == ["id", "text", "label", "split", "group", "source_id"]
     assert list(posts["id"]) == ["hu-1", "hu-2"]
 
 
-def test_a_language_that_is_not_there_gets_no_file(stage, tmp_path):
-    with pytest.raises(UserError, match=r"no 'tr'. Languages: en, hu, ko"):
-        extract_posts(stage / "all.parquet", "tr", tmp_path / "tr.parquet")
-    assert not (tmp_path / "tr.parquet").exists()
+def test_posts_that_are_not_those_that_were_counted_get_no_file(stage, counted, tmp_path):
+    posts = read_parquet(stage / "all.parquet")
+    write_parquet(stage / "all.parquet", posts.iloc[::-1])
+    with pytest.raises(UserError, match="its rows in 'hu' are not those that were counted"):
+        extract_posts(stage / "all.parquet", counted / "hu.json", "hu", tmp_path / "hu.parquet")
+    assert not (tmp_path / "hu.parquet").exists()
+
+
+def test_files_of_a_language_depend_on_its_rows_alone(stage, counted, tmp_path):
+    posts = read_parquet(stage / "all.parquet")
+    more = pd.concat([posts.assign(language="tr", id="tr-" + posts["id"]), posts], ignore_index=True)
+    write_parquet(tmp_path / "more.parquet", more, {"made": "elsewhere"})
+    count_labels(tmp_path / "more.parquet", Needs((), (), (), (), None), tmp_path / "again")
+    for name, counts in (("all", counted), ("more", tmp_path / "again")):
+        source = stage / "all.parquet" if name == "all" else tmp_path / "more.parquet"
+        extract_posts(source, counts / "hu.json", "hu", tmp_path / f"{name}-hu.parquet")
+    assert (counted / "hu.json").read_bytes() == (tmp_path / "again/hu.json").read_bytes()
+    assert (tmp_path / "all-hu.parquet").read_bytes() == (tmp_path / "more-hu.parquet").read_bytes()
+    assert (tmp_path / "again/tr.json").exists()
 
 
 @pytest.fixture
@@ -97,9 +118,9 @@ def check(write, prepare, tmp_path):
 
     def run(train, test, mixtures=(), budget=None):
         nothing = Needs((), (), (), (), None)
-        count_labels(tmp_path / "out/all.parquet", nothing, tmp_path / "counts.json")
+        count_labels(tmp_path / "out/all.parquet", nothing, tmp_path / "counts")
         needs = Needs(tuple(train), tuple(test), ("pro", "anti"), tuple(mixtures), budget)
-        check_posts(tmp_path / "counts.json", needs, tmp_path / "checked.json")
+        check_posts(tmp_path / "counts", needs, tmp_path / "checked.json")
         return json.loads((tmp_path / "checked.json").read_text())
 
     return run
@@ -124,17 +145,18 @@ def test_counts_are_refused_wherever_they_are_met(check, tmp_path):
     check(["en"], ["en"])
     needs = Needs(("en",), ("it",), ("pro", "anti"), (Mixture("en", ("en",)),), None)
     with pytest.raises(UserError, match="no test posts in 'it'"):
-        check_counts(tmp_path / "counts.json", needs)
+        check_counts(tmp_path / "counts", needs)
     with pytest.raises(UserError, match="no test posts in 'it'"):
-        count_labels(tmp_path / "out/all.parquet", needs, tmp_path / "again.json")
-    assert not (tmp_path / "again.json").exists()
+        count_labels(tmp_path / "out/all.parquet", needs, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
 
 
 def test_counts_depend_on_the_posts_alone(check, tmp_path):
     check(["en"], ["en"])
     needs = Needs(("en",), ("en",), ("pro",), (Mixture("en", ("en",)),), 2)
-    count_labels(tmp_path / "out/all.parquet", needs, tmp_path / "again.json")
-    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "counts.json").read_bytes()
+    count_labels(tmp_path / "out/all.parquet", needs, tmp_path / "again")
+    for path in (tmp_path / "counts").iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_a_label_that_one_language_of_a_mixture_lacks_may_come_from_another(check):

@@ -8,9 +8,8 @@ localrules:
 
 rule ask_api:
     input:
-        posts=[posts_file(language) for language in GRID.test_languages],
-        train=[posts_file(language) for language in EXPERIMENT.languages.train],
-        counts=COUNTS,
+        posts=lambda wildcards: posts_of(GRID.test_languages),
+        train=lambda wildcards: posts_of(EXPERIMENT.languages.train),
         prices=named(price_files()),
     output:
         predictions=[
@@ -36,7 +35,6 @@ rule ask_api:
         train=list(EXPERIMENT.languages.train),
         ledger=f"{RESULTS}/api/ledger.sqlite",
         seed=EXPERIMENT.seed,
-        needs=NEEDS,
         stamps=stamps(price_files()),
     message:
         what_it_may_cost()

@@ -14,15 +14,10 @@ def archive_files():
     if CLASSIFY.lab is None:
         try:
             return name_shards(CLASSIFY.input)
-        except (
-            UserError
-        ):  # said by the target: who asks for another one need not have the archive
+        except UserError:  # said by the target: who asks for another one need not have the archive
             return {}
     numbers = range(CLASSIFY.lab.shards)
-    return {
-        f"shard{number}": f"{RESULTS}/archive/shard{number}.csv.gz"
-        for number in numbers
-    }
+    return {f"shard{number}": f"{RESULTS}/archive/shard{number}.csv.gz" for number in numbers}
 
 
 def classifying_adapter():

@@ -62,7 +62,7 @@ rule check_answers:
         code=code("check_answers"),
         settings=lambda wildcards: {
             "prompt": prompt_of([wildcards.template]),
-            **settings("labels"),
+            "labels": answers_of_labels(),
         },
         # An object, which Snakemake does not compare: the other templates rerun nothing.
         prompt=EXPERIMENT.prompt,

@@ -96,7 +96,8 @@ if CLASSIFY:
         params:
             code=code("classify_posts"),
             settings={
-                **settings("base", "prompt", "labels", "predict"),
+                **settings("base", "prompt", "predict"),
+                "labels": answers_of_labels(),
                 "classify": CLASSIFY.of_one_job().model_dump(mode="json"),
             },
             aliases=EXPERIMENT.languages.aliases,
@@ -111,12 +112,8 @@ if CLASSIFY:
 
     rule count_classified:
         input:
-            posts=lambda wildcards: expand(
-                f"{CLASSIFIED}/posts/{{part}}.parquet", part=parts_of_archive()
-            ),
-            counts=lambda wildcards: expand(
-                f"{CLASSIFIED}/counts/{{part}}.json", part=parts_of_archive()
-            ),
+            posts=lambda wildcards: expand(f"{CLASSIFIED}/posts/{{part}}.parquet", part=parts_of_archive()),
+            counts=lambda wildcards: expand(f"{CLASSIFIED}/counts/{{part}}.json", part=parts_of_archive()),
         output:
             files=f"{CLASSIFIED}/files.csv",
             languages=f"{CLASSIFIED}/languages.csv",

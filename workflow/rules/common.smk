@@ -20,12 +20,11 @@ from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
 from babelgrid.imports import hash_code
 from babelgrid.needs import host_memory_mb, minutes
+from babelgrid.posts.check import check_counts
 from babelgrid.posts.paths import files_within, find_files
 
 try:
-    EXPERIMENT = load_experiment(
-        config, workflow.configfiles, workflow.config_settings.config_args
-    )
+    EXPERIMENT = load_experiment(config, workflow.configfiles, workflow.config_settings.config_args)
     GRID = build_grid(EXPERIMENT)
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -51,10 +50,7 @@ MODEL_RESOURCES = {
     "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,
     "energy": int(EXPERIMENT.machine.energy),
 }
-LEXICONS = sorted(
-    os.path.relpath(path)
-    for path in Path(workflow.basedir, "src/babelgrid/lab/lexicon").glob("*.yaml")
-)
+LEXICONS = sorted(os.path.relpath(path) for path in Path(workflow.basedir, "src/babelgrid/lab/lexicon").glob("*.yaml"))
 
 
 report: "../report/workflow.rst"
@@ -74,15 +70,19 @@ wildcard_constraints:
 
 def code(rule_name):
     """The hash of the script and of the modules behind it: as a parameter, so that an edit of them makes the files anew."""
-    return hash_code(
-        os.path.join(workflow.basedir, "workflow/scripts", f"{rule_name}.py")
-    )
+    return hash_code(os.path.join(workflow.basedir, "workflow/scripts", f"{rule_name}.py"))
 
 
 def settings(*blocks):
     """Blocks of the config as plain builtins, so that Snakemake can tell whether they changed."""
     dumped = EXPERIMENT.model_dump(mode="json", by_alias=True)
     return {block: dumped[block] for block in blocks}
+
+
+def answers_of_labels():
+    """The labels as the model says them. How the data may spell them changes posts, and no job of the model."""
+    labels = settings("labels")["labels"]
+    return {name: {"answer": label["answer"]} for name, label in labels.items()}
 
 
 def mixture_settings(name):
@@ -99,6 +99,25 @@ def mixture_settings(name):
 def posts_file(language):
     """The posts of one language: in a folder of their own, so that no code is the name of another file."""
     return f"{RESULTS}/posts/languages/{language}.parquet"
+
+
+def posts_of(languages):
+    """The posts files of languages, known once the posts have been counted: only those that changed are made again.
+
+    Posts that are not what the grid needs are refused here, before anything is trained or scored.
+    """
+    counts = checkpoints.count_labels.get().output[0]
+    try:
+        check_counts(Path(counts), NEEDS)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return list(map(posts_file, languages))
+
+
+def counts_of(wildcards):
+    """The counts of one language's posts, which change with its rows and with nothing else."""
+    folder = checkpoints.count_labels.get().output[0]
+    return f"{folder}/{wildcards.language}.json"
 
 
 def answers_file(template):
@@ -130,10 +149,7 @@ def baseline_file(mixture, seed):
 
 def train_posts(wildcards):
     """The posts files that a mixture is trained on."""
-    return [
-        posts_file(language)
-        for language in GRID.mixtures[wildcards.mixture].all_languages
-    ]
+    return posts_of(GRID.mixtures[wildcards.mixture].all_languages)
 
 
 def source_files():
@@ -209,7 +225,7 @@ def prompt_of(languages):
 
 def training_settings(wildcards):
     """What an adapter depends on: of the prompt, only the templates that its own posts meet."""
-    blocks = settings("base", "labels", "finetune")
+    blocks = {**settings("base", "finetune"), "labels": answers_of_labels()}
     blocks["prompt"] = prompt_of(GRID.mixtures[wildcards.mixture].all_languages)
     for name in WITHOUT_EFFECT:
         del blocks["finetune"][name]
@@ -238,10 +254,7 @@ def adapter_config(weights):
 def baseline_posts(wildcards):
     """The posts that a row's baselines learn from: its mixture's; for the untuned base, those of all train languages."""
     mixture = GRID.mixtures[wildcards.mixture]
-    return [
-        posts_file(language)
-        for language in mixture.all_languages or EXPERIMENT.languages.train
-    ]
+    return posts_of(mixture.all_languages or EXPERIMENT.languages.train)
 
 
 def row_pattern(names):
@@ -255,13 +268,9 @@ ADAPTERS = [] if IMPORT else [adapter_file(*row) for row in GRID.adapters]
 PREDICTIONS = [prediction_file(*cell) for cell in GRID.cells]
 # What the grid needs of the posts, as an object: Snakemake compares no objects, so it reruns nothing.
 NEEDS = needs_of(GRID, EXPERIMENT)
-COUNTS = f"{RESULTS}/posts/counts.json"
+COUNTS = f"{RESULTS}/posts/counts"
 CHECKED = [] if IMPORT else [f"{RESULTS}/posts/checked.json"]
-TEMPLATES = (
-    list(EXPERIMENT.prompt.template)
-    if EXPERIMENT.prompt.language == "native"
-    else ["en"]
-)
+TEMPLATES = list(EXPERIMENT.prompt.template) if EXPERIMENT.prompt.language == "native" else ["en"]
 ANSWERS = [] if IMPORT else list(map(answers_file, TEMPLATES))
 ANSWERS_REPORT = [] if IMPORT else [f"{RESULTS}/answers.json"]
 TEST_POSTS = [] if IMPORT else [posts_file(name) for name in GRID.test_languages]
@@ -271,11 +280,7 @@ BASELINES = [baseline_file(*row) for row in BASELINE_ROWS]
 
 def languages_of_grid():
     """Every language that is trained on or tested."""
-    trained = [
-        language
-        for mixture in GRID.mixtures.values()
-        for language in mixture.all_languages
-    ]
+    trained = [language for mixture in GRID.mixtures.values() for language in mixture.all_languages]
     return list(dict.fromkeys([*GRID.test_languages, *trained]))
 
 

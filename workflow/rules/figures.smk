@@ -9,9 +9,7 @@ if "none" in GRID.mixtures:
     # Against tokens seen in fine-tuning, which nobody counted for predictions made elsewhere.
     FIGURE_NAMES += ["gain_matrix"] + ["gain"] * (not IMPORT)
 FIGURE_NAMES += ["donors"] * (len(ALONE) > 1 and ("donors" in MADE))
-FIGURE_NAMES += ["doses"] * (
-    any(one.dose_language for one in GRID.mixtures.values()) and ("doses" in MADE)
-)
+FIGURE_NAMES += ["doses"] * (any(one.dose_language for one in GRID.mixtures.values()) and ("doses" in MADE))
 FIGURE_NAMES += ["calibration"] * ("calibration" in MADE)
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}_{{view}}.{{format}}",
@@ -28,17 +26,13 @@ FIGURES += expand(
     f"{RESULTS}/figures/learning_curves.{{format}}",
     format=FORMATS * bool(ADAPTERS),
 )
-STYLE_FILE = os.path.relpath(
-    os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle")
-)
+STYLE_FILE = os.path.relpath(os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle"))
 # A figure of the lab says on its face what in it is constructed.
 NOTE = ""
 if LAB_BASE:
     NOTE = "The base is the lab's own small one, pre-trained on constructed text."
 if LAB_BASE and LAB_POSTS:
-    NOTE = (
-        "A constructed world: the lab pre-trained this base itself, on text of its own."
-    )
+    NOTE = "A constructed world: the lab pre-trained this base itself, on text of its own."
 GRID_TABLES = {
     "style": STYLE_FILE,
     "cells": f"{RESULTS}/tables/cells.csv",
@@ -182,11 +176,7 @@ rule draw_curves:
         curves=f"{RESULTS}/tables/learning_curves.csv",
         exposure=f"{RESULTS}/tables/exposure.csv",
     output:
-        **{
-            kind: f"{RESULTS}/figures/learning_curves.{kind}"
-            for kind in FORMATS
-            if kind != "svg"
-        },
+        **{kind: f"{RESULTS}/figures/learning_curves.{kind}" for kind in FORMATS if kind != "svg"},
         svg=report(
             f"{RESULTS}/figures/learning_curves.svg",
             caption="../report/learning_curves.rst",

@@ -6,7 +6,6 @@ rule finetune:
         posts=train_posts,
         base=f"{RESULTS}/base.json",
         answers=answers_of_mixture,
-        counts=COUNTS,
     output:
         weights=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_model.safetensors",
         config=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_config.json",
@@ -27,7 +26,6 @@ rule finetune:
         settings=training_settings,
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
-        needs=NEEDS,
         checkpoints=f"{RESULTS}/checkpoints/finetune/{{mixture}}/seed{{seed}}",
         trackers=f"{RESULTS}/trackers/{{mixture}}/seed{{seed}}",
     script:
@@ -45,11 +43,10 @@ else:
 
 rule predict:
     input:
-        posts=[posts_file(language) for language in PREDICTED_LANGUAGES],
+        posts=lambda wildcards: posts_of(expand(PREDICTED_LANGUAGES, **wildcards)),
         adapter=adapter_to_score,
         base=f"{RESULTS}/base.json",
         answers=list(map(answers_file, templates_of(PREDICTED_LANGUAGES))),
-        counts=COUNTS,
     output:
         predictions=[
             ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
@@ -69,8 +66,10 @@ rule predict:
         **MODEL_RESOURCES,
     params:
         code=code("predict"),
-        settings=settings("base", "prompt", "labels", "predict"),
-        needs=NEEDS,
+        settings={
+            **settings("base", "prompt", "predict"),
+            "labels": answers_of_labels(),
+        },
         kept=f"{RESULTS}/checkpoints/predict/{PREDICT_JOB}",
     script:
         "../scripts/predict.py"
@@ -79,8 +78,7 @@ rule predict:
 rule fit_baselines:
     input:
         train=baseline_posts,
-        test=[posts_file(language) for language in GRID.test_languages],
-        counts=COUNTS,
+        test=lambda wildcards: posts_of(GRID.test_languages),
     output:
         ensure(f"{RESULTS}/baselines/{{mixture}}/seed{{seed}}.parquet", non_empty=True),
     log:
@@ -92,6 +90,5 @@ rule fit_baselines:
         labels=list(EXPERIMENT.labels),
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
-        needs=NEEDS,
     script:
         "../scripts/fit_baselines.py"

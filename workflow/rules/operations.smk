@@ -9,11 +9,7 @@ rule status:
     params:
         grid={
             "rows": [list(row) for row in GRID.rows],
-            "untrained": [
-                name
-                for name, mixture in GRID.mixtures.items()
-                if not mixture.is_trained
-            ],
+            "untrained": [name for name, mixture in GRID.mixtures.items() if not mixture.is_trained],
             "languages": list(GRID.test_languages),
             "results": RESULTS,
             "per_cell": EXPERIMENT.predict.per_cell,
@@ -39,7 +35,10 @@ if not IMPORT:
             **MODEL_RESOURCES,
         params:
             code=code("probe_speed"),
-            settings=settings("base", "prompt", "labels", "finetune", "predict"),
+            settings={
+                **settings("base", "prompt", "finetune", "predict"),
+                "labels": answers_of_labels(),
+            },
             gpu=EXPERIMENT.machine.gpu if USES_GPU else None,
         script:
             "../scripts/probe_speed.py"
@@ -60,11 +59,7 @@ if not IMPORT:
             snakefile=str(workflow.main_snakefile),
             benchmarks=f"{RESULTS}/benchmarks",
             grid=lambda wildcards: {
-                "rows": [
-                    [mixture_settings(name), seed]
-                    for name, seed in GRID.rows
-                    if name not in API_ROWS
-                ],
+                "rows": [[mixture_settings(name), seed] for name, seed in GRID.rows if name not in API_ROWS],
                 "budget": EXPERIMENT.mixtures.posts,
                 "epochs": EXPERIMENT.finetune.epochs,
                 "test_languages": list(GRID.test_languages),
@@ -89,8 +84,6 @@ if not IMPORT:
         params:
             settings=settings("base"),
             words=[*EXPERIMENT.labels, *EXPERIMENT.effective_views],
-            requirements=os.path.relpath(
-                os.path.join(workflow.basedir, "envs/requirements.txt")
-            ),
+            requirements=os.path.relpath(os.path.join(workflow.basedir, "envs/requirements.txt")),
         script:
             "../scripts/doctor.py"

@@ -16,12 +16,8 @@ if EXPERIMENT.intervention:
         input:
             replicates=f"{RESULTS}/tables/replicates.parquet",
             exposure=f"{RESULTS}/tables/exposure.csv",
-            against_replicates=lambda wildcards: table_of(
-                EXPERIMENT.intervention.against, "replicates.parquet"
-            ),
-            against_exposure=lambda wildcards: table_of(
-                EXPERIMENT.intervention.against, "exposure.csv"
-            ),
+            against_replicates=lambda wildcards: table_of(EXPERIMENT.intervention.against, "replicates.parquet"),
+            against_exposure=lambda wildcards: table_of(EXPERIMENT.intervention.against, "exposure.csv"),
         output:
             cells=ensure(f"{RESULTS}/tables/intervention.csv", non_empty=True),
             slopes=ensure(f"{RESULTS}/tables/intervention_slopes.csv", non_empty=True),
@@ -110,9 +106,7 @@ if EXPERIMENT.plan and EXPERIMENT.plan.checks:
     rule check_plan:
         input:
             replicates=f"{RESULTS}/tables/replicates.parquet",
-            expected=lambda wildcards: table_of(
-                EXPERIMENT.plan.checks, "plan_scores.csv"
-            ),
+            expected=lambda wildcards: table_of(EXPERIMENT.plan.checks, "plan_scores.csv"),
         output:
             ensure(f"{RESULTS}/tables/plan_check.csv", non_empty=True),
         log:

@@ -41,31 +41,14 @@ rule prepare_posts:
         "../scripts/prepare_posts.py"
 
 
-# Posts are prepared without regard to the grid, and taken apart by language here, so that a language more in the
-# grid touches the posts of no other.
-rule extract_posts:
+# Posts are prepared without regard to the grid. Here they are counted by language, in a file for each that changes only
+# with that language's rows. As a checkpoint it is followed by a second look at what has to be done: a file of posts
+# in another language, or a setting that no row meets, trains nothing again.
+checkpoint count_labels:
     input:
         posts=f"{RESULTS}/posts/all.parquet",
     output:
-        ensure(posts_file("{language}"), non_empty=True),
-    log:
-        f"{RESULTS}/logs/extract_posts/{{language}}.log",
-    localrule: True
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("extract_posts"),
-    script:
-        "../scripts/extract_posts.py"
-
-
-# The first to say that the posts are not what the grid needs; the jobs behind it compare the counts again, as the grid
-# may have changed since. What the counts are depends on the posts alone, so another grid touches nothing.
-rule count_labels:
-    input:
-        posts=f"{RESULTS}/posts/all.parquet",
-    output:
-        COUNTS,
+        directory(COUNTS),
     log:
         f"{RESULTS}/logs/count_labels.log",
     priority: 100
@@ -77,6 +60,24 @@ rule count_labels:
         needs=NEEDS,
     script:
         "../scripts/count_labels.py"
+
+
+rule extract_posts:
+    input:
+        counts=counts_of,
+    output:
+        ensure(posts_file("{language}"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/extract_posts/{{language}}.log",
+    localrule: True
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("extract_posts"),
+        # Not an input: what of it concerns this language is in the counts, with a digest.
+        posts=f"{RESULTS}/posts/all.parquet",
+    script:
+        "../scripts/extract_posts.py"
 
 
 # No job waits for this one: it would make each train again whenever the grid changes. It only speaks first.
@@ -118,9 +119,7 @@ rule count_tokens:
     params:
         code=code("count_tokens"),
         settings=settings("prompt"),
-        languages=list(
-            dict.fromkeys([*EXPERIMENT.languages.train, *GRID.test_languages])
-        ),
+        languages=list(dict.fromkeys([*EXPERIMENT.languages.train, *GRID.test_languages])),
     script:
         "../scripts/count_tokens.py"
 

@@ -22,10 +22,7 @@ else:
             settings={**settings("predictions", "labels"), **settings("seeds")},
             stamps=stamps(existing_files(IMPORT.files)),
             aliases=EXPERIMENT.languages.aliases,
-            mixtures={
-                name: mixture.name
-                for name, mixture in imported_mixtures(EXPERIMENT).items()
-            },
+            mixtures={name: mixture.name for name, mixture in imported_mixtures(EXPERIMENT).items()},
             cells=list(map(list, GRID.cells)),
         script:
             "../scripts/import_predictions.py"

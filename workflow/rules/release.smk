@@ -43,16 +43,13 @@ if RELEASE:
     rule release_adapter:
         input:
             adapter=adapter_to_score,
-            provenance=lambda wildcards: provenance_file(
-                wildcards.mixture, wildcards.seed
-            ),
+            provenance=lambda wildcards: provenance_file(wildcards.mixture, wildcards.seed),
             base=f"{RESULTS}/base.json",
             cells=f"{RESULTS}/tables/cells.csv",
             trained=train_posts,
-            posts=TEST_POSTS,
+            posts=lambda wildcards: posts_of(GRID.test_languages),
             predictions=lambda wildcards: [
-                prediction_file(wildcards.mixture, wildcards.seed, language)
-                for language in GRID.test_languages
+                prediction_file(wildcards.mixture, wildcards.seed, language) for language in GRID.test_languages
             ],
         output:
             directory(f"{RESULTS}/release/{{mixture}}/seed{{seed}}"),
@@ -71,7 +68,7 @@ if RELEASE:
             },
         params:
             code=code("release_adapter"),
-            settings=settings("base", "prompt", "labels"),
+            settings={**settings("base", "prompt"), "labels": answers_of_labels()},
             release=release_settings,
             experiment=EXPERIMENT.experiment,
             # Outside the folder, which is there only if all is well.

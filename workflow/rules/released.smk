@@ -21,9 +21,7 @@ def released_row(name):
     except UserError as error:
         raise WorkflowError(str(error)) from None
     if not GRID.mixtures[mixture].is_trained:
-        raise WorkflowError(
-            f"release.adapters: {mixture!r} has no adapter, as nothing was trained for it"
-        )
+        raise WorkflowError(f"release.adapters: {mixture!r} has no adapter, as nothing was trained for it")
     return mixture, seed
 
 
@@ -39,17 +37,13 @@ def release_settings(wildcards):
 
 
 def released_folders(wildcards):
-    return [
-        f"{RESULTS}/release/{mixture}/seed{seed}" for mixture, seed in released_rows()
-    ]
+    return [f"{RESULTS}/release/{mixture}/seed{seed}" for mixture, seed in released_rows()]
 
 
 def pushed_rows():
     """The released rows; without an owner on the Hub, what to do about it."""
     if released_rows() and RELEASE.push is None:
-        raise WorkflowError(
-            "release.push: say whose the repositories on the Hub are: release: {push: {owner: ...}}"
-        )
+        raise WorkflowError("release.push: say whose the repositories on the Hub are: release: {push: {owner: ...}}")
     rows = released_rows()
     names = [release_name(EXPERIMENT.experiment, *row, is_llama=False) for row in rows]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -64,6 +58,4 @@ def pushed_folders(wildcards):
 
 
 def pushed_records(wildcards):
-    return [
-        f"{RESULTS}/pushed/{mixture}/seed{seed}.json" for mixture, seed in pushed_rows()
-    ]
+    return [f"{RESULTS}/pushed/{mixture}/seed{seed}.json" for mixture, seed in pushed_rows()]

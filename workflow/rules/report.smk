@@ -34,10 +34,7 @@ rule tabulate_confusions:
 
 rule collect_curves:
     input:
-        [
-            f"{RESULTS}/adapters/{mixture}/seed{seed}/training.csv"
-            for mixture, seed in GRID.adapters
-        ],
+        [f"{RESULTS}/adapters/{mixture}/seed{seed}/training.csv" for mixture, seed in GRID.adapters],
     output:
         ensure(f"{RESULTS}/tables/learning_curves.csv", non_empty=True),
     log:

@@ -7,12 +7,10 @@ from babelgrid.config.api import Api
 from babelgrid.config.cost import Cost
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.job import job
-from babelgrid.posts.check import check_counts
 from babelgrid.prices import price_of, read_prices
 from babelgrid.usage import measured
 
 with job(snakemake.log[0]), measured(snakemake.output.usage) as usage:
-    check_counts(Path(snakemake.input.counts), snakemake.params.needs)
     blocks = snakemake.params.settings
     labels = {name: Label(**label) for name, label in blocks["labels"].items()}
     api = Api(**snakemake.config["api"])

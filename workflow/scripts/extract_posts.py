@@ -4,4 +4,9 @@ from babelgrid.job import job
 from babelgrid.posts.extract import extract_posts
 
 with job(snakemake.log[0]):
-    extract_posts(Path(snakemake.input.posts), snakemake.wildcards.language, Path(snakemake.output[0]))
+    extract_posts(
+        Path(snakemake.params.posts),
+        Path(snakemake.input.counts),
+        snakemake.wildcards.language,
+        Path(snakemake.output[0]),
+    )

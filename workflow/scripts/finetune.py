@@ -8,7 +8,6 @@ from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
-from babelgrid.posts.check import check_counts
 from babelgrid.usage import measured
 
 with (
@@ -16,7 +15,6 @@ with (
     hold_gpu(snakemake.resources.jobs_per_gpu),
     measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
 ):
-    check_counts(Path(snakemake.input.counts), snakemake.params.needs)
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     # How often a job saves and whom it tells are no params, which would train again what they do not change.

@@ -3,10 +3,8 @@ from pathlib import Path
 from babelgrid.analysis.baselines import write_baselines
 from babelgrid.job import job
 from babelgrid.mixture import Mixture
-from babelgrid.posts.check import check_counts
 
 with job(snakemake.log[0]):
-    check_counts(Path(snakemake.input.counts), snakemake.params.needs)
     write_baselines(
         {Path(path).stem: Path(path) for path in snakemake.input.train},
         {Path(path).stem: Path(path) for path in snakemake.input.test},

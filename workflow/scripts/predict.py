@@ -7,7 +7,6 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.gpus import hold_gpu
 from babelgrid.job import job, limit_threads
 from babelgrid.model.predict import predict
-from babelgrid.posts.check import check_counts
 from babelgrid.usage import measured
 
 with (
@@ -15,7 +14,6 @@ with (
     hold_gpu(snakemake.resources.jobs_per_gpu),
     measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
 ):
-    check_counts(Path(snakemake.input.counts), snakemake.params.needs)
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     posts = {Path(path).stem: Path(path) for path in snakemake.input.posts}

@@ -83,7 +83,7 @@ def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Pa
     Raises `UserError` where the archive or the model cannot be read, or where the counts do not add up.
     """
     record = provenance(_settings_of(archive, classifier), [archive.part.path, *classifier.files])
-    made_by = [{**record, "git_commit": None}, list(classifier.labels), code, words_of(choose_device())]
+    made_by = [record, list(classifier.labels), code, words_of(choose_device())]
     groups = _take_over(kept / digest(made_by))
     done = _whole_groups(groups)
     read = sum(counts["read"] for counts in map(_counts_of, done))
@@ -98,7 +98,7 @@ def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Pa
 
 def _settings_of(archive: Archive, classifier: Classifier) -> dict[str, Any]:
     blocks = {"classify": archive.settings, "prompt": archive.prompt, "base": classifier.base}
-    labels = {name: label.model_dump(mode="json") for name, label in classifier.labels.items()}
+    labels = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in classifier.labels.items()}
     part = {"first": archive.part.first, "rows": archive.part.rows, "aliases": dict(archive.aliases)}
     dumped = {name: block.model_dump(mode="json") for name, block in blocks.items()}
     return {**dumped, "labels": labels, "predict": classifier.settings.model_dump(mode="json"), **part}

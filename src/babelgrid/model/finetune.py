@@ -63,7 +63,7 @@ def finetune(
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     tokenizer = load_base_tokenizer(base_path)
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
-    said = {name: label.model_dump(mode="json") for name, label in labels.items()}
+    said = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in labels.items()}
     choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": said}
     record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
     set_seed(seed)

@@ -52,13 +52,11 @@ def predict(
     usage: told of the posts that are scored.
     """
     weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
-    answers = {name: label.model_dump(mode="json") for name, label in labels.items()}
+    answers = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in labels.items()}
     record = {"prompt": prompt.model_dump(mode="json"), "labels": answers, "base": base.model_dump(mode="json")}
     records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
     made_by = [settings.model_dump(mode="json"), list(labels), code, words_of(choose_device())]
-    parts = {
-        name: kept / f"{name}-{digest([{**own, 'git_commit': None}, made_by])}.parquet" for name, own in records.items()
-    }
+    parts = {name: kept / f"{name}-{digest([own, made_by])}.parquet" for name, own in records.items()}
     left = {language: path for language, path in posts.items() if not _is_whole(parts[language])}
     for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings, usage):
         write_parquet(parts[language], predictions, records[language])

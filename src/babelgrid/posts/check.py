@@ -1,15 +1,19 @@
 """Whether the posts are what the grid needs, checked before anything is trained.
 
-The counts say nothing about the grid, so a mixture more touches nothing that was made from them: each job that trains
-or scores compares them itself with what the whole grid needs, before it begins.
+The counts say nothing about the grid, so one more mixture touches nothing that was made from them. They are compared
+with what the whole grid needs before any job that trains or scores is planned.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet, write_json
+from babelgrid.files import read_json, read_parquet, write_folder, write_json
 from babelgrid.mixture import Mixture, Needs
+from babelgrid.posts.extract import digest_rows
 from babelgrid.posts.sample import count_posts
 
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -17,32 +21,55 @@ Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
 def count_labels(posts_path: Path, needs: Needs, out: Path) -> None:
-    """Write how many posts of each part, language and label there are; `UserError` if the grid needs others."""
-    posts = read_parquet(posts_path, ["split", "language", "label"])
-    counts: dict[str, dict[str, dict[str, int]]] = {"train": {}, "dev": {}, "test": {}}
-    sizes = posts.groupby(["split", "language", "label"]).size().reset_index(name="posts")
-    for part, language, label, number in sizes.itertuples(index=False, name=None):
-        counts[str(part)].setdefault(str(language), {})[str(label)] = int(number)
-    _check(counts, needs)
-    write_json(out, counts)
+    """Write a file for each language: how many posts of each part and label there are, and a digest of its rows.
+
+    A file changes with the rows of its language and with nothing else. Raises `UserError` if the grid needs other
+    posts.
+    """
+    posts = read_parquet(posts_path)
+    found = {str(language): _describe(rows) for language, rows in posts.groupby("language")}
+    _check(_by_part(found), needs)
+
+    def fill(folder: Path) -> None:
+        for language, record in found.items():
+            write_json(folder / f"{language}.json", record)
+
+    write_folder(out, fill)
 
 
-def check_counts(counts_path: Path, needs: Needs) -> None:
+def check_counts(folder: Path, needs: Needs) -> None:
     """Compare the counts of posts with what the grid needs.
 
     Raises `UserError`, with one line for each mistake, if a language has no train or test posts where the grid needs
     them, if a label is missing from a mixture's train posts, or if a mixture asks for more posts than there are.
     """
-    _check(read_json(counts_path), needs)
+    _check(_read(folder), needs)
 
 
-def check_posts(counts_path: Path, needs: Needs, out: Path) -> None:
+def check_posts(folder: Path, needs: Needs, out: Path) -> None:
     """Do as `check_counts`, and write how many posts each trained mixture takes, by language."""
-    counts = read_json(counts_path)
+    counts = _read(folder)
     _check(counts, needs)
     available = _totals(counts, "train")
     trained = [mixture for mixture in needs.mixtures if mixture.is_trained]
     write_json(out, {mixture.name: count_posts(mixture, available, needs.budget) for mixture in trained})
+
+
+def _describe(rows: pd.DataFrame) -> dict[str, Any]:
+    sizes = rows.groupby(["split", "label"]).size()
+    parts = {part: {label: int(sizes[part, label]) for label in sizes[part].index} for part in sizes.index.levels[0]}
+    return {"posts": parts, "rows": digest_rows(rows)}
+
+
+def _read(folder: Path) -> Counts:
+    return _by_part({path.stem: read_json(path) for path in sorted(folder.glob("*.json"))})
+
+
+def _by_part(found: Mapping[str, Mapping[str, Any]]) -> Counts:
+    return {
+        part: {language: record["posts"][part] for language, record in found.items() if part in record["posts"]}
+        for part in ("train", "dev", "test")
+    }
 
 
 def _check(counts: Counts, needs: Needs) -> None:

@@ -18,7 +18,7 @@ from babelgrid.analysis.replicates import read_replicates
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import View
 from babelgrid.config.report import Report
-from babelgrid.files import provenance, read_json, read_parquet, write_text
+from babelgrid.files import git_commit, provenance, read_json, read_parquet, write_text
 from babelgrid.places import public_settings
 from babelgrid.report.answer import answer
 from babelgrid.report.charts import CHARTS, VEGA_LITE
@@ -72,6 +72,7 @@ def write_report(
     note: a sentence on what is constructed in the data, or an empty string.
     """
     record = provenance({}, [*tables.values(), *(path for path in (posts_report, base) if path)])
+    record["git_commit"] = git_commit()
     grid = _of_grid(tables, views=views, metric=metric, share_table=share_table, seed=seed)
     if settings.show_texts:
         grid["payload"]["texts"] = read_texts(posts, grid["payload"]["posts"])
