@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 
 from babelgrid.config.load import read_experiment
-from babelgrid.files import read_json, sha256
+from babelgrid.runtime.files import read_json, sha256
 from benchmarks.measure import write_result
 
 CONFIGS = ["config/config.yaml", "config/archive.yaml"]

@@ -10,21 +10,21 @@ import tempfile
 import time
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
+from babelgrid.classify.job import Classified, Classifier, classify
+from babelgrid.classify.reader import Archive, Group, Slice, read_groups
 from babelgrid.config.classify import ArchiveColumns, Classify, LabArchive
 from babelgrid.config.experiment import Experiment
 from babelgrid.config.load import read_experiment
-from babelgrid.files import read_json
 from babelgrid.grid import build_grid, find_row
-from babelgrid.job import limit_threads
 from babelgrid.lab.archive import write_lab_archive
-from babelgrid.model.classify import Classified, Classifier, classify
 from babelgrid.model.predict import load_adapted
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.answers import label_paths
-from babelgrid.prompts.archive import Archive, Group, Slice, read_groups
 from babelgrid.prompts.tokenizer import load_tokenizer
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import read_json
+from babelgrid.runtime.job import limit_threads
+from babelgrid.runtime.usage import Usage
 from benchmarks.measure import write_result
 
 

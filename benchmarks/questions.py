@@ -13,12 +13,12 @@ from babelgrid.config.base import LabBase
 from babelgrid.config.load import read_experiment
 from babelgrid.config.posts import LabPosts
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.files import write_json
 from babelgrid.lab.posts import write_lab_posts
 from babelgrid.lab.tokens import WORDS
 from babelgrid.model.base import choose_device
 from babelgrid.prompts.answers import TokenPath, label_paths
 from babelgrid.prompts.template import Frame, encode_prompts, frame_of
+from babelgrid.runtime.files import write_json
 
 STUDY = Path(__file__).parents[1] / "config" / "paper.yaml"
 SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>")

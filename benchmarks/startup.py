@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from babelgrid.files import write_parquet
+from babelgrid.runtime.files import write_parquet
 from benchmarks.measure import Measured, run_measured, summary, write_result
 from benchmarks.process import span
 from benchmarks.questions import lab_shape, lab_texts, write_random_base
@@ -32,13 +32,13 @@ AutoModelForCausalLM.from_pretrained(sys.argv[1] + "/base", quantization_config=
 OURS = """
 import sys
 from pathlib import Path
-import babelgrid.libraries
+import babelgrid.runtime.offline
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.mixture import Mixture
 from babelgrid.model import finetune, trainer
-from babelgrid.usage import Usage
+from babelgrid.runtime.usage import Usage
 
 def stop_at_the_first_step(*_):
     sys.exit(0)

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from babelgrid.job import is_running
+from babelgrid.runtime.job import is_running
 
 
 def kill_job(checkout, overlay, target, log, is_time):

@@ -17,7 +17,7 @@ def replicates(scores, noise=0.0, view="topic", n=100, seeds=2, resamples=200, s
 
 def sampled(scores, min_posts=50, **described):
     """Return `SampledScores` of such cells."""
-    from babelgrid.analysis.estimate import SampledScores
+    from babelgrid.analysis.bootstrap.statistics import SampledScores
 
     frame = replicates(scores, **described).drop(columns="view").set_index(["mixture", "test_language"])
     return SampledScores(frame, min_posts)

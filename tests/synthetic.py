@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 
 LANGUAGES = ["en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr", "pl", "ko"]
 SHARES = [89.7, 0.13, 0.09, 0.16, 0.11, 0.17, None, None, 0.03, 0.03, None, 0.09, 0.06]

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_csv, write_csv
-from babelgrid.spreadsheet import defuse, restore
+from babelgrid.runtime.files import read_csv, write_csv
+from babelgrid.runtime.spreadsheet import defuse, restore
 
 TRICKY = ["-", "=x", "'x", "'", "''=x", "'-", "NA", "nan", "None", "1e5", "007", "True", "-0.5", "+1", "@a", "\uff1d1"]
 TRICKY += [
@@ -148,7 +148,9 @@ def test_a_kill_between_table_and_record_leaves_a_table_that_is_read(tmp_path, m
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"babelgrid.files.{'publish' if moment == 'before the table' else 'write_json'}", killed)
+    monkeypatch.setattr(
+        f"babelgrid.runtime.files.{'publish' if moment == 'before the table' else 'write_json'}", killed
+    )
     with pytest.raises(KeyboardInterrupt):
         write_csv(path, shorter)
     assert len(read_csv(path)) == (3 if moment == "before the table" else 1)

@@ -5,9 +5,9 @@ import fcntl
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.fence import own
-from babelgrid.files import write_folder, write_text
-from babelgrid.job import is_running, job
+from babelgrid.runtime.files import write_folder, write_text
+from babelgrid.runtime.job import is_running, job
+from babelgrid.runtime.ownership import own
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.files import (
+from babelgrid.runtime.files import (
     PROVENANCE_KEY,
     provenance,
     read_json,
@@ -91,7 +91,7 @@ def test_a_leftover_of_a_killed_write_is_removed_by_the_next(tmp_path):
 def test_what_a_process_killed_in_the_middle_of_writing_left_is_removed(tmp_path):
     killed = (
         "import os, sys\n"
-        "from babelgrid.files import whole_file, write_folder\n"
+        "from babelgrid.runtime.files import whole_file, write_folder\n"
         "with whole_file(sys.argv[1] + '/a.txt') as path:\n"
         "    path.write_text('half')\n"
         "    write_folder(sys.argv[1] + '/b', lambda folder: os.kill(os.getpid(), 9))\n"

@@ -9,12 +9,12 @@ import time
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.gpus import hold_gpu, slot_folder, visible_gpus
+from babelgrid.runtime.gpu_slots import hold_gpu, slot_folder, visible_gpus
 
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from babelgrid.gpus import hold_gpu
+from babelgrid.runtime.gpu_slots import hold_gpu
 with hold_gpu(int(sys.argv[2])) as gpu:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
     started = time.monotonic()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from babelgrid.imports import SOURCE, hash_code, modules_behind
+from babelgrid.runtime.code_hash import SOURCE, hash_code, modules_behind
 
 SCRIPTS = sorted((Path(__file__).parents[1] / "workflow" / "scripts").glob("*.py"))
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.failures import words_of
-from babelgrid.job import FINISHED, is_running, job
 from babelgrid.operations.status import last_line
+from babelgrid.runtime.failures import words_of
+from babelgrid.runtime.job import FINISHED, is_running, job
 
 WORK = """
 import os, signal, sys, time
 from pathlib import Path
-from babelgrid.files import whole_file
-from babelgrid.job import job
+from babelgrid.runtime.files import whole_file
+from babelgrid.runtime.job import job
 with job(sys.argv[1]):
     {body}
 """
@@ -72,7 +72,7 @@ def line_of(code):
 def test_an_unforeseen_error_of_the_library_is_placed_where_it_arose(log, capfd):
     with pytest.raises(SystemExit), job(log):
         is_running(None)
-    assert "TypeError at babelgrid/job.py:" in capfd.readouterr().err
+    assert "TypeError at babelgrid/runtime/job.py:" in capfd.readouterr().err
 
 
 def test_a_users_mistake_is_its_words_and_no_traceback(log, capfd):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from babelgrid.places import public_path, public_paths, public_settings
+from babelgrid.runtime.places import public_path, public_paths, public_settings
 
 HOME = "/home/alice_private"
 

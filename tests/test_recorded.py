@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.files import provenance, write_json, write_parquet
 from babelgrid.recorded import check_adapters, check_predictions
+from babelgrid.runtime.files import provenance, write_json, write_parquet
 
 CONFIG = {
     "base": {"hub": "a/base", "revision": "0" * 40, "folder": None},

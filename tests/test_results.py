@@ -10,7 +10,7 @@ import pytest
 
 import babelgrid
 from babelgrid.errors import UserError
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.md"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from babelgrid.config.prompt import Label
-from babelgrid.posts.meanings import Meanings
+from babelgrid.posts.normalize import Meanings
 from babelgrid.spelling import fold, respelled
 
 SAME = [

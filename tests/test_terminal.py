@@ -7,8 +7,8 @@ import sys
 
 WORK = """
 import sys, time
-from babelgrid.job import job
-from babelgrid.terminal import progress_bar
+from babelgrid.runtime.job import job
+from babelgrid.runtime.progress import progress_bar
 with job(sys.argv[1]):
     bar = progress_bar(4, 1, " steps")
     for _ in range(3):

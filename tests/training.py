@@ -8,11 +8,11 @@ import pandas as pd
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.files import write_parquet
-from babelgrid.job import job, limit_threads
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import write_parquet
+from babelgrid.runtime.job import job, limit_threads
+from babelgrid.runtime.usage import Usage
 
 LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
 BASE = Base(folder="the folder is in base.json")

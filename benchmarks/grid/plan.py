@@ -7,11 +7,11 @@ import pandas as pd
 
 from babelgrid.config.experiment import Experiment
 from babelgrid.config.finetune import Finetune
-from babelgrid.files import read_json, read_parquet, write_json
 from babelgrid.grid import build_grid
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.template import frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json, read_parquet, write_json
 
 VIEW = "topic"
 

@@ -24,8 +24,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from babelgrid.config.experiment import Experiment
 from babelgrid.config.load import read_experiment
-from babelgrid.files import read_json, read_parquet
 from babelgrid.grid import build_grid
+from babelgrid.runtime.files import read_json, read_parquet
 from benchmarks.grid.plan import write_plan
 from benchmarks.measure import Measured, run_measured, summary, write_result
 from benchmarks.process import span

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from babelgrid.analysis.compare import MODEL, Pair, compare_panel
-from babelgrid.analysis.metrics import Metric, score_confusions
-from babelgrid.analysis.panel import Panel
-from babelgrid.analysis.replicates import draw_posts, draw_seeds, score_draws
-from babelgrid.analysis.scores import percentile_interval
+from babelgrid.analysis.bootstrap.compare import MODEL, Pair, compare_panel
+from babelgrid.analysis.bootstrap.intervals import percentile_interval
+from babelgrid.analysis.bootstrap.paired import Panel
+from babelgrid.analysis.bootstrap.replicates import draw_posts, draw_seeds, score_draws
+from babelgrid.analysis.scores.metrics import Metric, score_confusions
 from babelgrid.config.analysis import Score
 
 SHARES = np.array([0.3, 0.2, 0.5])

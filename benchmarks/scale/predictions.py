@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from babelgrid.analysis.cells import BASELINES
-from babelgrid.files import provenance, write_parquet
+from babelgrid.analysis.scores.cells import BASELINES
+from babelgrid.runtime.files import provenance, write_parquet
 from benchmarks.scale.grid import LABELS, LANGUAGES
 
 POSTS = 300

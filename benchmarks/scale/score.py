@@ -6,9 +6,9 @@ As the rules score_cells, resample_cells and summarize_scores do: python -m benc
 import sys
 from pathlib import Path
 
-from babelgrid.analysis.cells import score_cells
-from babelgrid.analysis.replicates import resample_cells
-from babelgrid.analysis.scores import summarize_scores
+from babelgrid.analysis.bootstrap.intervals import summarize_scores
+from babelgrid.analysis.bootstrap.replicates import resample_cells
+from babelgrid.analysis.scores.cells import score_cells
 from babelgrid.config.load import read_experiment
 from babelgrid.grid import build_grid
 from benchmarks.scale.predictions import baseline_file, prediction_file

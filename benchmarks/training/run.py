@@ -24,11 +24,11 @@ from transformers import TrainerCallback
 from babelgrid.config.finetune import Finetune, Lora, Predict
 from babelgrid.config.load import read_experiment
 from babelgrid.config.prompt import Prompt
-from babelgrid.files import read_json
 from babelgrid.model.attention import ATTENTION
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json
 from benchmarks.measure import summary, write_result
 from benchmarks.process import peak_memory, reset_peak_memory, span
 from benchmarks.questions import lab_shape, lab_texts, templates, write_random_base

@@ -11,12 +11,12 @@ from trl import SFTConfig, SFTTrainer
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune
-from babelgrid.files import read_json
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.model.examples import Example
 from babelgrid.model.finetune import add_adapter
 from babelgrid.model.trainer import build_trainer, training_arguments
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json
 
 SEED = 0
 Weights = Literal["auto", "nf4", "dequantized"]

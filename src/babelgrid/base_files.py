@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, sha256, write_json
+from babelgrid.runtime.files import read_json, sha256, write_json
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from babelgrid.config.mixtures import Dose, Pairs
 from babelgrid.config.shown import shown
 from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture, Needs
-from babelgrid.posts.names import mixture_names
+from babelgrid.posts.imported_mixtures import mixture_names
 
 LONGEST_MIXTURE = 200
 """Characters of a mixture's name, which file systems take up to 255 of."""

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from babelgrid.config.load import read_experiment
 from babelgrid.errors import UserError
-from babelgrid.failures import refusal, words_of
-from babelgrid.fence import open_file
-from babelgrid.job import is_running
+from babelgrid.runtime.failures import refusal, words_of
+from babelgrid.runtime.job import is_running
+from babelgrid.runtime.ownership import open_file
 
 SECONDS_TO_WAIT = 600
 SECONDS_BETWEEN_LOOKS = 1.0

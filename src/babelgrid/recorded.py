@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from babelgrid.config.finetune import WITHOUT_EFFECT
 from babelgrid.errors import UserError
-from babelgrid.files import PROVENANCE_KEY, read_json, sha256
-from babelgrid.places import public_settings
+from babelgrid.runtime.files import PROVENANCE_KEY, read_json, sha256
+from babelgrid.runtime.places import public_settings
 
 _BLOCKS = ("base", "prompt", "labels", "finetune", "api", "import", "budget")
 # Where files lie is no setting of what was made of them, and how often a job saves changes nothing.

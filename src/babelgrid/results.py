@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from babelgrid.analysis.replicates import read_replicates
+from babelgrid.analysis.bootstrap.replicates import read_replicates
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError, nearest
-from babelgrid.files import read_parquet
+from babelgrid.runtime.files import read_parquet
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.baselines import fit_baselines, fit_majority, fit_ngrams
-from babelgrid.analysis.views import answers_of, confusion_of
+from babelgrid.analysis.scores.baselines import fit_baselines, fit_majority, fit_ngrams
+from babelgrid.analysis.scores.views import answers_of, confusion_of
 from babelgrid.errors import UserError
 
 LABELS = ["pro", "anti", "unrelated"]

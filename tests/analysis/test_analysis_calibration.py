@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.calibration import (
+from babelgrid.analysis.scores.calibration import (
     brier,
     calibration_error,
     fit_temperature,

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from babelgrid.analysis.baselines import fit_baselines, fit_majority
-from babelgrid.analysis.cells import score_cells
+from babelgrid.analysis.scores.baselines import fit_baselines, fit_majority
+from babelgrid.analysis.scores.cells import score_cells
+from babelgrid.analysis.scores.matrix import average_over_seeds, build_transfer_matrix
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.transfer import average_over_seeds, build_transfer_matrix
 from babelgrid.config.analysis import Score
 from babelgrid.errors import UserError
 

@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.claims import (
+from babelgrid.analysis.tables import read_table
+from babelgrid.analysis.transfer.claims import (
     BIASED,
     DOSED,
     MULTILINGUAL,
@@ -12,9 +13,8 @@ from babelgrid.analysis.claims import (
     judge_transfer,
     verdict,
 )
-from babelgrid.analysis.tables import read_table
-from babelgrid.files import write_csv
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.files import write_csv
 from sampled import replicates, sampled
 
 LANGUAGES = ("en", "es", "hu")

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.classified import count_classified
+from babelgrid.classify.totals import count_classified
 from babelgrid.errors import UserError
-from babelgrid.files import write_json
+from babelgrid.runtime.files import write_json
 
 
 @pytest.fixture

@@ -5,9 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from babelgrid.analysis.compare import MODEL, Pair, adjust, bootstrap_p, compare_cells, holm, mcnemar, pairs_of
-from babelgrid.analysis.panel import ABSENT, Panel
-from babelgrid.analysis.replicates import read_replicates, replicates_of, resample_cells
+from babelgrid.analysis.bootstrap.compare import (
+    MODEL,
+    Pair,
+    adjust,
+    bootstrap_p,
+    compare_cells,
+    holm,
+    mcnemar,
+    pairs_of,
+)
+from babelgrid.analysis.bootstrap.paired import ABSENT, Panel
+from babelgrid.analysis.bootstrap.replicates import read_replicates, replicates_of, resample_cells
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import Score
 

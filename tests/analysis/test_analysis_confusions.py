@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.confusions import NO_CLASS, tabulate_confusions
+from babelgrid.analysis.scores.confusions import NO_CLASS, tabulate_confusions
 
 VIEWS = {
     "topic": {"related": ["pro", "anti"], "unrelated": ["unrelated"]},

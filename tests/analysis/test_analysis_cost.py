@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.cost import Assumptions, chosen_prices, tabulate_cost
+from babelgrid.cost.prices import Price, price_of, read_prices
+from babelgrid.cost.tables import Assumptions, chosen_prices, tabulate_cost
 from babelgrid.errors import UserError
-from babelgrid.files import write_json
-from babelgrid.prices import Price, price_of, read_prices
+from babelgrid.runtime.files import write_json
 
 LISTED = {"big": Price(prompt=2.0, completion=10.0, source="2026-05, a list")}
 

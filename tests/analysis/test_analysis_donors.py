@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from babelgrid.analysis.donors import cluster_rows, contrast_rows, donor_rows, measure_transfer, transfer_rows
 from babelgrid.analysis.tables import read_table
+from babelgrid.analysis.transfer.donors import cluster_rows, contrast_rows, donor_rows, measure_transfer, transfer_rows
 from babelgrid.mixture import Mixture
 from sampled import replicates, sampled
 

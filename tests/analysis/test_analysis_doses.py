@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from babelgrid.analysis.doses import Curve, dose_series, fit_curve, fit_series, measure_doses
 from babelgrid.analysis.tables import read_table
+from babelgrid.analysis.transfer.doses import Curve, dose_series, fit_curve, fit_series, measure_doses
 from babelgrid.mixture import Mixture
 from sampled import replicates, sampled
 

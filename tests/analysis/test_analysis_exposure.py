@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.exposure import exposure_of_languages, measure_exposure, seen_cells
+from babelgrid.analysis.exposure.exposure import exposure_of_languages, measure_exposure, seen_cells
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture

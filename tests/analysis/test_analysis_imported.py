@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.imported import import_predictions
-from babelgrid.analysis.parts import POOLED, score_parts
+from babelgrid.analysis.scores.imported import import_predictions
+from babelgrid.analysis.scores.parts import POOLED, score_parts
+from babelgrid.analysis.scores.views import confusion_of, read_answers
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.views import confusion_of, read_answers
 from babelgrid.config.load import load_experiment, read_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures

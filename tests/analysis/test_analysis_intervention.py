@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.intervention import measure_intervention, sample_slopes
+from babelgrid.analysis.exposure.intervention import measure_intervention, sample_slopes
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 from sampled import replicates
 
 LANGUAGES = ["en", "es", "de", "fr", "hi", "hu"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.label_bias import measure_label_bias
+from babelgrid.analysis.bootstrap.label_bias import measure_label_bias
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import Score
 from babelgrid.config.load import read_experiment

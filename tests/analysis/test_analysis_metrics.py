@@ -10,7 +10,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from babelgrid.analysis.metrics import (
+from babelgrid.analysis.scores.metrics import (
     METRICS,
     bootstrap_intervals,
     count_confusions,

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from babelgrid.analysis.plan_check import check_plan
-from babelgrid.analysis.planner import build_model, choose_greedily, plan_labels, rivals
 from babelgrid.analysis.tables import read_table
+from babelgrid.analysis.transfer.plan_check import check_plan
+from babelgrid.analysis.transfer.planner import build_model, choose_greedily, plan_labels, rivals
 from babelgrid.config.load import read_experiment
 from babelgrid.errors import UserError
-from babelgrid.files import write_csv
 from babelgrid.grid import build_grid
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.files import write_csv
 from sampled import replicates, sampled
 
 CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.regression import (
+from babelgrid.analysis.exposure.regression import (
     design_frame,
     design_matrix,
     fit_clustered,
@@ -13,7 +13,7 @@ from babelgrid.analysis.regression import (
     spearman_rows,
 )
 from babelgrid.analysis.tables import read_table
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 from sampled import replicates, sampled
 
 LANGUAGES = ["en", "es", "de", "fr", "hi", "hu", "id"]

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from babelgrid.analysis.replicates import (
+from babelgrid.analysis.bootstrap.replicates import (
     draw_posts,
     draw_seeds,
     families,

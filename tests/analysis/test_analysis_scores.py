@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.scores import percentile_interval, summarize_scores
+from babelgrid.analysis.bootstrap.intervals import percentile_interval, summarize_scores
 from babelgrid.analysis.tables import read_table
 
 

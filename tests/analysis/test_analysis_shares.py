@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from babelgrid.analysis.shares import load_shares
+from babelgrid.analysis.exposure.shares import load_shares
 from babelgrid.errors import UserError
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from babelgrid.analysis.trend import fit_band, spearman
+from babelgrid.analysis.exposure.trend import fit_band, spearman
 
 values = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=3, max_size=13)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelgrid.analysis.views import answers_of, class_probabilities, confusion_of, read_answers
+from babelgrid.analysis.scores.views import answers_of, class_probabilities, confusion_of, read_answers
 from babelgrid.errors import UserError
 
 LABELS = ["pro", "anti", "neutral", "unrelated"]

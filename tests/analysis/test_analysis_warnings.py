@@ -1,8 +1,8 @@
 import pandas as pd
 
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.warnings import list_warnings
-from babelgrid.files import write_csv
+from babelgrid.analysis.transfer.warnings import list_warnings
+from babelgrid.runtime.files import write_csv
 
 SOUND = {
     "posts": [("1", "one", "train"), ("2", "two", "test")],

@@ -17,9 +17,9 @@ from babelgrid.api.ask import Endpoint, ask
 from babelgrid.api.ledger import Ledger
 from babelgrid.config.api import Api
 from babelgrid.config.prompt import Label
+from babelgrid.cost.prices import Price
 from babelgrid.errors import UserError
-from babelgrid.prices import Price
-from babelgrid.terminal import progress_bar
+from babelgrid.runtime.progress import progress_bar
 
 LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
 FREE = Price(0.0, 0.0, "free")

@@ -196,7 +196,7 @@ class Interrupted(BaseException):
     pass
 
 
-@pytest.mark.parametrize("place", ["babelgrid.api.ledger.write_json", "babelgrid.files.publishing"])
+@pytest.mark.parametrize("place", ["babelgrid.api.ledger.write_json", "babelgrid.runtime.files.publishing"])
 def test_a_job_that_ends_between_the_ledger_and_its_count_goes_on(path, monkeypatch, place):
     spend(path, 2)
     ledger = Ledger(path, 1.0)

@@ -10,11 +10,11 @@ pytest.importorskip("trl", reason="trl is not installed: make .venv/bench.stamp"
 pytest.importorskip("lm_eval", reason="lm_eval is not installed: make .venv/bench.stamp")
 
 from babelgrid.config.load import read_experiment
-from babelgrid.files import read_json, write_json, write_parquet
 from babelgrid.mixture import Mixture
 from babelgrid.model.examples import train_examples
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json, write_json, write_parquet
 from benchmarks.grid import plain_script
 from benchmarks.grid.plan import write_plan
 from benchmarks.grid.run import line_up, report, table

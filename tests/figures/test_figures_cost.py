@@ -5,10 +5,10 @@ import re
 import pandas as pd
 import pytest
 
-from babelgrid.analysis.cost import COLUMNS
+from babelgrid.cost.tables import COLUMNS
 from babelgrid.figures.cost import draw_cost
-from babelgrid.files import write_csv
 from babelgrid.report.sections import ledger
+from babelgrid.runtime.files import write_csv
 
 OWN = {"how": "own", "device": "CPU", "posts_per_second": 500.0, "rented": 3.0}
 API = {"model": "api-0shot", "how": "api", "posts_per_second": 4.0, "charged": 160.0}

@@ -6,7 +6,7 @@ import pytest
 
 from babelgrid.errors import UserError
 from babelgrid.figures.intervention import draw_intervention
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 from synthetic import LANGUAGES
 
 LOOK = {"metric": "macro_f1", "against": "lab", "note": "A constructed world."}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from babelgrid.analysis.cost import COLUMNS
+from babelgrid.cost.tables import COLUMNS
 from babelgrid.figures.bias import draw_exposure_bias
 from babelgrid.figures.calibration import draw_calibration
 from babelgrid.figures.confusion import draw_confusion
@@ -26,7 +26,7 @@ from babelgrid.figures.matrix import (
 )
 from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.figures.style import house_style
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 from print_boxes import drawn_texts, outside, over_panels, overlaps
 
 CODES = [

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.figures.order import group_mixtures, language_name, order_languages
+from babelgrid.display.order import group_mixtures, language_name, order_languages
 from babelgrid.figures.style import decimal
 
 

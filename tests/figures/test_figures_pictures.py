@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from babelgrid.analysis.curves import collect_curves
+from babelgrid.analysis.scores.curves import collect_curves
 from babelgrid.errors import UserError
 from babelgrid.figures.bias import draw_exposure_bias
 from babelgrid.figures.confusion import draw_confusion
@@ -20,7 +20,7 @@ from babelgrid.figures.matrix import (
 )
 from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.figures.style import ONE_COLUMN
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 
 LANGUAGES = ["en", "es", "hu", "de", "fr", "it", "tr"]
 SHARES = {"en": 89.7, "es": 0.13, "hu": 0.03, "de": 0.17, "fr": 0.16, "it": 0.11}

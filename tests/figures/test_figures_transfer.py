@@ -11,7 +11,7 @@ from babelgrid.errors import UserError
 from babelgrid.figures.calibration import draw_calibration
 from babelgrid.figures.donors import draw_donors
 from babelgrid.figures.doses import draw_doses
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 from synthetic import FOUR, LANGUAGES, write_tables
 
 WIDTHS = pytest.mark.parametrize("width", [3.4, 7.0])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from babelgrid.files import read_json, read_parquet
+from babelgrid.runtime.files import read_json, read_parquet
 from checkout import SECRETS
 
 pytest.importorskip("uvicorn", reason="needs the test tools: make .venv/dev.stamp")

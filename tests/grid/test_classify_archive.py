@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from babelgrid.files import read_json, read_parquet
+from babelgrid.runtime.files import read_json, read_parquet
 from kills import kill_job
 
 pytestmark = pytest.mark.grid

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from babelgrid.files import PROVENANCE_KEY, read_json, read_parquet
+from babelgrid.runtime.files import PROVENANCE_KEY, read_json, read_parquet
 from checkout import SECRETS
 
 pytestmark = pytest.mark.grid

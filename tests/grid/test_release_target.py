@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from babelgrid.files import read_json, read_parquet
+from babelgrid.runtime.files import read_json, read_parquet
 from hub import standing_in
 
 pytestmark = pytest.mark.grid

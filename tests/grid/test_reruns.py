@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from babelgrid.files import PROVENANCE_KEY
+from babelgrid.runtime.files import PROVENANCE_KEY
 
 pytestmark = pytest.mark.grid
 
@@ -60,7 +60,7 @@ def test_a_git_round_trip_reruns_nothing(checkout, edited):
     assert checkout.planned() == {}
 
 
-@pytest.mark.parametrize("name", ["src/babelgrid/model/finetune.py", "src/babelgrid/terminal.py"])
+@pytest.mark.parametrize("name", ["src/babelgrid/model/finetune.py", "src/babelgrid/runtime/progress.py"])
 def test_an_edit_of_prose_reruns_nothing(checkout, edited, name):
     edited(name, b'# a comment\n\n"""A string that does nothing."""\n')
     assert checkout.planned() == {}
@@ -77,7 +77,7 @@ def test_an_edit_of_the_style_redraws_all_figures_and_the_report_alone(checkout,
 
 
 def test_an_edit_of_the_scores_trains_nothing(checkout, edited):
-    edited("src/babelgrid/analysis/metrics.py")
+    edited("src/babelgrid/analysis/scores/metrics.py")
     planned = checkout.planned()
     assert planned["score_cells"] == 1
     assert not {"finetune", "predict", "pretrain_base", "prepare_posts"} & set(planned)

@@ -8,10 +8,10 @@ import pytest
 
 from babelgrid.config.base import LAB_LANGUAGES, LabBase
 from babelgrid.errors import UserError
-from babelgrid.job import job
 from babelgrid.lab import tokens
 from babelgrid.lab.pretrain import pretrain_base
-from babelgrid.usage import Usage
+from babelgrid.runtime.job import job
+from babelgrid.runtime.usage import Usage
 
 SMALL = {"tokens": 60_000, "vocabulary": 1024, "hidden_size": 32, "layers": 1, "heads": 2, "batch_rows": 8}
 SETTINGS = LabBase(**SMALL)

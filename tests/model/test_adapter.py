@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from babelgrid.base_files import record_base
 from babelgrid.config.finetune import Lora
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json
 from babelgrid.model import hub
 from babelgrid.model.adapter import add_trained_adapter
 from babelgrid.model.adapter_config import BASE_WEIGHTS
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.predict import load_adapted
 from babelgrid.model.score import label_log_probabilities
+from babelgrid.runtime.files import read_json, write_json
 from bases import write_base
 from training import BASE, SETTINGS, train, write_posts
 

@@ -13,10 +13,10 @@ from babelgrid import base_files
 from babelgrid.base_files import STAMPS, base_folder, record_base, weights_digest
 from babelgrid.config.base import Base
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.hub import prefetch_base
 from babelgrid.prompts.tokenizer import load_base_tokenizer
+from babelgrid.runtime.files import read_json, write_json
 from bases import write_base
 from training import BASE
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, sha256, write_json
 from babelgrid.model.checkpoints import MANIFEST, OWNER, Checkpoints
 from babelgrid.model.trainer import AdapterTrainer
+from babelgrid.runtime.files import read_json, sha256, write_json
 from training import SETTINGS, train, write_posts
 
 EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})
@@ -307,7 +307,7 @@ def test_a_second_ctrl_c_ends_training_without_waiting_for_a_checkpoint(
     def interrupted(self, *arguments, **keywords):
         if self.state.global_step == 5:
             os.kill(os.getpid(), signal.SIGINT)
-            monkeypatch.setattr("babelgrid.stopping.time.monotonic", lambda: now() + seconds)
+            monkeypatch.setattr("babelgrid.runtime.stopping.time.monotonic", lambda: now() + seconds)
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, *arguments, **keywords)
 

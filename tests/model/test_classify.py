@@ -16,18 +16,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from babelgrid.classify import job as classifying
+from babelgrid.classify.job import Classified, Classifier, classify
+from babelgrid.classify.reader import Archive, Slice, read_groups
+from babelgrid.classify.score_cache import SeenPosts
 from babelgrid.config.classify import ArchiveColumns, Classify
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet
-from babelgrid.job import job
-from babelgrid.model import classify as classifying
-from babelgrid.model.classify import Classified, Classifier, classify
 from babelgrid.model.predict import predict
-from babelgrid.model.seen import SeenPosts
-from babelgrid.prompts.archive import Archive, Slice, read_groups
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import read_json, read_parquet
+from babelgrid.runtime.job import job
+from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, train
 
 SETTINGS = Classify(input=["posts.csv"], adapter="en", columns=ArchiveColumns(id="id"), rows_per_group=4)
@@ -369,7 +369,7 @@ def test_rows_that_nobody_read_are_missed(archive_of, classifier, tmp_path, monk
 
 
 def test_long_posts_make_small_groups_and_the_same_rows(archive_of, monkeypatch):
-    from babelgrid.prompts import archive as reading
+    from babelgrid.classify import reader as reading
 
     whole = list(read_groups(archive_of(ROWS)))
     monkeypatch.setattr(reading, "CHARACTERS_OF_A_GROUP", 40)

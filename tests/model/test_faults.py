@@ -12,12 +12,12 @@ from babelgrid.base_files import record_base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json, write_parquet
-from babelgrid.job import job
 from babelgrid.model import predict as predicting
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.predict import predict
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import read_json, write_json, write_parquet
+from babelgrid.runtime.job import job
+from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, SETTINGS, train
 
 ARGUMENTS = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}

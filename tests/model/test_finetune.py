@@ -7,9 +7,9 @@ from safetensors.torch import load_file
 from babelgrid.config.finetune import Lora, Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet, sha256
 from babelgrid.model.predict import predict
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import read_json, read_parquet, sha256
+from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, SETTINGS, train
 
 ARGUMENTS = {

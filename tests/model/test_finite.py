@@ -13,14 +13,14 @@ from transformers import TrainerControl, TrainerState
 from babelgrid.config.finetune import Lora, Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_parquet
 from babelgrid.model import finetune as training
 from babelgrid.model import trainer
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.finite import StopAtNonFinite
 from babelgrid.model.predict import load_adapted, predict
 from babelgrid.model.score import label_log_probabilities
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import read_parquet
+from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, SETTINGS, train
 
 EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})

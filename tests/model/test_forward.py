@@ -12,7 +12,6 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import lora_config
@@ -21,6 +20,7 @@ from babelgrid.model.packing import collate
 from babelgrid.model.predict import score_posts
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json
 
 CPU = Device("cpu", torch.float32)
 LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti"), "other": Label(answer=" other")}

@@ -9,9 +9,9 @@ import pytest
 
 from babelgrid.config.base import Base
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, sha256
 from babelgrid.model.hub import prefetch_base
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json, sha256
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 

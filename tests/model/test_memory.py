@@ -10,7 +10,6 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json
 from babelgrid.model import score, trainer
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
@@ -19,6 +18,7 @@ from babelgrid.model.memory import fit_memory, memory_plans
 from babelgrid.model.predict import score_posts
 from babelgrid.model.trainer import build_trainer, training_arguments
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json
 
 CPU = Device("cpu", torch.float32)
 LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.files import write_json
 from babelgrid.mixture import Mixture
 from babelgrid.operations.estimate import (
     Row,
@@ -18,6 +17,7 @@ from babelgrid.operations.estimate import (
     tabulate,
     wall_seconds,
 )
+from babelgrid.runtime.files import write_json
 
 SPEED = Speed("a device", "measured", start_seconds=5, trained=10, scored=100, adapter_bytes=1_000_000)
 # 4 train posts of 10 tokens and 2 test posts of 50 tokens in each language; Hungarian has twice the tokens.

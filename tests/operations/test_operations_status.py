@@ -5,8 +5,8 @@ import re
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.job import job
 from babelgrid.operations.status import describe_status, measured_seconds, read_rows
+from babelgrid.runtime.job import job
 
 LANGUAGES = ["en", "hu"]
 ROWS = [("none", 0), ("en", 0), ("en", 1)]

@@ -13,9 +13,9 @@ from babelgrid.config.posts import Posts
 from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
-from babelgrid.posts.drops import Reason
 from babelgrid.posts.formats import MOST_CHARACTERS_OF_A_ROW
-from babelgrid.posts.names import mixture_names
+from babelgrid.posts.imported_mixtures import mixture_names
+from babelgrid.posts.rejects import Reason
 from babelgrid.posts.stream import open_stream
 
 ROWS = [["language", "text", "label"], ["en", 'a "b"; c, d\te', "pro"], ["hu", "első\nés második", "anti"]]

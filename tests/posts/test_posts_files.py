@@ -6,11 +6,11 @@ import pytest
 
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
-from babelgrid.files import read_csv, read_parquet, write_parquet
 from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.check import check_counts, check_posts, count_labels
 from babelgrid.posts.extract import extract_posts
 from babelgrid.posts.report import report_posts
+from babelgrid.runtime.files import read_csv, read_parquet, write_parquet
 
 COLUMNS = {"columns": {"id": "id", "part": "part"}}
 DATA = """language,part,id,label,text

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babelgrid.analysis.imported import import_predictions
+from babelgrid.analysis.scores.imported import import_predictions
+from babelgrid.classify import reader as archives
+from babelgrid.classify.reader import Archive, Slice, read_groups
 from babelgrid.config.classify import ArchiveColumns, Classify
 from babelgrid.config.posts import Posts
 from babelgrid.config.predictions import Import
@@ -20,8 +22,6 @@ from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.posts.identifiers import as_id, why_no_id
 from babelgrid.posts.read import read_posts
-from babelgrid.prompts import archive as archives
-from babelgrid.prompts.archive import Archive, Slice, read_groups
 
 LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
 BEYOND = 2**53 + 1

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from babelgrid.config.prompt import Prompt
-from babelgrid.files import read_parquet, write_parquet
 from babelgrid.prompts.template import encode_prompts, frame_of
+from babelgrid.runtime.files import read_parquet, write_parquet
 from bases import train_tokenizer
 
 ODD = {

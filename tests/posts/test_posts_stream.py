@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from babelgrid.classify.shards import divide_archive
 from babelgrid.errors import UserError
 from babelgrid.posts.delimited import MOST_LINES_OF_A_RECORD
-from babelgrid.posts.divide import divide_archive
-from babelgrid.posts.drops import Reason
+from babelgrid.posts.rejects import Reason
 from babelgrid.posts.stream import open_stream
 
 FIELD = st.text(alphabet=st.sampled_from('a,"\n\r é한'), max_size=6)

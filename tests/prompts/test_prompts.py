@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json
 from babelgrid.prompts.answers import distinguishing_paths, label_paths
 from babelgrid.prompts.template import Frame, encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json
 
 CHAT = "{{ bos_token }}{% for m in messages %}<|user|>{{ m['content'] }}\n{% endfor %}<|assistant|>"
 

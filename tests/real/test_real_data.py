@@ -9,7 +9,7 @@ import time
 import pandas as pd
 import pytest
 
-from babelgrid.files import read_json, read_parquet
+from babelgrid.runtime.files import read_json, read_parquet
 from checkout import Checkout
 
 pytestmark = pytest.mark.real

@@ -6,12 +6,12 @@ import pytest
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.config.release import Release
-from babelgrid.files import write_csv
 from babelgrid.model.predict import predict
 from babelgrid.release.adapter import release_adapter
 from babelgrid.release.card import Row
 from babelgrid.release.parity import Cells
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import write_csv
+from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, train, write_posts
 
 SETTINGS = Release(

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from babelgrid.files import read_json, sha256
 from babelgrid.release.push import describe_push
+from babelgrid.runtime.files import read_json, sha256
 from hub import COMMIT, standing_in
 
 TOKEN = "planted-token-77"

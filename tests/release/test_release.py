@@ -15,13 +15,13 @@ from babelgrid.config.finetune import Lora, Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.config.release import Release
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet, write_json, write_parquet
 from babelgrid.model.predict import predict
 from babelgrid.release import parity
 from babelgrid.release.name import release_name
 from babelgrid.release.parity import Cells, check_parity
 from babelgrid.release.weights import PublicBase
-from babelgrid.usage import Usage
+from babelgrid.runtime.files import read_json, read_parquet, write_json, write_parquet
+from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, train
 from training import SETTINGS as TRAINING
 

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
+from babelgrid.analysis.scores.matrix import average_over_seeds
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.transfer import average_over_seeds
 from babelgrid.config.report import Report
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 from synthetic import FOUR, LANGUAGES, MANY
 
 

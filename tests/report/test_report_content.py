@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.figures.order import cluster
-from babelgrid.files import write_csv
+from babelgrid.display.order import cluster
 from babelgrid.report.answer import answer, spearman_interval
 from babelgrid.report.families import families_of
+from babelgrid.runtime.files import write_csv
 from synthetic import LANGUAGES, MANY
 
 

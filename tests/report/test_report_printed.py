@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from babelgrid.figures.picture import GridTables
-from babelgrid.files import write_csv
 from babelgrid.report.printed import significance_marks, write_printed_matrix
+from babelgrid.runtime.files import write_csv
 from synthetic import write_tables
 
 COLUMNS = ["view", "test_language", "mixture", "against", "kind", "difference", "p_holm"]

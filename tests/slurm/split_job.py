@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from babelgrid.files import write_text
-from babelgrid.job import job
+from babelgrid.runtime.files import write_text
+from babelgrid.runtime.job import job
 
 if __name__ == "__main__":
     out, log = sys.argv[1:]

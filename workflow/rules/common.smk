@@ -18,8 +18,8 @@ from babelgrid.config.finetune import WITHOUT_EFFECT
 from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
-from babelgrid.imports import hash_code
-from babelgrid.needs import host_memory_mb, minutes
+from babelgrid.runtime.code_hash import hash_code
+from babelgrid.runtime.resources import host_memory_mb, minutes
 from babelgrid.posts.check import check_counts
 from babelgrid.posts.paths import files_within, find_files
 

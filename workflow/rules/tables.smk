@@ -140,7 +140,7 @@ rule build_transfer_matrix:
 rule measure_exposure:
     input:
         shares=sorted(
-            os.path.relpath(path) for path in Path(workflow.basedir, "src/babelgrid/analysis/shares").glob("*.csv")
+            os.path.relpath(path) for path in Path(workflow.basedir, "src/babelgrid/analysis/exposure/share_tables").glob("*.csv")
         ),
         own_shares=named(share_files()),
         posts=[] if IMPORT else list(map(posts_file, languages_of_grid())),

@@ -6,9 +6,9 @@ from babelgrid.api.row import Question, ask_row
 from babelgrid.config.api import Api
 from babelgrid.config.cost import Cost
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.job import job
-from babelgrid.prices import price_of, read_prices
-from babelgrid.usage import measured
+from babelgrid.cost.prices import price_of, read_prices
+from babelgrid.runtime.job import job
+from babelgrid.runtime.usage import measured
 
 with job(snakemake.log[0]), measured(snakemake.output.usage) as usage:
     blocks = snakemake.params.settings

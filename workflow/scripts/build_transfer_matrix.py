@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.analysis.transfer import build_transfer_matrix
-from babelgrid.job import job
+from babelgrid.analysis.scores.matrix import build_transfer_matrix
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     build_transfer_matrix(

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.prompt import Label
-from babelgrid.job import job
 from babelgrid.prompts.answers import check_answers
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     blocks = snakemake.params.settings

@@ -1,5 +1,5 @@
-from babelgrid.analysis.plan_check import check_plan
-from babelgrid.job import job
+from babelgrid.analysis.transfer.plan_check import check_plan
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     check_plan(

@@ -1,17 +1,17 @@
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.base_files import base_folder
+from babelgrid.classify.job import Classified, Classifier, classify
+from babelgrid.classify.reader import Archive, Slice
 from babelgrid.config.base import Base
 from babelgrid.config.classify import Classify
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.gpus import hold_gpu
-from babelgrid.job import job, limit_threads
-from babelgrid.model.classify import Classified, Classifier, classify
-from babelgrid.prompts.archive import Archive, Slice
 from babelgrid.recorded import check_adapters
-from babelgrid.usage import measured
+from babelgrid.runtime.gpu_slots import hold_gpu
+from babelgrid.runtime.job import job, limit_threads
+from babelgrid.runtime.usage import measured
 
 with (
     job(snakemake.log[0]),

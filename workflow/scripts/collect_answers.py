@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.job import job
 from babelgrid.prompts.answers import collect_answers
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     collect_answers(

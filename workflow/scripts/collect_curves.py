@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.analysis.curves import collect_curves
-from babelgrid.job import job
+from babelgrid.analysis.scores.curves import collect_curves
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     collect_curves(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.analysis.classified import count_classified
-from babelgrid.job import job
+from babelgrid.classify.totals import count_classified
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     count_classified(

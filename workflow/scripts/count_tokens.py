@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.prompt import Prompt
-from babelgrid.job import job
 from babelgrid.prompts.count import count_post_tokens
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     count_post_tokens(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.job import job
-from babelgrid.posts.divide import divide_archive
+from babelgrid.classify.shards import divide_archive
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     shards = {name: Path(path) for name, path in snakemake.params.shards.items()}

@@ -1,10 +1,10 @@
 import sys
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
-from babelgrid.job import job
 from babelgrid.operations.doctor import examine
+from babelgrid.runtime.job import job
 
 problems = 0
 with job(snakemake.log[0]):

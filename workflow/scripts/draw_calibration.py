@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from babelgrid.figures.calibration import draw_calibration
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     draw_calibration(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from babelgrid.figures.confusion import draw_confusion
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     draw_confusion(

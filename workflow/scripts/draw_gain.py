@@ -2,7 +2,7 @@ from pathlib import Path
 
 from babelgrid.figures.gain import draw_gain
 from babelgrid.figures.picture import GridTables, Picture
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     draw_gain(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from babelgrid.figures.matrix import draw_gap_matrix
 from babelgrid.figures.picture import GridTables, Picture
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     draw_gap_matrix(

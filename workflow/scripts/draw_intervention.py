@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from babelgrid.figures.intervention import draw_intervention
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     draw_intervention(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from babelgrid.config.api import Api
 from babelgrid.config.cost import Cost
-from babelgrid.job import job
+from babelgrid.cost.api_estimate import print_api_estimate
+from babelgrid.cost.prices import price_of, read_prices
 from babelgrid.mixture import Mixture
-from babelgrid.operations.api_estimate import print_api_estimate
 from babelgrid.operations.estimate import Workers, count_jobs, print_estimate, read_speed
-from babelgrid.prices import price_of, read_prices
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]), tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as config:
     json.dump(snakemake.params.config, config)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.job import job
 from babelgrid.posts.extract import extract_posts
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     extract_posts(

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from babelgrid.analysis.baselines import write_baselines
-from babelgrid.job import job
+from babelgrid.analysis.scores.baselines import write_baselines
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     write_baselines(

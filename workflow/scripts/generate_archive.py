@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from babelgrid.config.classify import LabArchive
-from babelgrid.job import job
 from babelgrid.lab.archive import write_lab_archive
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     write_lab_archive(

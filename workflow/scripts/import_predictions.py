@@ -1,7 +1,7 @@
-from babelgrid.analysis.imported import import_predictions
+from babelgrid.analysis.scores.imported import import_predictions
 from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     blocks = snakemake.params.settings

@@ -1,6 +1,6 @@
-from babelgrid.analysis.claims import judge_claims
-from babelgrid.job import job
+from babelgrid.analysis.transfer.claims import judge_claims
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     judge_claims(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.analysis.warnings import list_warnings
-from babelgrid.job import job
+from babelgrid.analysis.transfer.warnings import list_warnings
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     list_warnings(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.analysis.calibration import measure_calibration
-from babelgrid.job import job
+from babelgrid.analysis.scores.calibration import measure_calibration
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     measure_calibration(

@@ -1,6 +1,6 @@
-from babelgrid.analysis.doses import measure_doses
-from babelgrid.job import job
+from babelgrid.analysis.transfer.doses import measure_doses
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     measure_doses(

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from babelgrid.analysis.exposure import measure_exposure
-from babelgrid.job import job
+from babelgrid.analysis.exposure.exposure import measure_exposure
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     grid = snakemake.params.grid

@@ -1,5 +1,5 @@
-from babelgrid.analysis.intervention import measure_intervention
-from babelgrid.job import job
+from babelgrid.analysis.exposure.intervention import measure_intervention
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     measure_intervention(

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from babelgrid.analysis.label_bias import measure_label_bias
+from babelgrid.analysis.bootstrap.label_bias import measure_label_bias
 from babelgrid.config.analysis import Score
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     blocks = snakemake.params.settings

@@ -1,6 +1,6 @@
-from babelgrid.analysis.donors import measure_transfer
-from babelgrid.job import job
+from babelgrid.analysis.transfer.donors import measure_transfer
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     measure_transfer(

@@ -1,6 +1,6 @@
-from babelgrid.analysis.planner import plan_labels
-from babelgrid.job import job
+from babelgrid.analysis.transfer.planner import plan_labels
 from babelgrid.mixture import Mixture
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     plan_labels(

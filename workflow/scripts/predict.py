@@ -1,13 +1,13 @@
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.gpus import hold_gpu
-from babelgrid.job import job, limit_threads
 from babelgrid.model.predict import predict
-from babelgrid.usage import measured
+from babelgrid.runtime.gpu_slots import hold_gpu
+from babelgrid.runtime.job import job, limit_threads
+from babelgrid.runtime.usage import measured
 
 with (
     job(snakemake.log[0]),

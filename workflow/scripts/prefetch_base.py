@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from babelgrid.config.base import Base
-from babelgrid.job import job
 from babelgrid.model.hub import prefetch_base
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     prefetch_base(

@@ -2,8 +2,8 @@ from pathlib import Path
 
 from babelgrid.config.posts import Posts
 from babelgrid.config.prompt import Label
-from babelgrid.job import job
 from babelgrid.posts.prepare import prepare_posts
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     blocks = snakemake.params.settings

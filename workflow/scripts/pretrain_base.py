@@ -1,10 +1,10 @@
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import LabBase
-from babelgrid.job import job
 from babelgrid.lab.pretrain import pretrain_base
-from babelgrid.usage import measured
+from babelgrid.runtime.job import job
+from babelgrid.runtime.usage import measured
 
 with job(snakemake.log[0]), measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage:
     pretrain_base(

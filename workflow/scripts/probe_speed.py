@@ -1,12 +1,12 @@
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.gpus import hold_gpu
-from babelgrid.job import job, limit_threads
 from babelgrid.operations.probe import probe_speed
+from babelgrid.runtime.gpu_slots import hold_gpu
+from babelgrid.runtime.job import job, limit_threads
 
 with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
     limit_threads(snakemake.threads)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 from babelgrid.config.base import Base
 from babelgrid.config.release import Release
-from babelgrid.job import job
 from babelgrid.release.push import push_adapter, repository_of
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     settings = Release(**snakemake.params.release)

@@ -1,5 +1,5 @@
-from babelgrid.analysis.regression import regress_exposure
-from babelgrid.job import job
+from babelgrid.analysis.exposure.regression import regress_exposure
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     regress_exposure(

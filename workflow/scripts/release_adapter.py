@@ -1,15 +1,15 @@
 from pathlib import Path
 
-import babelgrid.libraries  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.config.release import Release
-from babelgrid.gpus import hold_gpu
-from babelgrid.job import job, limit_threads
 from babelgrid.recorded import check_adapters, check_predictions
 from babelgrid.release.adapter import release_adapter
 from babelgrid.release.card import Row
 from babelgrid.release.parity import Cells
+from babelgrid.runtime.gpu_slots import hold_gpu
+from babelgrid.runtime.job import job, limit_threads
 
 with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
     limit_threads(snakemake.threads)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.job import job
 from babelgrid.posts.report import report_posts
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     report_posts(

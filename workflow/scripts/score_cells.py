@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from babelgrid.analysis.cells import score_cells
+from babelgrid.analysis.scores.cells import score_cells
 from babelgrid.config.analysis import Score
-from babelgrid.job import job
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     grid = snakemake.params.grid

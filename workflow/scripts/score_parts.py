@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.analysis.parts import score_parts
-from babelgrid.job import job
+from babelgrid.analysis.scores.parts import score_parts
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     score_parts(

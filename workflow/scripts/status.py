@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.job import job
 from babelgrid.operations.status import describe_status, read_rows
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     grid = snakemake.params.grid

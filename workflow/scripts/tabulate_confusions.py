@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from babelgrid.analysis.confusions import tabulate_confusions
-from babelgrid.job import job
+from babelgrid.analysis.scores.confusions import tabulate_confusions
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     tabulate_confusions(

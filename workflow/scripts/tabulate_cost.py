@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from babelgrid.analysis.cost import Assumptions, chosen_prices, tabulate_cost
 from babelgrid.config.cost import Cost
-from babelgrid.job import job
-from babelgrid.prices import read_prices
+from babelgrid.cost.prices import read_prices
+from babelgrid.cost.tables import Assumptions, chosen_prices, tabulate_cost
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     cost = Cost(**snakemake.params.settings["cost"])

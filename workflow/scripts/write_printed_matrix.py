@@ -1,6 +1,6 @@
 from babelgrid.figures.picture import GridTables
-from babelgrid.job import job
 from babelgrid.report.printed import write_printed_matrix
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     write_printed_matrix(

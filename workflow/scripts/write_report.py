@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from babelgrid.config.report import Report
-from babelgrid.job import job
 from babelgrid.recorded import check_adapters, check_predictions
 from babelgrid.report.page import write_report
+from babelgrid.runtime.job import job
 
 with job(snakemake.log[0]):
     facts = snakemake.params.facts

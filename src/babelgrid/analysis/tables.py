@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from babelgrid.files import read_csv
+from babelgrid.runtime.files import read_csv
 
 _NAMES = ("mixture", "test_language", "language", "split", "view", "class")
 

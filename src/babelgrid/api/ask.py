@@ -18,8 +18,8 @@ from babelgrid.api.ledger import Answer, Ledger, OverBudgetError, question_key
 from babelgrid.api.messages import Message, label_said, log_probabilities
 from babelgrid.config.api import Api
 from babelgrid.config.prompt import Label
+from babelgrid.cost.prices import Price
 from babelgrid.errors import UserError
-from babelgrid.prices import Price
 
 log = logging.getLogger(__name__)
 

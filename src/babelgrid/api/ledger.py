@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from babelgrid.database import one_error
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json
+from babelgrid.runtime.database import one_error
+from babelgrid.runtime.files import read_json, write_json
 
 
 @dataclass(frozen=True)

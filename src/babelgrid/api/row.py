@@ -12,11 +12,11 @@ from babelgrid.api.ask import Endpoint, ask
 from babelgrid.api.ledger import Answer
 from babelgrid.api.messages import Message, messages_for
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.files import provenance, read_parquet, write_json, write_parquet
 from babelgrid.mixture import Mixture
 from babelgrid.posts.sample import read_train_posts, sample_posts
-from babelgrid.terminal import progress_bar
-from babelgrid.usage import Usage, working
+from babelgrid.runtime.files import provenance, read_parquet, write_json, write_parquet
+from babelgrid.runtime.progress import progress_bar
+from babelgrid.runtime.usage import Usage, working
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from babelgrid.analysis.metrics import Floats
-from babelgrid.analysis.shares import describe_quantity
-from babelgrid.analysis.trend import Band, fit_band, spearman
+from babelgrid.analysis.exposure.shares import describe_quantity
+from babelgrid.analysis.exposure.trend import Band, fit_band, spearman
+from babelgrid.analysis.scores.metrics import Floats
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
 from babelgrid.figures.measure import size_of

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from babelgrid.analysis.tables import read_table
+from babelgrid.display.order import language_name
 from babelgrid.figures.measure import widest
-from babelgrid.figures.order import language_name
 from babelgrid.figures.page import EDGE, lay_out_page, place
 from babelgrid.figures.style import SEEN_COLOUR, UNSEEN_COLOUR, decimal, house_style, save_figure
 

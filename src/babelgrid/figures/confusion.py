@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from babelgrid.analysis.confusions import NO_CLASS
+from babelgrid.analysis.scores.confusions import NO_CLASS
+from babelgrid.display.order import language_name
 from babelgrid.errors import UserError
 from babelgrid.figures.fonts import printable
 from babelgrid.figures.measure import fold, tallest, widest
-from babelgrid.figures.order import language_name
 from babelgrid.figures.page import EDGE, lay_out_page, place
 from babelgrid.figures.style import FAINT, house_style, save_figure
-from babelgrid.files import read_parquet
+from babelgrid.runtime.files import read_parquet
 
 _GAP = 0.12
 _SMALLEST = 0.11

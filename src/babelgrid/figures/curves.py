@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from babelgrid.analysis.exposure import seen_cells
+from babelgrid.analysis.exposure.exposure import seen_cells
 from babelgrid.analysis.tables import read_table
+from babelgrid.display.order import group_mixtures
 from babelgrid.errors import UserError
 from babelgrid.figures.measure import fold
-from babelgrid.figures.order import group_mixtures
 from babelgrid.figures.page import lay_out_page, place
 from babelgrid.figures.style import TWO_COLUMNS, house_style, save_figure
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.figures.labels import boxes_between, label_points, points_of
 from babelgrid.figures.page import lay_out_page, place

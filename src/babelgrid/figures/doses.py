@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
+from babelgrid.display.order import language_name
 from babelgrid.errors import UserError
 from babelgrid.figures.measure import fold, size_of, tallest
-from babelgrid.figures.order import language_name
 from babelgrid.figures.page import lay_out_page, place
 from babelgrid.figures.style import METRIC_NAMES, SEEN_COLOUR, TWO_COLUMNS, decimal, house_style, save_figure
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart

@@ -13,7 +13,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-from babelgrid.analysis.shares import describe_quantity
+from babelgrid.analysis.exposure.shares import describe_quantity
+from babelgrid.display.order import cluster
 from babelgrid.errors import UserError
 from babelgrid.figures.matrix_layout import (
     HEAD,
@@ -29,7 +30,6 @@ from babelgrid.figures.matrix_layout import (
     lay_out,
     write_share,
 )
-from babelgrid.figures.order import cluster
 from babelgrid.figures.page import EDGE, title_size
 from babelgrid.figures.picture import UNTUNED, GridTables, Picture, collect_cells
 from babelgrid.figures.style import (

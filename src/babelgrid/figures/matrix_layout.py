@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from babelgrid.display.order import language_name
 from babelgrid.figures.measure import size_of, widest, wrap
-from babelgrid.figures.order import language_name
 from babelgrid.figures.page import EDGE, title_size
 from babelgrid.figures.style import TWO_COLUMNS
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
-from babelgrid.analysis.joint import joint_cells_of_view
-from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cells
+from babelgrid.analysis.scores.merged import joint_cells_of_view
+from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
-from babelgrid.figures.order import group_mixtures, order_languages
+from babelgrid.display.order import group_mixtures, order_languages
 from babelgrid.figures.style import TWO_COLUMNS
 
 UNTUNED = "none"

@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.figures.fonts import families_for, warn_of_missing
-from babelgrid.files import whole_file, write_csv
+from babelgrid.runtime.files import whole_file, write_csv
 
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
 """Widths of a figure over one column of text and over two, in inches."""

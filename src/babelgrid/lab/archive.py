@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from babelgrid.config.classify import LabArchive
-from babelgrid.files import whole_file, write_json
 from babelgrid.lab.compose import POST, chance, draw_content, one_voice, say, text_of
 from babelgrid.lab.lexicon import STANCES, Lexicon, load_lexicons
+from babelgrid.runtime.files import whole_file, write_json
 
 FAULTS = ("no text", "bytes that are not UTF-8", "a field too many")
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from babelgrid.config.posts import LabPosts
 from babelgrid.errors import UserError
-from babelgrid.files import whole_file
 from babelgrid.lab.compose import POST, Content, chance, draw_content, one_voice, say, text_of
 from babelgrid.lab.lexicon import STANCES, Lexicon, load_lexicons
+from babelgrid.runtime.files import whole_file
 
 UNRELATED = "unrelated"
 PATIENCE = 2000

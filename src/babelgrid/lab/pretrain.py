@@ -14,11 +14,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from babelgrid.config.base import LabBase
 from babelgrid.errors import UserError
-from babelgrid.files import provenance, write_folder, write_json
 from babelgrid.lab.compose import chance
 from babelgrid.lab.stream import language_shares
 from babelgrid.lab.tokens import BOS, EOS, PAD, TokenStream, train_tokenizer, write_stream
-from babelgrid.usage import Usage, working
+from babelgrid.runtime.files import provenance, write_folder, write_json
+from babelgrid.runtime.usage import Usage, working
 
 log = logging.getLogger(__name__)
 

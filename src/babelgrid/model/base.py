@@ -16,7 +16,7 @@ from babelgrid.model.attention import ATTENTION
 from babelgrid.model.examples import Example
 from babelgrid.model.forward import answer_logits
 from babelgrid.model.packing import collate, to_device
-from babelgrid.usage import Usage
+from babelgrid.runtime.usage import Usage
 
 log = logging.getLogger(__name__)
 

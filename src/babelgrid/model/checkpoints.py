@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from babelgrid.errors import UserError
-from babelgrid.files import sha256, write_json
+from babelgrid.runtime.files import sha256, write_json
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import WITHOUT_EFFECT, Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError, nearest
-from babelgrid.files import provenance, write_csv, write_folder, write_json
 from babelgrid.mixture import Mixture
 from babelgrid.model.adapter_config import BASE_WEIGHTS
 from babelgrid.model.base import Device, choose_device, load_base, named, note_device, words_of
@@ -30,7 +29,8 @@ from babelgrid.model.trainer import AdapterTrainer, build_trainer, training_argu
 from babelgrid.model.weights import is_finite, to_bytes
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_base_tokenizer
-from babelgrid.usage import Usage, working
+from babelgrid.runtime.files import provenance, write_csv, write_folder, write_json
+from babelgrid.runtime.usage import Usage, working
 
 log = logging.getLogger(__name__)
 

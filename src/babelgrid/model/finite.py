@@ -9,7 +9,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from babelgrid.errors import UserError
-from babelgrid.files import write_csv
+from babelgrid.runtime.files import write_csv
 
 CURVE = ("step", "epoch", "loss", "learning_rate", "grad_norm")
 

@@ -14,10 +14,10 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNot
 from babelgrid.base_files import ADAPTER_CONFIG, record_base
 from babelgrid.config.base import Base
 from babelgrid.errors import UserError, in_one_line
-from babelgrid.files import whole_file
 from babelgrid.model.adapter_config import read_adapter_config
 from babelgrid.model.weights import check_weights
-from babelgrid.places import public_path
+from babelgrid.runtime.files import whole_file
+from babelgrid.runtime.places import public_path
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import provenance, publish, read_parquet, write_parquet
 from babelgrid.model.adapter import add_trained_adapter, merge
 from babelgrid.model.base import Device, choose_device, load_base, note_device, words_of
 from babelgrid.model.checkpoints import digest
@@ -23,8 +22,9 @@ from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
-from babelgrid.terminal import progress_bar
-from babelgrid.usage import Usage, working
+from babelgrid.runtime.files import provenance, publish, read_parquet, write_parquet
+from babelgrid.runtime.progress import progress_bar
+from babelgrid.runtime.usage import Usage, working
 
 log = logging.getLogger(__name__)
 

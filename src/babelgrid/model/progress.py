@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from babelgrid.terminal import progress_bar
+from babelgrid.runtime.progress import progress_bar
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from babelgrid.config.finetune import Finetune
-from babelgrid.stopping import stopping
+from babelgrid.runtime.stopping import stopping
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from safetensors.torch import save
 
 from babelgrid.base_files import INDEX, WEIGHTS
 from babelgrid.errors import UserError, in_one_line
-from babelgrid.files import read_json
+from babelgrid.runtime.files import read_json
 
 SINGLE = "model.safetensors"
 

@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet
 from babelgrid.mixture import Mixture
 from babelgrid.operations.shipped import read_shipped
 from babelgrid.operations.status import measured_seconds
 from babelgrid.posts.sample import count_posts
+from babelgrid.runtime.files import read_json, read_parquet
 
 GRID_RULES = ("finetune", "predict")
 FEWEST_JOBS_TO_CALIBRATE = 3

@@ -12,18 +12,18 @@ from transformers import set_seed
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.files import read_json, read_parquet, write_json
 from babelgrid.model.base import Device, choose_device, load_base, name_of
 from babelgrid.model.examples import train_examples
 from babelgrid.model.finetune import add_adapter
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.model.trainer import build_trainer, training_arguments
-from babelgrid.needs import parameters_in
 from babelgrid.operations.shipped import read_shipped
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
-from babelgrid.usage import seconds_of_process
+from babelgrid.runtime.files import read_json, read_parquet, write_json
+from babelgrid.runtime.resources import parameters_in
+from babelgrid.runtime.usage import seconds_of_process
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from babelgrid.job import FAILED, FINISHED, is_running
+from babelgrid.runtime.job import FAILED, FINISHED, is_running
 
 State = Literal["done", "running", "failed", "missing"]
 MARKS: dict[State, str] = {"done": "#", "running": ">", "failed": "!", "missing": "."}

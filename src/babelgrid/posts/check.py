@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet, write_folder, write_json
 from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.extract import digest_rows
 from babelgrid.posts.sample import count_posts
+from babelgrid.runtime.files import read_json, read_parquet, write_folder, write_json
 
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Part -> language -> label -> number of posts."""
@@ -56,8 +56,10 @@ def check_posts(folder: Path, needs: Needs, out: Path) -> None:
 
 
 def _describe(rows: pd.DataFrame) -> dict[str, Any]:
-    sizes = rows.groupby(["split", "label"]).size()
-    parts = {part: {label: int(sizes[part, label]) for label in sizes[part].index} for part in sizes.index.levels[0]}
+    parts: dict[str, dict[str, int]] = {}
+    sizes = rows.groupby(["split", "label"]).size().reset_index(name="posts")
+    for part, label, number in sizes.itertuples(index=False, name=None):
+        parts.setdefault(str(part), {})[str(label)] = int(number)
     return {"posts": parts, "rows": digest_rows(rows)}
 
 

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from babelgrid.posts.drops import Reason
 from babelgrid.posts.formats import MOST_CHARACTERS_OF_A_ROW, TOO_LONG, Record, record_of
+from babelgrid.posts.rejects import Reason
 
 # A quote that is never closed would make one record of all that follows; no post has so many lines.
 MOST_LINES_OF_A_RECORD = 1000

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from babelgrid.posts.drops import Drop, Reason
 from babelgrid.posts.near import NearIndex
+from babelgrid.posts.rejects import Drop, Reason
 
 EXACT, NEAR, SOURCE = "exact", "near", "source"
 REASONS: dict[str, dict[str | None, Reason]] = {

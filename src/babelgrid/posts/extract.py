@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, read_parquet, write_parquet
+from babelgrid.runtime.files import read_json, read_parquet, write_parquet
 
 COLUMNS = ["id", "text", "label", "split", "group", "source_id"]
 _ROWS = 65_536

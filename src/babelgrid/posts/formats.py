@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from babelgrid.posts.drops import Reason
+from babelgrid.posts.rejects import Reason
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 BROKEN_TEXT = "\udcff"

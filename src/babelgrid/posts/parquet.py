@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from babelgrid.errors import UserError
-from babelgrid.posts.drops import Reason
 from babelgrid.posts.formats import BROKEN_TEXT, MOST_CHARACTERS_OF_A_ROW, TOO_LONG, Record
+from babelgrid.posts.rejects import Reason
 from babelgrid.spelling import respelled
 
 MOST_ROWS_AT_ONCE = 8192

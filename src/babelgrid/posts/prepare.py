@@ -8,13 +8,13 @@ import pandas as pd
 from babelgrid.config.posts import Posts
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
-from babelgrid.files import provenance, write_csv, write_parquet
-from babelgrid.places import public_path, public_paths
-from babelgrid.posts.drops import Drop, drops_table, stop_at_first
 from babelgrid.posts.duplicates import drop_copies, drop_shared_sources
 from babelgrid.posts.read import read_posts, source_files
+from babelgrid.posts.rejects import Drop, drops_table, stop_at_first
 from babelgrid.posts.schema import validate_posts
 from babelgrid.posts.split import split_posts
+from babelgrid.runtime.files import provenance, write_csv, write_parquet
+from babelgrid.runtime.places import public_path, public_paths
 
 
 def prepare_posts(

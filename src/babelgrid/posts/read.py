@@ -12,12 +12,12 @@ from babelgrid.config.posts import Columns, Posts
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError, nearest
 from babelgrid.posts.clean import clean, is_empty
-from babelgrid.posts.drops import Drop, Reason, located, shown
 from babelgrid.posts.formats import Record, Table, is_unicode
 from babelgrid.posts.hub import dataset_files, read_dataset
 from babelgrid.posts.identifiers import as_id, as_text, unique_id, why_no_id, why_no_text
-from babelgrid.posts.meanings import Meanings
+from babelgrid.posts.normalize import Meanings
 from babelgrid.posts.paths import find_files
+from babelgrid.posts.rejects import Drop, Reason, located, shown
 from babelgrid.posts.stream import open_stream
 
 Place = tuple[str, int]

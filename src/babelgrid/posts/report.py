@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from babelgrid.display.markdown import plain
 from babelgrid.errors import UserError
-from babelgrid.files import read_csv, read_parquet, write_json, write_text
-from babelgrid.markdown import plain
-from babelgrid.posts.drops import COLUMNS, EXACT_COPIES, Reason
+from babelgrid.posts.rejects import COLUMNS, EXACT_COPIES, Reason
 from babelgrid.posts.schema import PARTS
+from babelgrid.runtime.files import read_csv, read_parquet, write_json, write_text
 
 
 def report_posts(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.errors import UserError
-from babelgrid.files import read_parquet
 from babelgrid.mixture import Mixture
 from babelgrid.posts.order import seeded_rank
+from babelgrid.runtime.files import read_parquet
 
 
 def sample_posts(train: Mapping[str, pd.DataFrame], mixture: Mixture, seed: int, budget: int | None) -> pd.DataFrame:

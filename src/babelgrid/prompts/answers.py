@@ -7,9 +7,9 @@ from transformers import PreTrainedTokenizerBase
 
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json
 from babelgrid.prompts.template import Frame, frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
+from babelgrid.runtime.files import read_json, write_json
 
 TokenPath = tuple[int, ...]
 

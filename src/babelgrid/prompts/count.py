@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.config.prompt import Prompt
-from babelgrid.files import provenance, read_parquet, write_parquet
 from babelgrid.prompts.template import count_tokens, encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
+from babelgrid.runtime.files import provenance, read_parquet, write_parquet
 
 
 def count_post_tokens(prompt: Prompt, posts_path: Path, base_path: Path, languages: Sequence[str], out: Path) -> None:

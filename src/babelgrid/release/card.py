@@ -12,10 +12,10 @@ import yaml
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.prompt import Label
 from babelgrid.config.release import Release
-from babelgrid.files import sha256, write_text
-from babelgrid.markdown import in_code, plain
+from babelgrid.display.markdown import in_code, plain
 from babelgrid.release.name import release_name
 from babelgrid.release.weights import PublicBase
+from babelgrid.runtime.files import sha256, write_text
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import pandas as pd
 
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.files import read_parquet, write_json
 from babelgrid.release.loading import language_keys
+from babelgrid.runtime.files import read_parquet, write_json
 
 log = logging.getLogger(__name__)
 

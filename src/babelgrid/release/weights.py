@@ -11,9 +11,9 @@ import torch
 from babelgrid.config.base import Base
 from babelgrid.config.release import Release
 from babelgrid.errors import UserError
-from babelgrid.files import read_json, write_json, write_text
 from babelgrid.model.base import Device
 from babelgrid.model.predict import load_adapted
+from babelgrid.runtime.files import read_json, write_json, write_text
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 TOKENIZER = ("tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt", "*.model", "*.jinja")

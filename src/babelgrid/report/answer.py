@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
-from babelgrid.analysis.metrics import Floats, Metric
-from babelgrid.analysis.replicates import replicates_of
-from babelgrid.analysis.scores import percentile_interval
-from babelgrid.analysis.shares import describe_quantity
-from babelgrid.analysis.transfer import average_over_seeds
-from babelgrid.analysis.trend import FEWEST_LANGUAGES, spearman
-from babelgrid.figures.order import language_name
+from babelgrid.analysis.bootstrap.intervals import percentile_interval
+from babelgrid.analysis.bootstrap.replicates import replicates_of
+from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cells
+from babelgrid.analysis.exposure.shares import describe_quantity
+from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, spearman
+from babelgrid.analysis.scores.matrix import average_over_seeds
+from babelgrid.analysis.scores.metrics import Floats, Metric
+from babelgrid.display.order import language_name
 from babelgrid.figures.style import METRIC_NAMES, decimal
 
 _RESAMPLES = 1000

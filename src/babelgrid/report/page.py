@@ -13,17 +13,17 @@ import jinja2
 import pandas as pd
 import vl_convert
 
-from babelgrid.analysis.metrics import Metric
-from babelgrid.analysis.replicates import read_replicates
+from babelgrid.analysis.bootstrap.replicates import read_replicates
+from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import View
 from babelgrid.config.report import Report
-from babelgrid.files import git_commit, provenance, read_json, read_parquet, write_text
-from babelgrid.places import public_settings
 from babelgrid.report.answer import answer
 from babelgrid.report.charts import CHARTS, VEGA_LITE
 from babelgrid.report.payload import build_payload
 from babelgrid.report.sections import cost, data_sheet, hashes_table, ledger, provenance_table, table_of
+from babelgrid.runtime.files import git_commit, provenance, read_json, read_parquet, write_text
+from babelgrid.runtime.places import public_settings
 
 FURTHER = {
     "donors": "Who gives and who receives",

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from babelgrid.analysis.confusions import NO_CLASS
-from babelgrid.analysis.exposure import exposure_of_languages, seen_cells
-from babelgrid.analysis.metrics import METRICS, Metric
-from babelgrid.analysis.shares import describe_quantity
-from babelgrid.analysis.transfer import average_over_seeds
+from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cells
+from babelgrid.analysis.exposure.shares import describe_quantity
+from babelgrid.analysis.scores.confusions import NO_CLASS
+from babelgrid.analysis.scores.matrix import average_over_seeds
+from babelgrid.analysis.scores.metrics import METRICS, Metric
 from babelgrid.config.analysis import View
-from babelgrid.figures.order import cluster, group_mixtures, language_name
+from babelgrid.display.order import cluster, group_mixtures, language_name
 from babelgrid.figures.style import METRIC_NAMES
 from babelgrid.report.families import families_of
 

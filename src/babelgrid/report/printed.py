@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 from tabulate import LATEX_ESCAPE_RULES
 
-from babelgrid.analysis.metrics import Metric
+from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
-from babelgrid.figures.order import language_name
+from babelgrid.display.markdown import plain
+from babelgrid.display.order import language_name
 from babelgrid.figures.picture import GridTables, Picture, collect_cells
 from babelgrid.figures.style import METRIC_NAMES, decimal
-from babelgrid.files import write_text
-from babelgrid.markdown import plain
+from babelgrid.runtime.files import write_text
 
 AGAINST_NONE, AGAINST_BASELINES = "*", "\N{DAGGER}"
 LEVEL = 0.05

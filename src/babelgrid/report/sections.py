@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from babelgrid.figures.order import language_name
+from babelgrid.display.order import language_name
 from babelgrid.figures.style import decimal
 
 Row = list[str]

@@ -1,0 +1,1 @@
+"""Uncertainty: resampled posts and seeds, intervals and paired comparisons."""

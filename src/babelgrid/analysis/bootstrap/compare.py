@@ -1,0 +1,206 @@
+"""Paired comparisons on the same posts: mixture against mixture, against the untuned base, against each baseline."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from babelgrid.analysis.bootstrap.intervals import percentile_interval
+from babelgrid.analysis.bootstrap.paired import ABSENT, Panel, panel_of, read_clusters
+from babelgrid.analysis.bootstrap.replicates import Cell, Draws, Resampled, resample_panel
+from babelgrid.analysis.scores.views import Answers, read_answers, read_baselines
+from babelgrid.config.analysis import Score, View
+from babelgrid.runtime.files import write_csv
+
+COLUMNS = (
+    *("view", "test_language", "mixture", "against", "kind", "n", "difference", "low", "high"),
+    *("p_bootstrap", "p_mcnemar"),
+)
+
+Floats = NDArray[np.float64]
+MODEL = ""
+"""Stands for the mixture's own adapters, where a baseline of the mixture would be named."""
+Rival = tuple[str, str]
+"""A mixture, and MODEL or a baseline that was fitted to the mixture's posts."""
+
+
+class Pair(NamedTuple):
+    """What is compared: the difference is the mixture's score minus that of `rival`."""
+
+    mixture: str
+    rival: Rival
+    kind: str
+    """`mixture`, `none` or `baseline`."""
+
+    @property
+    def against(self) -> str:
+        """The rival's name in the table."""
+        return self.rival[1] or self.rival[0]
+
+
+def compare_cells(
+    predictions: Mapping[Cell, str | Path],
+    baselines: Mapping[tuple[str, int], str | Path],
+    posts: Mapping[str, str | Path],
+    *,
+    views: Mapping[str, View],
+    score: Score,
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write comparisons.csv: each pair of contestants on each test language under each view.
+
+    For the arguments see `replicates.resample_cells` and `cells.score_cells`. Columns: view, test_language, mixture,
+    against, kind, n (posts that both answered), difference of the metric, low and high (its 95% paired percentile
+    interval over posts and seeds), p_bootstrap (two-sided, from the same replicates, never below 2 / (B + 1)),
+    p_mcnemar (see `mcnemar`) and p_holm: p_mcnemar adjusted within the family of a view and a kind.
+    """
+    beside = {row: read_baselines(path) for row, path in baselines.items()}
+    tables = []
+    for language in dict.fromkeys(cell[2] for cell in predictions):
+        clusters = read_clusters(posts[language]) if language in posts else {}
+        answers = _answers_in(language, predictions, beside)
+        pairs = pairs_of(list(dict.fromkeys((mixture, name) for mixture, name, _ in answers)))
+        for view, classes in views.items() if pairs else ():
+            panel = panel_of(list(answers.values()), classes, clusters)
+            compared = compare_panel(panel, list(answers), pairs, score, seed)
+            tables.append(pd.DataFrame({"view": view, "test_language": language, **compared}))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    write_csv(out, adjust(_sort_by_view(table, list(views))))
+
+
+def pairs_of(rivals: Sequence[Rival]) -> list[Pair]:
+    """Return every comparison between what there is: each mixture with its baselines, with `none`, and pair by pair."""
+    mixtures = [mixture for mixture, name in rivals if name == MODEL]
+    trained = [mixture for mixture in mixtures if mixture != "none"]
+    with_none = [Pair(mixture, ("none", MODEL), "none") for mixture in trained if "none" in mixtures]
+    with_baselines = [Pair(rival[0], rival, "baseline") for rival in rivals if rival[1] != MODEL]
+    return [*with_none, *with_baselines, *(Pair(a, (b, MODEL), "mixture") for a, b in combinations(trained, 2))]
+
+
+def compare_panel(
+    panel: Panel,
+    rows: Sequence[tuple[str, str, int]],
+    pairs: Sequence[Pair],
+    score: Score,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the columns of comparisons.csv for the pairs of one panel.
+
+    rows: (mixture, baseline or MODEL, seed) of each row of the panel.
+    """
+    resampled = resample_panel(panel, [(mixture, name) for mixture, name, _ in rows], score, seed)
+    difference, replicates = _differences(resampled, pairs)
+    low, high = percentile_interval(replicates)
+    p_mcnemar, n = mcnemar(panel, rows, pairs)
+    return {
+        "mixture": [pair.mixture for pair in pairs],
+        "against": [pair.against for pair in pairs],
+        "kind": [pair.kind for pair in pairs],
+        "n": n,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "p_bootstrap": bootstrap_p(replicates),
+        "p_mcnemar": np.where(n > 0, p_mcnemar, np.nan),
+    }
+
+
+def bootstrap_p(replicates: Floats) -> Floats:
+    """Return the two-sided p-value that a difference is 0, from its replicates on the last axis.
+
+    Twice the smaller share of replicates on one side of 0, the observed sample counted in (Davison and Hinkley 1997,
+    Bootstrap Methods and Their Application, section 4.2): it is below 0.05 where the percentile interval excludes 0.
+    """
+    count = replicates.shape[-1]
+    smaller = np.minimum((replicates <= 0).sum(axis=-1), (replicates >= 0).sum(axis=-1))
+    p = np.minimum(2 * (smaller + 1) / (count + 1), 1)
+    return np.where(np.isnan(replicates).any(axis=-1), np.nan, p)
+
+
+def mcnemar(
+    panel: Panel, rows: Sequence[tuple[str, str, int]], pairs: Sequence[Pair]
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Return McNemar's exact p-value (1947) and the number of posts that both answered, for each pair.
+
+    It asks whether posts that only one of two adapters answers correctly fall evenly on both sides. Seed k is tested
+    against seed k (or against the rival's first seed where it has no seed k, as with the untuned base). The tests of
+    several seeds share their posts, so they are combined by twice their mean, at most 1, which is valid whatever their
+    dependence (Rueschendorf 1982; Vovk and Wang 2020, Biometrika 107:791). With one seed it is the plain test.
+    """
+    asked = (panel.predicted != ABSENT).astype(float)
+    right = (panel.predicted == panel.gold).astype(float)
+    only_left = right @ (asked - right).T
+    both = asked @ asked.T
+    pair, left, right_row = _match_seeds(rows, pairs)
+    first, second = only_left[left, right_row], only_left[right_row, left]
+    p = np.minimum(2 * binom.cdf(np.minimum(first, second), first + second, 0.5), 1)
+    seeds = np.bincount(pair, minlength=len(pairs))
+    mean = np.bincount(pair, weights=p, minlength=len(pairs)) / seeds
+    n = np.zeros(len(pairs))
+    np.maximum.at(n, pair, both[left, right_row])
+    return np.where(seeds > 1, np.minimum(2 * mean, 1), mean), n.astype(np.intp)
+
+
+def adjust(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Add p_holm: p_mcnemar adjusted by Holm (1979, Scand. J. Stat. 6:65) within each view and kind."""
+    families = comparisons.groupby(["view", "kind"], sort=False)["p_mcnemar"]
+    return comparisons.assign(p_holm=families.transform(holm))
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """Return Holm's step-down adjusted p-values; missing ones stay missing and do not count."""
+    ordered = p.dropna().sort_values(kind="stable")
+    factors = np.arange(len(ordered), 0, -1)
+    return (ordered * factors).cummax().clip(upper=1).reindex(p.index)
+
+
+def _answers_in(
+    language: str,
+    predictions: Mapping[Cell, str | Path],
+    beside: Mapping[tuple[str, int], Mapping[tuple[str, str], Answers]],
+) -> dict[tuple[str, str, int], Answers]:
+    """Return (mixture, baseline or MODEL, seed) -> answers to the posts of a test language."""
+    models = {
+        (cell[0], MODEL, cell[1]): read_answers(path) for cell, path in predictions.items() if cell[2] == language
+    }
+    baselines = {
+        (mixture, name, seed): answers
+        for (mixture, seed), by_baseline in beside.items()
+        for (name, own_language), answers in by_baseline.items()
+        if own_language == language
+    }
+    return {**models, **baselines}
+
+
+def _differences(resampled: Mapping[Rival, Resampled], pairs: Sequence[Pair]) -> tuple[Floats, Floats]:
+    """Return each pair's difference, shape (pairs,), and its replicates, shape (pairs, resamples)."""
+    mixtures = [resampled[pair.mixture, MODEL] for pair in pairs]
+    rivals = [resampled[pair.rival] for pair in pairs]
+    scores = np.array([a.score - b.score for a, b in zip(mixtures, rivals, strict=True)])
+    replicates = [a.replicates.astype(float) - b.replicates for a, b in zip(mixtures, rivals, strict=True)]
+    return scores, np.stack(replicates)
+
+
+def _match_seeds(rows: Sequence[tuple[str, str, int]], pairs: Sequence[Pair]) -> tuple[Draws, Draws, Draws]:
+    """Return the rows to compare, seed by seed: number of the pair, the mixture's row, the rival's row."""
+    seeds: dict[Rival, dict[int, int]] = {}
+    for number, (mixture, name, seed) in enumerate(rows):
+        seeds.setdefault((mixture, name), {})[seed] = number
+    matched = []
+    for number, pair in enumerate(pairs):
+        rival = seeds[pair.rival]
+        first = next(iter(rival.values()))
+        own = seeds[pair.mixture, MODEL]
+        matched += [(number, row, rival.get(seed, first)) for seed, row in own.items()]
+    pair_number, left, right = np.array(matched, dtype=np.intp).T
+    return pair_number, left, right
+
+
+def _sort_by_view(table: pd.DataFrame, views: Sequence[str]) -> pd.DataFrame:
+    return table.sort_values("view", key=lambda column: column.map(views.index), kind="stable", ignore_index=True)

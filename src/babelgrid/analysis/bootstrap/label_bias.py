@@ -1,0 +1,106 @@
+"""The direction of errors: which classes are said too often in which language, and how often a stance is turned round.
+
+Intervals are 95% percentile intervals over posts and seeds, from the draws of `replicates`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from babelgrid.analysis.bootstrap.paired import ABSENT, Panel
+from babelgrid.analysis.bootstrap.replicates import Cell, Draws, asked_seeds, draw_posts, draw_seeds, read_answered
+from babelgrid.analysis.bootstrap.statistics import Floats, Row, estimate
+from babelgrid.config.analysis import Score, View
+from babelgrid.runtime.files import write_csv
+
+COLUMNS = (
+    *("view", "mixture", "test_language", "class", "n", "gold_share", "predicted_share", "bias", "low", "high"),
+    *("opposite", "flipped", "flipped_low", "flipped_high"),
+)
+
+
+def measure_label_bias(
+    predictions: Mapping[Cell, str | Path],
+    posts: Mapping[str, str | Path],
+    *,
+    views: Mapping[str, View],
+    score: Score,
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write label_bias.csv: a row for each class of each cell, means over seeds.
+
+    predictions, posts, views, seed: see `replicates.resample_cells`. score: its bootstrap and opposites are used.
+    n: posts of the cell. bias: predicted share minus gold share, with its interval. flipped: the share of the class's
+    posts that were answered with its opposite (`score.opposites`), with its interval; missing where there are none.
+    """
+    mixtures = list(dict.fromkeys(mixture for mixture, _, _ in predictions))
+    rows: list[Row] = []
+    for (name, language), (panel, row_mixtures, family) in read_answered(predictions, posts, views).items():
+        opposites = opposites_of(views[name], score.opposites.get(name, []))
+        weights = np.vstack([np.ones(len(panel.gold)), draw_posts(panel.clusters, score.bootstrap, seed, family)])
+        for mixture in dict.fromkeys(row_mixtures):
+            part = _rows_of(panel, [own == mixture for own in row_mixtures])
+            key = {"view": name, "mixture": mixture, "test_language": language}
+            draws = draw_seeds(len(part.predicted), score.bootstrap, seed)
+            rows.extend({**key, **row} for row in bias_rows(part, list(views[name]), opposites, weights, draws))
+    write_csv(out, _sorted(pd.DataFrame(rows, columns=list(COLUMNS)), [*views], mixtures))
+
+
+def opposites_of(view: View, pair: Sequence[str]) -> dict[str, str]:
+    """Return class -> its opposite; empty where the view has no opposites."""
+    return {pair[0]: pair[1], pair[1]: pair[0]} if pair else {}
+
+
+def bias_rows(
+    panel: Panel, classes: Sequence[str], opposites: Mapping[str, str], weights: Floats, draws: Draws
+) -> Iterator[Row]:
+    """Yield class, n, gold_share, predicted_share, bias and flipped for the seeds of one mixture in one language.
+
+    panel: its rows are the mixture's seeds. weights: how often each post came, the observed sample first; shape
+    (1 + resamples, posts). draws: the mixture's draws of seeds; shape (resamples, drawn).
+    """
+    asked = panel.predicted != ABSENT
+    posts = int(asked.sum(axis=1).max(initial=0))
+    for number, name in enumerate(classes):
+        if not posts:
+            yield {"class": name, "n": 0}
+            continue
+        said, gold = panel.predicted == number, asked & (panel.gold == number)
+        predicted_share = over_seeds(_share(said, asked, weights), draws)
+        gold_share = over_seeds(_share(gold, asked, weights), draws)
+        row = {"class": name, "n": posts, "gold_share": gold_share[0], "predicted_share": predicted_share[0]}
+        row |= estimate(predicted_share - gold_share, "bias")
+        if name in opposites:
+            turned = gold & (panel.predicted == classes.index(opposites[name]))
+            flipped = over_seeds(_share(turned, gold, weights), draws)
+            row |= {"opposite": opposites[name], **estimate(flipped, "flipped", "flipped_")}
+        yield row
+
+
+def over_seeds(values: Floats, draws: Draws) -> Floats:
+    """Average over seeds: all of them in the observed sample, which is first, and the drawn ones in each replicate.
+
+    values: (1 + resamples, seeds). draws: (resamples, drawn). Returns shape (1 + resamples,).
+    """
+    drawn = np.take_along_axis(values[1:], draws, axis=1).mean(axis=1)
+    return np.concatenate([[values[0].mean()], drawn])
+
+
+def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_], weights: Floats) -> Floats:
+    """Return the weighted share of posts in `part` among those in `whole`, each (seeds, posts); NaN of none."""
+    numerator, denominator = weights @ part.T, weights @ whole.T
+    share: Floats = np.divide(numerator, denominator, out=np.full_like(denominator, np.nan), where=denominator > 0)
+    return share
+
+
+def _sorted(table: pd.DataFrame, views: Sequence[str], mixtures: Sequence[str]) -> pd.DataFrame:
+    places = [table["mixture"].map(list(mixtures).index), table["view"].map(list(views).index)]
+    return table.iloc[np.lexsort(places)]
+
+
+def _rows_of(panel: Panel, rows: Sequence[bool]) -> Panel:
+    return Panel(panel.classes, panel.clusters, panel.gold, asked_seeds(panel.predicted[np.array(rows)]))

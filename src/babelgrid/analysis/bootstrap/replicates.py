@@ -1,0 +1,228 @@
+"""The joint bootstrap: what the scores of all mixtures would have been with other posts and other seeds.
+
+Posts are drawn once for each test language and view, and all mixtures are scored on the same draw; seeds are drawn once
+for all mixtures that have as many, because seed k draws posts, weights and batches alike for each of them. So replicate
+b of any two cells belongs together, and the replicates of a difference, a mean or a maximum of cells are that
+difference, mean or maximum, replicate by replicate.
+"""
+
+import zlib
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from babelgrid.analysis.bootstrap.paired import ABSENT, Panel, panel_of, read_clusters
+from babelgrid.analysis.scores.metrics import Metric, Weights, score_confusions
+from babelgrid.analysis.scores.views import read_answers
+from babelgrid.config.analysis import Score, View
+from babelgrid.runtime.files import read_parquet, write_parquet
+
+KEY = ["view", "mixture", "test_language"]
+DESCRIBED = ["seeds", "n", "score"]
+"""Columns beside the replicates r0, r1, …: seeds of the mixture, posts, and the mean of the metric over the seeds."""
+
+Cell = tuple[str, int, str]
+Floats = NDArray[np.float64]
+Draws = NDArray[np.intp]
+
+
+FEWEST_CLUSTERS = 2
+"""With fewer, a resample is the sample itself, and an interval of no width would be no news."""
+
+Contestant = TypeVar("Contestant", bound=Hashable)
+"""What a panel's rows are seeds of: a mixture, or a baseline of a mixture."""
+
+
+class Resampled(NamedTuple):
+    """One contestant on one test language under one view."""
+
+    seeds: int
+    n: int
+    score: float
+    replicates: NDArray[np.float32]
+    """Shape (resamples,)."""
+
+
+class Answered(NamedTuple):
+    """What all mixtures answered to the posts of one test language under one view."""
+
+    panel: Panel
+    mixtures: list[str]
+    """The mixture of each row of the panel: its seeds."""
+    family: NDArray[np.str_]
+    """Names of the clusters among which the panel's are drawn, see `families`."""
+
+
+def resample_cells(
+    predictions: Mapping[Cell, str | Path],
+    posts: Mapping[str, str | Path],
+    *,
+    views: Mapping[str, View],
+    score: Score,
+    seed: int,
+    out: str | Path,
+) -> None:
+    """Write replicates.parquet: view, mixture, test_language, seeds, n, score, r0 … r<B-1> (float32).
+
+    predictions: (mixture, seed, test language) -> Parquet with id, gold and logp_<label>.
+    posts: test language -> posts file, for the clusters; a language may be missing, then every post stands for itself.
+    score: its metric is resampled, `score.bootstrap` times. seed: of all draws; a mixture's replicates do not depend
+    on which other mixtures there are, as long as all answered the same posts.
+    A cell without posts has n = 0 and no numbers, one whose posts are all of one cluster has no replicates.
+    Raises `UserError` where a file cannot be read or the mixtures' files do not belong together.
+    """
+    resampled: dict[tuple[str, str, str], Resampled] = {}
+    for (view, language), answered in read_answered(predictions, posts, views).items():
+        cells = resample_panel(answered.panel, answered.mixtures, score, seed, answered.family)
+        resampled |= {(view, mixture, language): cell for mixture, cell in cells.items()}
+    mixtures, languages = (dict.fromkeys(cell[place] for cell in predictions) for place in (0, 2))
+    order = [(view, mixture, language) for view in views for mixture in mixtures for language in languages]
+    write_parquet(out, _tabulate({key: resampled[key] for key in order if key in resampled}))
+
+
+def read_answered(
+    predictions: Mapping[Cell, str | Path], posts: Mapping[str, str | Path], views: Mapping[str, View]
+) -> dict[tuple[str, str], Answered]:
+    """Return for each (view, test language) what all mixtures answered."""
+    panels: dict[tuple[str, str], tuple[Panel, list[str]]] = {}
+    for language in dict.fromkeys(language for _, _, language in predictions):
+        clusters = read_clusters(posts[language]) if language in posts else {}
+        answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
+        for name, view in views.items():
+            panels[name, language] = panel_of(list(answers.values()), view, clusters), [cell[0] for cell in answers]
+    among = {
+        name: families({language: panel.clusters for (own, language), (panel, _) in panels.items() if own == name})
+        for name in views
+    }
+    return {(view, language): Answered(*panels[view, language], among[view][language]) for view, language in panels}
+
+
+def families(clusters: Mapping[str, NDArray[np.str_]]) -> dict[str, NDArray[np.str_]]:
+    """Return for each language the names of the clusters that its posts are drawn among.
+
+    They are its own, and those of the languages that hold the same texts: at least half of the larger one's clusters
+    have names that the other has too. So parallel texts are drawn alike even where one language lacks some of them.
+    """
+    names = {language: set(own.tolist()) for language, own in clusters.items()}
+    groups: list[set[str]] = []
+    for language, own in names.items():
+        alike = [group for group in groups if any(_are_parallel(own, names[other]) for other in group)]
+        groups = [group for group in groups if group not in alike] + [{language}.union(*alike)]
+    drawn = [(group, np.unique(np.concatenate([clusters[language] for language in group]))) for group in groups]
+    return {language: own for language in clusters for group, own in drawn if language in group}
+
+
+def _are_parallel(one: set[str], other: set[str]) -> bool:
+    most = max(len(one), len(other))
+    return most > 0 and 2 * len(one & other) >= most
+
+
+def resample_panel(
+    panel: Panel,
+    rows: Sequence[Contestant],
+    score: Score,
+    seed: int,
+    family: NDArray[np.str_] | None = None,
+) -> dict[Contestant, Resampled]:
+    """Score every contestant of a panel, and resample it.
+
+    rows: the contestant of each row of the panel: its seeds. Seeds that were not asked do not count.
+    family: see `draw_posts`.
+    """
+    drawn = draw_posts(panel.clusters, score.bootstrap, seed, family)
+    weights = np.vstack([np.ones(len(panel.gold), np.float32), drawn])
+    resampled = {}
+    for contestant in dict.fromkeys(rows):
+        predicted = asked_seeds(panel.predicted[[name == contestant for name in rows]])
+        scores = score_draws(panel.gold, predicted, panel.classes, weights, score.metric)
+        seeds = draw_seeds(len(predicted), score.bootstrap, seed)
+        replicates = np.take_along_axis(scores[1:], seeds, axis=1).mean(axis=1).astype(np.float32)
+        if np.isnan(drawn).any():
+            replicates = np.full_like(replicates, np.nan)
+        posts = int((predicted != ABSENT).sum(axis=1).max())
+        resampled[contestant] = Resampled(len(predicted), posts, float(scores[0].mean()), replicates)
+    return resampled
+
+
+def asked_seeds(predicted: Draws) -> Draws:
+    """Return the rows of a panel that have any posts, or all where none has."""
+    asked = (predicted != ABSENT).any(axis=1)
+    return predicted[asked] if asked.any() else predicted
+
+
+def draw_posts(
+    clusters: NDArray[np.str_], resamples: int, seed: int, family: NDArray[np.str_] | None = None
+) -> Weights:
+    """Draw whole clusters with replacement, as many as there are; return how often each post came; (resamples, posts).
+
+    The draw depends on the seed and on the names of the clusters alone, so that parallel texts (clusters of the same
+    names in several languages) are drawn alike in all of them. family: names of more clusters, which are drawn too and
+    have no post here: then as many come here as fall upon this language, and where none does its own are drawn.
+    One cluster alone says nothing of other posts: then the weights are NaN.
+    """
+    own = np.unique(clusters)
+    if len(own) < FEWEST_CLUSTERS:
+        return np.full((resamples, len(clusters)), np.nan, np.float32)
+    names = own if family is None else np.unique(family)
+    drawn = _draw(names, resamples, seed)[:, np.searchsorted(names, clusters)]
+    empty = drawn.sum(axis=1) == 0
+    if empty.any():
+        drawn[empty] = _draw(own, resamples, seed)[empty][:, np.searchsorted(own, clusters)]
+    return drawn
+
+
+def _draw(names: NDArray[np.str_], resamples: int, seed: int) -> Weights:
+    """Return how often each name comes in as many draws as there are names; shape (resamples, names)."""
+    generator = np.random.default_rng([seed, zlib.crc32("\n".join(names).encode())])
+    return generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float32)
+
+
+def draw_seeds(seeds: int, resamples: int, seed: int) -> Draws:
+    """Draw seeds with replacement, one fewer than there are; shape (resamples, max(seeds - 1, 1)).
+
+    The same for all mixtures of so many seeds. The mean of as many draws as there are seeds would vary by
+    (seeds - 1) / seeds too little, which is half with two; the mean of one draw fewer varies as the mean of the seeds
+    does (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231). One seed alone is always taken, and says nothing about others.
+    """
+    return np.random.default_rng([seed, seeds]).integers(0, seeds, size=(resamples, max(seeds - 1, 1)))
+
+
+def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, metric: Metric) -> Floats:
+    """Score every row on every draw of posts; shape (draws, rows).
+
+    gold: class of each post. predicted: (rows, posts), as in `Panel`. weights: (draws, posts).
+    A draw puts its weights into a confusion matrix: for each gold class, one product of matrices for all rows.
+    """
+    rows = len(predicted)
+    confusion = np.empty((len(weights), rows, classes, classes + 1), np.float32)
+    chosen = (predicted.T[:, :, None] == np.arange(classes + 1)).astype(np.float32)
+    for number in range(classes):
+        own = gold == number
+        product = weights[:, own] @ chosen[own].reshape(-1, rows * (classes + 1))
+        confusion[:, :, number] = product.reshape(-1, rows, classes + 1)
+    return score_confusions(confusion, [metric])[metric]
+
+
+def read_replicates(path: str | Path) -> pd.DataFrame:
+    """Read replicates.parquet, indexed by (view, mixture, test_language): seeds, n, score, r0, r1, …, in its order.
+
+    `replicates_of` takes the replicates alone. Raises `UserError` where the file cannot be read.
+    """
+    return read_parquet(path).set_index(KEY)
+
+
+def replicates_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns r0, r1, … of what `read_replicates` returns."""
+    return frame.drop(columns=DESCRIBED)
+
+
+def _tabulate(resampled: Mapping[tuple[str, str, str], Resampled]) -> pd.DataFrame:
+    cells = list(resampled.values())
+    described = {name: [getattr(cell, name) for cell in cells] for name in DESCRIBED}
+    values = np.stack([cell.replicates for cell in cells])
+    replicates = pd.DataFrame(values, columns=[f"r{number}" for number in range(values.shape[1])])
+    return pd.concat([pd.DataFrame(list(resampled), columns=KEY), pd.DataFrame(described), replicates], axis=1)

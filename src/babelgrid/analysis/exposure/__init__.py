@@ -1,0 +1,1 @@
+"""How scores depend on the base's pre-training."""

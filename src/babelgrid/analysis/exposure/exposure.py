@@ -1,0 +1,142 @@
+"""Exposure: how much of each language an adapter's model has met, in pre-training and in fine-tuning.
+
+exposure.csv has a row for each mixture and language:
+share_<table> (percent) or gigawords_<table>: pre-training exposure; empty where it is unknown.
+pretraining_tokens: of that language; exact for the lab, else the first table in percent times the base's whole
+    pre-training, which is an estimate unless that table describes this base; empty where unknown.
+finetune_posts, finetune_text_tokens, finetune_prompt_tokens: unique, means over seeds; the post's text alone, and with
+    the prompt. finetune_…_seen: over all epochs.
+finetune_to_pretraining: text tokens seen over the base's whole pre-training, all languages.
+seen: whether the mixture holds the language.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from babelgrid.analysis.exposure.shares import ShareTable, load_shares, table_name
+from babelgrid.errors import UserError
+from babelgrid.mixture import Mixture
+from babelgrid.posts.sample import read_train_posts, sample_posts
+from babelgrid.runtime.files import read_json, read_parquet, write_csv
+
+Row = dict[str, Any]
+Counted = dict[str, float]
+_COUNTED = ["posts", "text_tokens", "prompt_tokens"]
+_NOTHING = dict.fromkeys(_COUNTED, 0.0)
+_UNKNOWN = dict.fromkeys(_COUNTED, float("nan"))
+
+
+def measure_exposure(
+    *,
+    posts: Mapping[str, str | Path],
+    tokens_path: str | Path | None,
+    mixtures: Sequence[Mixture],
+    seeds: Sequence[int],
+    budget: int | None,
+    epochs: float,
+    tables: Sequence[str],
+    lab_exposure: str | Path | None,
+    pretraining_tokens: float | None,
+    languages: Sequence[str],
+    out: str | Path,
+) -> None:
+    """Write exposure.csv: a row for every mixture and language, fine-tuning counts averaged over seeds.
+
+    languages: train and test languages. posts: train language -> Parquet of its posts.
+    tokens_path: Parquet with id, text_tokens, prompt_tokens; None where the posts that the mixtures were trained on are
+    not there (predictions made elsewhere): fine-tuning counts are then unknown.
+    tables: share tables (see `shares.load_shares`). pretraining_tokens: of the base's whole pre-training.
+    """
+    shares = [load_shares(table, lab_exposure) for table in tables]
+    _refuse_namesakes(shares)
+    known, whole = _pretraining(shares, lab_exposure, pretraining_tokens)
+    train = read_train_posts(posts)
+    tokens = None if tokens_path is None else _read_tokens(tokens_path)
+    rows = []
+    for mixture in mixtures:
+        counts = {} if tokens is None else _count_finetuning(mixture, train, tokens, seeds, budget)
+        for language in languages:
+            row = {"mixture": mixture.name, "language": language, "seen": language in mixture.all_languages}
+            row |= {table.column: table.values.get(language) for table in shares}
+            row["pretraining_tokens"] = known.get(language)
+            uncounted = _UNKNOWN if tokens is None and mixture.is_trained else _NOTHING
+            rows.append(row | _finetuning_columns(counts.get(language, uncounted), epochs, whole))
+    write_csv(out, pd.DataFrame(rows))
+
+
+def exposure_of_languages(exposure: pd.DataFrame, table: str) -> pd.Series:
+    """Return the pre-training exposure by language in one table of exposure.csv; NaN where it is unknown.
+
+    Raises `UserError` where exposure.csv was made without that table.
+    """
+    name = table_name(table)
+    column = next((c for c in exposure.columns if c in {f"share_{name}", f"gigawords_{name}"}), None)
+    if column is None:
+        raise UserError(f"exposure.csv holds nothing from the table {table!r}; name it in exposure.tables")
+    return exposure.drop_duplicates("language").set_index("language")[column].astype(float)
+
+
+def seen_cells(exposure: pd.DataFrame) -> set[tuple[str, str]]:
+    """Return the (mixture, language) pairs in which the mixture has the language."""
+    seen = exposure[exposure["seen"].astype(bool)]
+    return set(zip(seen["mixture"], seen["language"], strict=True))
+
+
+def _refuse_namesakes(shares: Sequence[ShareTable]) -> None:
+    names = [table.name for table in shares]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"exposure.tables: two tables are called {name!r}; rename one file")
+
+
+def _pretraining(
+    shares: Sequence[ShareTable], lab_exposure: str | Path | None, total: float | None
+) -> tuple[Mapping[str, float], float | None]:
+    """Return pre-training tokens by language, where known, and of the whole."""
+    if lab_exposure is not None:
+        counts = read_json(lab_exposure)
+        return counts["tokens"], counts["total"]
+    percent = next((table.values for table in shares if table.is_percentage), None)
+    if total is None or percent is None:
+        return {}, total
+    return {language: share / 100 * total for language, share in percent.items()}, total
+
+
+def _read_tokens(path: str | Path) -> pd.DataFrame:
+    return read_parquet(path, ["id", "text_tokens", "prompt_tokens"]).assign(posts=1).set_index("id")[_COUNTED]
+
+
+def _count_finetuning(
+    mixture: Mixture, train: Mapping[str, pd.DataFrame], tokens: pd.DataFrame, seeds: Sequence[int], budget: int | None
+) -> dict[str, Counted]:
+    """Return language -> posts, text_tokens and prompt_tokens that the mixture takes of it: means over seeds."""
+    if not mixture.is_trained:
+        return {}
+    drawn = pd.concat([sample_posts(train, mixture, seed, budget)[["id", "language"]] for seed in seeds])
+    counted = drawn.join(tokens, on="id")
+    if counted["posts"].isna().any():
+        first = counted.loc[counted["posts"].isna(), "id"].iloc[0]
+        raise UserError(f"tokens: the post {first!r} has not been counted; delete the tokens file and run again")
+    means = counted.groupby("language")[_COUNTED].sum() / len(seeds)
+    return {
+        str(language): dict(zip(_COUNTED, row, strict=True))
+        for language, row in zip(means.index, means.to_numpy(), strict=True)
+    }
+
+
+def _finetuning_columns(counted: Counted, epochs: float, whole: float | None) -> Row:
+    seen = counted["text_tokens"] * epochs
+    return {
+        "finetune_posts": counted["posts"],
+        "finetune_text_tokens": counted["text_tokens"],
+        "finetune_text_tokens_seen": seen,
+        "finetune_prompt_tokens": counted["prompt_tokens"],
+        "finetune_prompt_tokens_seen": counted["prompt_tokens"] * epochs,
+        # Six decimals, as floats are written, would round a ratio such as 5e-9 to nothing.
+        "finetune_to_pretraining": None if whole is None or math.isnan(seen) else Decimal(f"{seen / whole:.6g}"),
+    }

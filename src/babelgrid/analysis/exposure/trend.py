@@ -1,0 +1,56 @@
+"""The trend of a score over languages, with the doubt that a handful of languages leaves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from babelgrid.analysis.scores.metrics import Floats
+
+FEWEST_LANGUAGES = 5
+"""A trend over fewer languages is not drawn."""
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Band:
+    """A least-squares line of score on log10 exposure and its 95% band, at the points `x`."""
+
+    x: Floats
+    line: Floats
+    low: Floats
+    high: Floats
+
+
+def spearman(exposure: Floats, score: Floats) -> float:
+    """Return Spearman's rank correlation; NaN for fewer than three languages or without variation."""
+    if len(score) < 3 or len(set(exposure)) < 2 or len(set(score)) < 2:
+        return float("nan")
+    return float(pd.Series(exposure).rank().corr(pd.Series(score).rank()))
+
+
+def fit_band(log_exposure: Floats, score: Floats, generator: np.random.Generator) -> Band | None:
+    """Fit a line, and bootstrap its 95% band over languages (pairs bootstrap; Efron and Tibshirani 1993, section 9.5).
+
+    Returns None for fewer than `FEWEST_LANGUAGES` languages, or where all have the same exposure. Resamples in which
+    all have the same exposure fit no line and are left out.
+    """
+    if len(score) < FEWEST_LANGUAGES or np.ptp(log_exposure) == 0:
+        return None
+    x = np.linspace(log_exposure.min(), log_exposure.max(), 50)
+    drawn = generator.integers(len(score), size=(_RESAMPLES, len(score)))
+    lines = _fit_lines(log_exposure[drawn], score[drawn], x)
+    low, high = np.nanquantile(lines, [0.025, 0.975], axis=0)
+    return Band(x, _fit_lines(log_exposure[None], score[None], x)[0], low, high)
+
+
+def _fit_lines(xs: Floats, ys: Floats, at: Floats) -> NDArray[np.float64]:
+    """Return least-squares lines, one for each row of xs and ys, at the points `at`; NaN where x does not vary."""
+    x_mean, y_mean = xs.mean(axis=1, keepdims=True), ys.mean(axis=1, keepdims=True)
+    spread = ((xs - x_mean) ** 2).sum(axis=1, keepdims=True)
+    products = ((xs - x_mean) * (ys - y_mean)).sum(axis=1, keepdims=True)
+    varies = np.ptp(xs, axis=1, keepdims=True) > 0
+    slope = np.divide(products, spread, out=np.full_like(products, np.nan), where=varies)
+    lines: NDArray[np.float64] = y_mean + slope * (at - x_mean)
+    return lines

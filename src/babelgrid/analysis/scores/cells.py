@@ -1,0 +1,122 @@
+"""Score every cell of the grid, with its baselines beside it.
+
+cells.csv has a row for each mixture, seed, test_language, split and view: n (posts), each metric with <metric>_low and
+<metric>_high (its 95% interval over posts), and <baseline>_<metric>. A cell without posts in a view has n = 0 and no
+scores. classes.csv has a row for each class of those: precision, recall, f1, support.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from babelgrid.analysis.scores.metrics import METRICS, Counts, bootstrap_intervals, score_classes, score_confusions
+from babelgrid.analysis.scores.views import Answers, confusion_of, read_answers, read_baselines
+from babelgrid.config.analysis import Score, View
+from babelgrid.errors import UserError
+from babelgrid.runtime.files import write_csv
+
+BASELINES = ("majority", "ngram")
+SPLIT = "test"
+"""The split that predictions are made on."""
+
+Cell = tuple[str, int, str]
+Row = dict[str, Any]
+
+
+def score_cells(
+    predictions: Mapping[Cell, str | Path],
+    baselines: Mapping[tuple[str, int], str | Path],
+    *,
+    views: Mapping[str, View],
+    score: Score,
+    seed: int,
+    cells_path: str | Path,
+    classes_path: str | Path,
+) -> None:
+    """Score every cell under every view and write cells.csv and classes.csv.
+
+    predictions: (mixture, seed, test language) -> Parquet with gold and logp_<label>.
+    baselines: (mixture, seed) -> Parquet as `baselines.fit_baselines` makes it; a baseline may be missing in it. None
+    for predictions made elsewhere.
+    seed: of the bootstrap. A cell's interval depends on it and on the cell alone, not on what else is in the grid.
+    Raises `UserError` where a file is missing or broken, or a baseline answered other posts than the model.
+    """
+    cells: list[Row] = []
+    classes: list[Row] = []
+    for row, languages in _by_row(predictions).items():
+        beside = _baselines_of(row, baselines)
+        for language, path in languages.items():
+            answers = read_answers(path)
+            for name, view in views.items():
+                key = {"mixture": row[0], "seed": row[1], "test_language": language, "split": SPLIT, "view": name}
+                confusion = confusion_of(answers, view)
+                rivals = _score_baselines(beside, language, view, posts_by_class=confusion.sum(axis=1))
+                scores = _score(confusion, score.bootstrap, np.random.default_rng([seed, *_numbers_of(key)]))
+                cells.append({**key, "n": int(confusion.sum()), **scores, **rivals})
+                classes.extend({**key, **scores} for scores in _score_each_class(confusion, view))
+    write_csv(cells_path, pd.DataFrame(cells))
+    write_csv(classes_path, pd.DataFrame(classes))
+
+
+def _by_row(predictions: Mapping[Cell, str | Path]) -> dict[tuple[str, int], dict[str, str | Path]]:
+    """Bring the cells of one adapter together, so that its baselines are read once."""
+    rows: dict[tuple[str, int], dict[str, str | Path]] = {}
+    for (mixture, seed, language), path in predictions.items():
+        rows.setdefault((mixture, seed), {})[language] = path
+    return rows
+
+
+def _baselines_of(
+    row: tuple[str, int], baselines: Mapping[tuple[str, int], str | Path]
+) -> dict[tuple[str, str], Answers]:
+    """Return (baseline, language) -> answers of one mixture and seed; nothing for a grid without baselines."""
+    if not baselines:
+        return {}
+    if row not in baselines:
+        raise UserError(f"baselines: there is no file for mixture {row[0]!r} and seed {row[1]}")
+    return read_baselines(baselines[row])
+
+
+def _numbers_of(key: Row) -> tuple[int, int]:
+    """Return what tells this cell's random numbers from those of every other cell."""
+    name = f"{key['mixture']} {key['test_language']} {key['view']}"
+    return key["seed"], zlib.crc32(name.encode())
+
+
+def _score(confusion: Counts, resamples: int, generator: np.random.Generator) -> Row:
+    scores = score_confusions(confusion)
+    intervals = bootstrap_intervals(confusion, resamples, generator)
+    row: Row = {}
+    for metric in METRICS:
+        low, high = intervals[metric]
+        row |= {metric: float(scores[metric]), f"{metric}_low": low, f"{metric}_high": high}
+    return row
+
+
+def _score_baselines(
+    beside: Mapping[tuple[str, str], Answers], language: str, view: View, posts_by_class: Counts
+) -> Row:
+    row: Row = {}
+    for baseline in BASELINES:
+        answers = beside.get((baseline, language))
+        if answers is None:
+            row |= {f"{baseline}_{metric}": np.nan for metric in METRICS}
+            continue
+        confusion = confusion_of(answers, view)
+        if (confusion.sum(axis=1) != posts_by_class).any():
+            raise UserError(
+                f"{answers.source}: holds other {language} posts than the model answered; delete it, run again"
+            )
+        row |= {f"{baseline}_{metric}": float(value) for metric, value in score_confusions(confusion).items()}
+    return row
+
+
+def _score_each_class(confusion: Counts, view: View) -> Iterator[Row]:
+    scores = score_classes(confusion)
+    for number, name in enumerate(view):
+        row: Row = {measure: float(values[number]) for measure, values in scores.items()}
+        yield {"class": name, **row, "support": int(row["support"])}

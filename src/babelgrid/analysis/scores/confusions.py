@@ -1,0 +1,66 @@
+"""Who is taken for whom: the confusion matrix of every mixture and test language, with the ids of example errors."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from babelgrid.analysis.bootstrap.replicates import Cell
+from babelgrid.analysis.scores.metrics import count_confusions
+from babelgrid.analysis.scores.views import Answers, classes_of, read_answers
+from babelgrid.config.analysis import View
+from babelgrid.runtime.files import write_parquet
+
+NO_CLASS = ""
+"""The predicted class of an answer that is in no class of the view."""
+
+Row = dict[str, Any]
+
+
+def tabulate_confusions(
+    predictions: Mapping[Cell, str | Path], *, views: Mapping[str, View], examples: int, out: str | Path
+) -> None:
+    """Write confusions.parquet: view, mixture, test_language, gold, predicted, n, examples.
+
+    predictions: (mixture, seed, test language) -> Parquet with id, gold and logp_<label>. n: posts, summed over seeds.
+    predicted is empty (NO_CLASS) for an answer that is in no class of the view. examples: ids of at most so many posts
+    of that kind of error; those that most seeds agree on first. It holds no text of a post.
+    """
+    seeds: dict[tuple[str, str], list[str | Path]] = {}
+    for (mixture, _, language), path in predictions.items():
+        seeds.setdefault((mixture, language), []).append(path)
+    rows: list[Row] = []
+    for (mixture, language), paths in seeds.items():
+        answers = [read_answers(path) for path in paths]
+        for name, view in views.items():
+            key = {"view": name, "mixture": mixture, "test_language": language}
+            rows.extend(key | entry for entry in _entries(answers, view, examples))
+    write_parquet(out, pd.DataFrame(rows))
+
+
+def _entries(answers: Sequence[Answers], view: View, examples: int) -> list[Row]:
+    """Return a row for each pair of a gold and a predicted class; that of no class only where it occurs."""
+    counts = np.zeros((len(view), len(view) + 1), dtype=np.int64)
+    errors: dict[tuple[int, int], Counter[str]] = {}
+    for one in answers:
+        gold, predicted = classes_of(one, view)
+        inside = np.flatnonzero(gold >= 0)
+        counts += count_confusions(gold[inside], predicted[inside], len(view))
+        for post in inside[gold[inside] != predicted[inside]]:
+            kind = int(gold[post]), int(predicted[post])
+            errors.setdefault(kind, Counter())[one.ids[post]] += 1
+    names = [*view, NO_CLASS]
+    return [
+        {
+            "gold": names[gold],
+            "predicted": names[predicted],
+            "n": int(counts[gold, predicted]),
+            "examples": [post for post, _ in errors.get((gold, predicted), Counter()).most_common(examples)],
+        }
+        for gold in range(len(view))
+        for predicted in range(len(view) + 1)
+        if predicted < len(view) or counts[gold, predicted]
+    ]

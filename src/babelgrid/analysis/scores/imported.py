@@ -1,0 +1,184 @@
+"""Predictions made elsewhere, written as the grid writes its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from babelgrid.analysis.scores.views import LOGP
+from babelgrid.config.predictions import Import
+from babelgrid.config.prompt import Label
+from babelgrid.errors import UserError, nearest
+from babelgrid.posts.formats import Record, is_unicode
+from babelgrid.posts.identifiers import as_id, as_text, unique_id, why_no_id, why_no_text
+from babelgrid.posts.normalize import Meanings
+from babelgrid.posts.paths import find_files
+from babelgrid.posts.rejects import located, shown
+from babelgrid.posts.stream import open_stream
+from babelgrid.runtime.files import provenance, write_parquet
+from babelgrid.spelling import fold
+
+Cell = tuple[str, int, str]
+IDENTIFIERS = ("id", "seed")
+
+
+def import_predictions(
+    settings: Import,
+    *,
+    labels: Mapping[str, Label],
+    aliases: Mapping[str, str],
+    mixtures: Mapping[str, str],
+    seed: int,
+    outputs: Mapping[Cell, str | Path],
+) -> None:
+    """Write the predictions of every cell: id, gold, predicted, logp_<label>, and part where the data has one.
+
+    mixtures: the data's name of a mixture -> its name here. seed: of all rows, where the data has no seeds.
+    outputs: (mixture, seed, test language) -> path; a cell that the data does not have gets a file without posts.
+    A post without an answer has no predicted label and the log-probability -inf for every label.
+    Raises `UserError` where the data has a label, language, mixture or seed that the config does not explain, a post
+    twice, or nothing of a mixture and seed that the grid has.
+    """
+    files = [file.path for file in find_files(settings.files)]
+    rows = pd.concat([_read(path, settings) for path in files], ignore_index=True)
+    rows = rows.assign(seed=seed) if settings.columns.seed is None else rows.assign(seed=_numbers(rows, "seed", int))
+    answers = _interpret(rows, settings, Meanings(labels, aliases, None), mixtures)
+    _check(answers, outputs)
+    logp = _log_probabilities(answers, settings, list(labels))
+    table = pd.concat(
+        [answers[["id", "gold", "predicted", *(["part"] if settings.columns.part else [])]], logp], axis=1
+    )
+    said = {name: label.model_dump(mode="json") for name, label in labels.items()}
+    record = provenance({"import": settings.model_dump(mode="json", by_alias=True), "labels": said}, files)
+    cells = answers.groupby(["mixture", "seed", "language"]).indices
+    for cell, path in outputs.items():
+        own = table.iloc[cells.get(cell, [])]
+        write_parquet(path, own.reset_index(drop=True), record)
+
+
+def _read(path: Path, settings: Import) -> pd.DataFrame:
+    """Return the rows of the parts that are read, as text, one column for each role and for each probability."""
+    declared = {role: name for role, name in settings.columns.model_dump().items() if name is not None}
+    roles = declared | {f"{LOGP}{label}": name for label, name in settings.probabilities.items()}
+    with open_stream(path, set(roles.values())) as stream:
+        if stream.columns is not None:
+            _check_columns(path, stream.columns, roles)
+        names: dict[str, None] = {}
+        rows = []
+        for record in stream.records:
+            names.update(dict.fromkeys(record.values))
+            rows.append(_as_row(record, roles, path))
+    _check_columns(path, stream.columns or list(names), roles)
+    table = pd.DataFrame(rows, columns=list(roles), dtype=object)
+    if settings.parts is None:
+        return table
+    return table[table["part"].map(fold).isin({fold(part) for part in settings.parts})]
+
+
+def _check_columns(path: Path, columns: Sequence[str], roles: Mapping[str, str]) -> None:
+    for role, name in roles.items():
+        found = list(columns).count(name)
+        if found != 1:
+            fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
+            allowed = ", ".join(shown(column) for column in columns)
+            raise UserError(f"{path}: {fault} for {role}. The columns: {allowed}")
+
+
+def _as_row(record: Record, roles: Mapping[str, str], path: Path) -> list[str]:
+    """Return the values of a row as text; of numbers that name something (id, seed) in their canonical form."""
+    where = located(str(path), record.line)
+    if record.broken:
+        raise UserError(f"{where}: {record.broken}{record.explanation}")
+    values = []
+    for role, name in roles.items():
+        value = record.values.get(name)
+        text = as_id(value) if role in IDENTIFIERS else as_text(value)
+        if text is None or not is_unicode(text):
+            why = why_no_id(value) if role in IDENTIFIERS else why_no_text(value)
+            why = why if text is None else "holds bytes that are not UTF-8; save the file as UTF-8"
+            raise UserError(f"{where}: column {name!r} {why}")
+        if role == "id" and not text:
+            raise UserError(f"{where}: column {name!r} is empty. Every post needs its identifier")
+        values.append(text.strip())
+    return values
+
+
+def _interpret(rows: pd.DataFrame, settings: Import, meanings: Meanings, mixtures: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows with the grid's own names of mixtures, languages and labels."""
+    failed = rows["predicted"].map(fold).isin({fold(word) for word in settings.failures})
+    if settings.on_failure == "leave_out":
+        rows, failed = rows[~failed].reset_index(drop=True), failed[~failed].reset_index(drop=True)
+    elsewhere = "; a value that stands for no answer goes into predictions.import.failures"
+    language = _map(rows["language"], meanings.language, "language", meanings.explain_language)
+    ids = [unique_id(value, code) for value, code in zip(rows["id"], language, strict=True)]
+    return rows.assign(
+        id=np.array(ids, dtype=object),
+        language=language,
+        mixture=_map(rows["mixture"], mixtures.get, "mixture"),
+        gold=_map(rows["gold"], meanings.label, "gold label", meanings.explain_label),
+        predicted=_map(
+            rows["predicted"].mask(failed),
+            meanings.label,
+            "predicted label",
+            lambda value: meanings.explain_label(value) + elsewhere,
+        ),
+    )
+
+
+def _map(
+    values: pd.Series, meaning: Callable[[str], str | None], role: str, explain: Callable[[str], str] | None = None
+) -> pd.Series:
+    """Replace each value by its meaning; a missing one stays missing."""
+    known = {value: meaning(value) for value in values.dropna().unique()}
+    for value, found in known.items():
+        if found is None:
+            explanation = explain(value) if explain else f" {shown(value)}"
+            raise UserError(f"predictions: unknown {role}{explanation}")
+    return values.map(known).astype(object)
+
+
+def _numbers(rows: pd.DataFrame, column: str, kind: type) -> pd.Series:
+    try:
+        return rows[column].astype(kind)
+    except ValueError as error:
+        raise UserError(f"predictions: the column for {column} holds something that is no number ({error})") from None
+
+
+def _check(answers: pd.DataFrame, outputs: Mapping[Cell, str | Path]) -> None:
+    keys = ["mixture", "seed", "language"]
+    found = set(answers[keys].itertuples(index=False, name=None))
+    for number, name in enumerate(["mixture", "seed", "language"]):
+        others = sorted({str(cell[number]) for cell in found} - {str(cell[number]) for cell in outputs})
+        if others:
+            allowed = ", ".join(dict.fromkeys(str(cell[number]) for cell in outputs))
+            where = {"mixture": "predictions.import.mixtures", "seed": "seeds", "language": "languages.test"}[name]
+            raise UserError(
+                f"predictions: the files hold the {name} {', '.join(others)}, which the grid does not have. "
+                f"It has: {allowed}. Add what is missing to {where}, or leave those rows out of the files"
+            )
+    missing = sorted({cell[:2] for cell in outputs} - {cell[:2] for cell in found})
+    if missing:
+        raise UserError(f"predictions: the files hold nothing of mixture {missing[0][0]!r} with seed {missing[0][1]}")
+    twice = answers[answers.duplicated([*keys, "id"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise UserError(
+            f"predictions: {len(twice)} posts stand twice for the same mixture and seed, {first['id']!r} of "
+            f"{first['mixture']!r} first. Keep one row of each; several seeds need predictions.import.columns.seed"
+        )
+
+
+def _log_probabilities(answers: pd.DataFrame, settings: Import, labels: list[str]) -> pd.DataFrame:
+    """Return logp_<label> of each row; without probabilities, the predicted label has all of it."""
+    columns = {}
+    for label in labels:
+        name = f"{LOGP}{label}"
+        given = (
+            _numbers(answers, name, float) if settings.probabilities else answers["predicted"].eq(label).astype(float)
+        )
+        if not given.between(0, 1).all():
+            raise UserError(f"predictions: a probability of {label!r} is not between 0 and 1")
+        with np.errstate(divide="ignore"):
+            columns[name] = np.log(given.where(answers["predicted"].notna(), 0.0))
+    return pd.DataFrame(columns)

@@ -1,0 +1,64 @@
+"""The transfer matrix: what training on a mixture is worth in each test language."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from babelgrid.analysis.scores.cells import BASELINES
+from babelgrid.analysis.scores.metrics import METRICS, Metric
+from babelgrid.analysis.tables import read_table
+from babelgrid.errors import UserError, nearest
+from babelgrid.runtime.files import write_csv
+
+_KEY = ["view", "mixture", "test_language"]
+
+
+def build_transfer_matrix(cells_path: str | Path, metric: Metric, languages: Sequence[str], out: str | Path) -> None:
+    """Write transfer_matrix.csv: view, mixture, and one column per test language with the metric's mean over seeds.
+
+    languages: the test languages, in the order of the columns. A cell without posts stays empty.
+    """
+    means = average_over_seeds(read_table(cells_path), metric)
+    matrix = means.set_index(_KEY)["score"].unstack("test_language")
+    order = means[["view", "mixture"]].drop_duplicates()
+    matrix = matrix.reindex(index=pd.MultiIndex.from_frame(order), columns=list(languages))
+    write_csv(out, matrix.reset_index().rename_axis(columns=None))
+
+
+def average_over_seeds(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Average one metric of cells.csv over seeds, in the order of the cells, views outermost.
+
+    Returns view, mixture, test_language, seeds, n (posts; the mean over seeds), score, low, high and baseline (the
+    better of the two in that cell). low and high are the means of the seeds' 95% intervals over posts: the doubt that
+    comes from the choice of posts, not from the choice of seeds.
+    """
+    if metric not in METRICS:
+        raise UserError(f"metric: {metric!r} is not a score{nearest(metric, METRICS)}. Allowed: {', '.join(METRICS)}")
+    best = cells[[f"{baseline}_{metric}" for baseline in BASELINES]].max(axis=1)
+    named = cells[_KEY].assign(
+        n=cells["n"], score=cells[metric], low=cells[f"{metric}_low"], high=cells[f"{metric}_high"], baseline=best
+    )
+    groups = named.groupby(_KEY, sort=False)
+    means = groups.mean()
+    means.insert(0, "seeds", groups.size())
+    by_view = means.reset_index()
+    views = by_view["view"].drop_duplicates().tolist()
+    return by_view.sort_values("view", key=lambda column: column.map(views.index), kind="stable", ignore_index=True)
+
+
+def cells_of_view(cells_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
+    """Read cells.csv and return one view of `average_over_seeds`; `UserError` where there is no such view."""
+    means = average_over_seeds(read_table(cells_path), metric)
+    views = means["view"].drop_duplicates().tolist()
+    if view not in views:
+        raise UserError(f"{cells_path}: there is no view {view!r}{nearest(view, views)}. Found: {', '.join(views)}")
+    return means[means["view"] == view].drop(columns="view").reset_index(drop=True)
+
+
+def scored_cells_of_view(cells_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
+    """Return those of `cells_of_view` that have a score; `UserError` where none has."""
+    cells = cells_of_view(cells_path, view, metric).dropna(subset="score").reset_index(drop=True)
+    if cells.empty:
+        raise UserError(f"{cells_path}: no test post has a label of the view {view!r}; take the view out of views")
+    return cells

@@ -1,0 +1,1 @@
+"""What one language does for another: donors, doses, and plans made from them."""

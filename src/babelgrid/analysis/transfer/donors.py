@@ -1,0 +1,152 @@
+"""Transfer: what training on one language is worth in another, and who gives and who receives.
+
+All intervals are 95% percentile intervals of the joint bootstrap, over posts and seeds.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import leaves_list, linkage
+
+from babelgrid.analysis.bootstrap.statistics import Floats, Row, SampledScores, estimate, read_sampled_scores
+from babelgrid.mixture import Mixture
+from babelgrid.runtime.files import write_csv
+
+UNTUNED = "none"
+
+TRANSFER = (
+    *("view", "mixture", "test_language", "n", "ranked", "score", "low", "high"),
+    *("gap", "gap_low", "gap_high", "gain", "gain_low", "gain_high"),
+)
+DONORS = ("view", "role", "name", "cells", "score", "low", "high", "gain", "gain_low", "gain_high")
+CONTRASTS = ("view", "kind", "mixture", "against", "test_language", "n", "effect", "low", "high")
+CLUSTERS = ("view", "axis", "position", "name")
+
+
+def measure_transfer(
+    replicates_path: str | Path,
+    mixtures: Sequence[Mixture],
+    *,
+    min_posts: int,
+    transfer_path: str | Path,
+    donors_path: str | Path,
+    contrasts_path: str | Path,
+    clusters_path: str | Path,
+) -> None:
+    """Write transfer.csv, donors.csv, contrasts.csv and clusters.csv; for their columns see the functions below."""
+    views = read_sampled_scores(replicates_path, min_posts)
+    tables: dict[str | Path, tuple[Sequence[str], Callable[[SampledScores], Iterator[Row]]]] = {
+        transfer_path: (TRANSFER, transfer_rows),
+        donors_path: (DONORS, lambda own: donor_rows(own, mixtures)),
+        contrasts_path: (CONTRASTS, lambda own: contrast_rows(own, mixtures)),
+        clusters_path: (CLUSTERS, cluster_rows),
+    }
+    for path, (columns, rows_of) in tables.items():
+        rows = [{"view": view, **row} for view, own in views.items() for row in rows_of(own)]
+        write_csv(path, pd.DataFrame(rows, columns=list(columns)))
+
+
+def transfer_rows(scores: SampledScores) -> Iterator[Row]:
+    """Yield mixture, test_language, n, ranked, score, gap and gain of each cell, all with intervals.
+
+    gap: the score minus that of the adapter trained on the test language alone. gain: minus that of the untuned base.
+    Missing where the grid has no such adapter.
+    """
+    for mixture, language in scores.cells:
+        own = scores.of(mixture, language)
+        cell = (mixture, language)
+        yield {
+            **{"mixture": mixture, "test_language": language},
+            **{"n": scores.posts[cell], "ranked": scores.ranked[cell]},
+            **estimate(own, "score"),
+            **estimate(own - scores.in_own_language(language), "gap", "gap_"),
+            **estimate(own - scores.of(UNTUNED, language), "gain", "gain_"),
+        }
+
+
+def donor_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
+    """Yield role, name, cells, score and gain (over the untuned base), with intervals.
+
+    A donor is a trained mixture; its score is the mean over the test languages that it was not trained on. A recipient
+    is a test language; its score is the mean over the adapters trained on one other language alone. Only cells that
+    are ranked count. cells: how many. The means of two donors are over different targets where one is a target of the
+    other.
+    """
+    trained = [mixture for mixture in mixtures if mixture.is_trained and mixture.name in scores.mixtures]
+    for donor in trained:
+        targets = [(donor.name, language) for language in scores.languages if language not in donor.all_languages]
+        yield from _mean_row("donor", donor.name, targets, scores)
+    for language in scores.languages:
+        alone = [mixture.name for mixture in trained if mixture.all_languages == (mixture.name,)]
+        yield from _mean_row("recipient", language, [(name, language) for name in alone if name != language], scores)
+
+
+def contrast_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
+    """Yield kind, mixture, against, test_language, n, effect, low, high.
+
+    asymmetry: T - T', what `mixture` gives to `against` minus what it gets from it; n is that of the smaller cell.
+    second_language: a pair's score minus the better of its two languages alone (chosen anew in every replicate).
+    left_out: the score of `all` in a language minus that of `all-<language>` there: what its own posts add.
+    """
+    alone = [language for language in scores.languages if (language, language) in scores]
+    for one, other in combinations(alone, 2):
+        effect = scores.of(one, other) - scores.of(other, one)
+        yield _contrast("asymmetry", (one, other), (other, one), other, effect, scores)
+    known = {mixture.name: mixture for mixture in mixtures}
+    for mixture, language in scores.cells:
+        made_of = known[mixture].all_languages if mixture in known else ()
+        if len(made_of) == 2 and not known[mixture].dose and all(part in scores.mixtures for part in made_of):
+            best = np.maximum(*(scores.of(part, language) for part in made_of))
+            effect = scores.of(mixture, language) - best
+            cell = (mixture, language)
+            yield _contrast("second_language", cell, cell, ", ".join(made_of), effect, scores)
+        if mixture == f"all-{language}" and ("all", language) in scores:
+            cells = ("all", language), (mixture, language)
+            yield _contrast("left_out", *cells, mixture, scores.of(*cells[0]) - scores.of(*cells[1]), scores)
+
+
+def cluster_rows(scores: SampledScores) -> Iterator[Row]:
+    """Yield axis (mixture or test_language), position and name: like beside like.
+
+    Average linkage on the Euclidean distance of the rows (or columns) of the transfer matrix, leaves in optimal order
+    (Bar-Joseph, Gifford and Jaakkola 2001, Bioinformatics 17:S22). Languages that some mixture was not scored in do
+    not count for mixtures.
+    """
+    observed = pd.Series({cell: scores.of(*cell)[0] for cell in scores.cells}).unstack()
+    matrix = observed.reindex(index=scores.mixtures, columns=scores.languages).dropna(axis="columns")
+    for axis, rows in {"mixture": matrix, "test_language": matrix.T}.items():
+        for position, name in enumerate(_order_alike(rows)):
+            yield {"axis": axis, "position": position, "name": name}
+
+
+def _order_alike(rows: pd.DataFrame) -> list[str]:
+    names = rows.index.tolist()
+    if len(names) < 3 or not rows.shape[1]:
+        return names
+    tree = linkage(rows.to_numpy(float), "average", optimal_ordering=True)
+    return [names[leaf] for leaf in leaves_list(tree)]
+
+
+def _mean_row(role: str, name: str, cells: Sequence[tuple[str, str]], scores: SampledScores) -> Iterator[Row]:
+    ranked = [cell for cell in cells if cell in scores and scores.ranked[cell]]
+    if ranked:
+        mean = scores.mean(ranked)
+        gain = mean - scores.mean([(UNTUNED, language) for _, language in ranked])
+        described = {"role": role, "name": name, "cells": len(ranked)}
+        yield {**described, **estimate(mean, "score"), **estimate(gain, "gain", "gain_")}
+
+
+def _contrast(
+    kind: str,
+    cell: tuple[str, str],
+    other: tuple[str, str],
+    against: str,
+    effect: Floats,
+    scores: SampledScores,
+) -> Row:
+    n = min(scores.posts.get(cell, 0), scores.posts.get(other, 0))
+    described = {"kind": kind, "mixture": cell[0], "against": against, "test_language": cell[1], "n": n}
+    return {**described, **estimate(effect)}

@@ -1,0 +1,95 @@
+"""What a reader should know before believing a number of this experiment."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from babelgrid.analysis.bootstrap.statistics import Row
+from babelgrid.analysis.tables import read_table
+from babelgrid.runtime.files import read_parquet, write_csv
+
+DEGENERATE = 0.85
+"""The share of one class from which a cell says little."""
+CONFOUNDED = 1.1
+"""The ratio of the largest mixture's posts to the smallest's from which size and language are confounded."""
+COLUMNS = ("kind", "where", "count", "warning")
+
+
+def list_warnings(
+    *,
+    posts: Mapping[str, str | Path],
+    scores_path: str | Path,
+    label_bias_path: str | Path,
+    exposure_path: str | Path,
+    out: str | Path,
+) -> None:
+    """Write warnings.csv: kind, where, count, warning. An empty table warns of nothing.
+
+    posts: test language -> posts file. kinds: leak (train posts in the evaluated part), degenerate (one class has more
+    than 85% of a cell's gold posts, or of its answers), confounded (mixtures differ in size as well as in languages),
+    one_seed (intervals do not hold the doubt of seeds), small (cells below the minimum of posts).
+    """
+    rows = [
+        *warn_of_leaks(posts),
+        *warn_of_degenerate_cells(read_table(label_bias_path)),
+        *warn_of_sizes(read_table(exposure_path)),
+        *warn_of_seeds_and_small_cells(read_table(scores_path)),
+    ]
+    write_csv(out, pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def warn_of_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
+    """Warn of test posts whose id or text (but for case and spaces) is that of a train post of the same language."""
+    for language, path in posts.items():
+        frame = read_parquet(path, ["id", "text", "split"])
+        texts = frame["text"].str.casefold().str.split().str.join(" ")
+        is_train, is_test = frame["split"] == "train", frame["split"] == "test"
+        leaked = is_test & (texts.isin(texts[is_train]) | frame["id"].isin(frame.loc[is_train, "id"]))
+        if leaked.any():
+            count = int(leaked.sum())
+            yield _row("leak", language, count, f"{count} of {int(is_test.sum())} test posts are train posts too")
+
+
+def warn_of_degenerate_cells(label_bias: pd.DataFrame) -> Iterator[Row]:
+    """Warn of test languages with one class almost alone, and of mixtures that answer almost nothing else."""
+    gold = label_bias[label_bias["gold_share"] > DEGENERATE].drop_duplicates(["view", "test_language", "class"])
+    for cell in gold.to_dict("records"):
+        text = (
+            f"{cell['gold_share']:.0%} of the gold labels are {cell['class']}: always answering so would score as much"
+        )
+        yield _row("degenerate", f"{cell['view']}: {cell['test_language']}", int(cell["n"]), text)
+    said = label_bias[(label_bias["predicted_share"] > DEGENERATE) & (label_bias["gold_share"] <= DEGENERATE)]
+    for (view, mixture), cells in said.groupby(["view", "mixture"], sort=False):
+        languages = ", ".join(cells["test_language"].unique())
+        text = f"more than {DEGENERATE:.0%} of the answers are one class in {languages}"
+        yield _row("degenerate", f"{view}: {mixture}", cells["test_language"].nunique(), text)
+
+
+def warn_of_sizes(exposure: pd.DataFrame) -> Iterator[Row]:
+    """Warn where mixtures of other languages are of other sizes too."""
+    sizes = exposure.groupby("mixture", sort=False)["finetune_posts"].sum()
+    trained = sizes[sizes > 0]
+    if len(trained) > 1 and trained.max() > CONFOUNDED * trained.min():
+        text = (
+            f"mixtures have from {trained.min():.0f} ({trained.idxmin()}) to {trained.max():.0f} ({trained.idxmax()}) "
+            f"train posts: what looks like a language may be its size; mixtures.budget: equal keeps them apart"
+        )
+        yield _row("confounded", "mixtures", len(trained), text)
+
+
+def warn_of_seeds_and_small_cells(scores: pd.DataFrame) -> Iterator[Row]:
+    """Warn of trained mixtures with one seed, and of cells that have too few posts to be ranked."""
+    single = scores[(scores["seeds"] == 1) & (scores["mixture"] != "none")]["mixture"].unique()
+    if len(single):
+        text = "one seed only: the intervals hold the doubt of posts, not that of seeds"
+        yield _row("one_seed", ", ".join(single), len(single), text)
+    small = scores[~scores["ranked"].astype(bool)]
+    for view, cells in small.groupby("view", sort=False):
+        languages = cells["test_language"].unique()
+        text = "too few posts to be ranked (score.min_posts)"
+        yield _row("small", f"{view}: {', '.join(languages)}", len(languages), text)
+
+
+def _row(kind: str, where: str, count: int, warning: str) -> Row:
+    return {"kind": kind, "where": where, "count": count, "warning": warning}

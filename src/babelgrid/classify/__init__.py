@@ -1,0 +1,1 @@
+"""An archive of any size, labelled by one adapter."""

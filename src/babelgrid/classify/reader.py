@@ -1,0 +1,325 @@
+"""The rows of an archive on their way to the model: read, cleaned, told apart and tokenised, group by group.
+
+This is done in a process of its own, `python -m babelgrid.classify.reader`, one group ahead of the process that scores.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import pyarrow as pa
+
+from babelgrid.config.classify import ArchiveColumns, Classify
+from babelgrid.config.prompt import Prompt
+from babelgrid.errors import UserError, nearest
+from babelgrid.posts.clean import clean, is_empty
+from babelgrid.posts.formats import Record, is_unicode
+from babelgrid.posts.identifiers import as_id, as_text
+from babelgrid.posts.normalize import language_code
+from babelgrid.posts.parquet import parquet_metadata
+from babelgrid.posts.rejects import Reason, shown
+from babelgrid.posts.stream import file_kind, open_stream
+from babelgrid.prompts.template import encode_prompts, frame_of
+from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.spelling import fold, respelled
+
+CHARACTERS_OF_A_GROUP = 16_000_000
+# A tokenizer takes some sixty bytes of memory for each character.
+CHARACTERS_OF_A_BATCH = 250_000
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows of a file from `first` on (counted from 0), `rows` of them or all."""
+
+    path: Path
+    first: int = 0
+    rows: int | None = None
+
+    def after(self, rows: int) -> "Slice":
+        """Return what is left after so many rows."""
+        return Slice(self.path, self.first + rows, None if self.rows is None else max(self.rows - rows, 0))
+
+
+@dataclass
+class Group:
+    """Rows that are scored and written together."""
+
+    read: int = 0
+    left_out: int = 0
+    """Rows in a language that nobody asked for."""
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+    """Line and reason of each row that cannot be classified."""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """Id, kept columns and language of each row that can."""
+    keys: list[bytes] = field(default_factory=list)
+    """What tells each row's prompt from others: a digest of its template's language and clean text."""
+    prompts: dict[bytes, tuple[str, list[int]]] = field(default_factory=dict)
+    """By key: the language of the template, and the tokens of the prompt."""
+    done: float = 1.0
+    """How much of the slice has been read when this group has been, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A slice of an archive, and all that its prompts depend on. `tokenizer`: the folder of the base."""
+
+    part: Slice
+    settings: Classify
+    aliases: Mapping[str, str]
+    prompt: Prompt
+    tokenizer: str
+
+    @cached_property
+    def codes(self) -> dict[str, str]:
+        """The data's own codes of languages, folded, with the standard ones."""
+        return {fold(code): language for code, language in self.aliases.items()}
+
+    @property
+    def rows_there(self) -> int | None:
+        """How many rows the slice has, as counted beforehand or by the file itself; None where nobody has counted."""
+        is_whole_parquet = self.part.rows is None and file_kind(self.part.path) == ".parquet"
+        return parquet_metadata(self.part.path).num_rows - self.part.first if is_whole_parquet else self.part.rows
+
+    @property
+    def kept_types(self) -> dict[str, pa.DataType]:
+        """The type of each kept column: its own in Parquet, else text."""
+        if not self.settings.keep or file_kind(self.part.path) != ".parquet":
+            return dict.fromkeys(self.settings.keep, pa.string())
+        schema = parquet_metadata(self.part.path).schema.to_arrow_schema()
+        roles = self.settings.columns.model_dump().values()
+        columns = respelled(schema.names, [*self.settings.keep, *(name for name in roles if name is not None)])
+        _check_columns(self.part.path, columns, self.settings)
+        types = {name: schema.types[columns.index(name)] for name in self.settings.keep}
+        for name, its_type in types.items():
+            if its_type == pa.time64("ns"):
+                raise UserError(
+                    f"{self.part.path}: column {name!r} (classify.keep) holds times of day in nanoseconds, which "
+                    "would be cut to microseconds. Cast it to time64[us] or text, or leave it out"
+                )
+        return types
+
+
+@contextmanager
+def encoded_groups(archive: Archive) -> Iterator[Iterator[Group]]:
+    """Yield the groups of an archive, in order, each prepared while the one before it is worked on.
+
+    There is always one at least, with no rows if the archive has none. Raises `UserError` as the process met it.
+    """
+    # The tokenizer takes one thread, as the rest of that process does.
+    environment = {**os.environ, "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-m", __name__]
+    # In a session of its own, Ctrl-C reaches this process alone, which then ends that one.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+    ) as process:
+        assert process.stdin  # noqa: S101 (for the type checker)
+        assert process.stdout  # noqa: S101
+        try:
+            with process.stdin:
+                pickle.dump(archive, process.stdin)
+            yield _received(process.stdout)
+        finally:
+            process.kill()
+
+
+def _received(stream: IO[bytes]) -> Iterator[Group]:
+    while True:
+        try:
+            # The stream comes from this program's own process alone.
+            content = pickle.load(stream)  # noqa: S301
+        except (EOFError, pickle.UnpicklingError) as error:
+            raise RuntimeError("the process that reads the archive has ended early; its words are above") from error
+        if isinstance(content, Exception):
+            raise content
+        if content is None:
+            return
+        yield content
+
+
+def read_groups(archive: Archive) -> Iterator[Group]:
+    """Yield the groups of an archive, in order; `UserError` where a column is missing or the file cannot be read."""
+    settings = archive.settings
+    wanted = {name for name in (*settings.columns.model_dump().values(), *settings.keep) if name is not None}
+    tokenizer = load_tokenizer(archive.tokenizer)
+    with open_stream(archive.part.path, wanted) as stream:
+        if stream.columns:
+            _check_columns(archive.part.path, stream.columns, settings)
+        deque(islice(stream.records, archive.part.first), maxlen=0)
+        records, begin, read = islice(stream.records, archive.part.rows), stream.position(), 0
+        for rows in _chunks(records, _characters_of, CHARACTERS_OF_A_GROUP, settings.rows_per_group):
+            if not read and not archive.part.first and stream.columns is None:
+                names = dict.fromkeys(name for row in rows for name in row.values)
+                _check_columns(archive.part.path, names, settings, is_sparse=True)
+            read += len(rows)
+            # A small file, or the end of one, is in a buffer as a whole before its first row is here.
+            of_file = (stream.position() - begin) / (1 - begin) if begin < 1 else 1.0
+            yield _encode(rows, archive, tokenizer, of_file if archive.part.rows is None else read / archive.part.rows)
+        if not read:
+            yield Group()
+
+
+def _chunks(
+    items: Iterable[Item], size_of: Callable[[Item], int], enough: int, most: int | None = None
+) -> Iterator[list[Item]]:
+    """Yield the items so many at a time that their sizes come to `enough`, or that there are `most` of them."""
+    chunk: list[Item] = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += size_of(item)
+        if size >= enough or len(chunk) == most:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _characters_of(record: Record) -> int:
+    return sum(len(value) for value in record.values.values() if isinstance(value, str))
+
+
+def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, is_sparse: bool = False) -> None:
+    """Refuse a file in which a named column is not there once.
+
+    is_sparse: the columns are those of the first rows of JSONL, in which a kept one may be missing for a while; then
+    only a name that looks misspelt is refused.
+    """
+    if not columns:  # no row of JSONL can be read: each is rejected by itself
+        return
+    roles = settings.columns.model_dump()
+    named = [(name, f"classify.columns.{role}") for role, name in roles.items() if name is not None]
+    named += [(name, "classify.keep") for name in settings.keep]
+    if not any(name in columns for name, _ in named):
+        # Where there is no header, what stands in its place may be a post.
+        wanted = ", ".join(repr(name) for name, _ in named)
+        raise UserError(
+            f"{path}: none of its {len(columns)} columns is called {wanted} (classify.columns, classify.keep). "
+            "Name the columns as the file does; a text file needs a header"
+        )
+    for name, key in named:
+        found = list(columns).count(name)
+        if not found and is_sparse and key == "classify.keep" and not nearest(name, columns):
+            continue
+        if found != 1:
+            fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
+            raise UserError(f"{path}: {fault} ({key}). The columns: {', '.join(map(shown, columns))}")
+
+
+def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float) -> Group:
+    group = Group(read=len(records), done=done)
+    texts: dict[str, dict[bytes, str]] = {}
+    for record in records:
+        row = _interpret(record, archive)
+        if isinstance(row, Reason):
+            group.rejected.append((record.line, row.value))
+        elif row is None:
+            group.left_out += 1
+        else:
+            values, template, text = row
+            key = hashlib.blake2b(f"{template}\n{text}".encode(), digest_size=16).digest()
+            group.rows.append(values)
+            group.keys.append(key)
+            texts.setdefault(template, {})[key] = text
+    for template, own in texts.items():
+        frame = frame_of(archive.prompt, template, tokenizer)
+        for some in _chunks(own.items(), lambda item: len(item[1]), CHARACTERS_OF_A_BATCH):
+            prompts = encode_prompts(frame, [text for _, text in some], tokenizer, archive.prompt.max_post_tokens)
+            group.prompts |= {key: (template, prompt) for (key, _), prompt in zip(some, prompts, strict=True)}
+    return group
+
+
+def _interpret(record: Record, archive: Archive) -> tuple[dict[str, Any], str, str] | Reason | None:
+    """Return a row's values, the language of its template and its clean text; why it is bad; or None: left out."""
+    columns = archive.settings.columns
+    try:
+        kept = {name: _kept(record.values.get(name), archive) for name in archive.settings.keep}
+    except RecursionError:  # nested too deeply to be written as JSON again
+        return Reason.BROKEN_RECORD
+    if fault := _fault(record, columns, kept):
+        return fault
+    language = _language(record, columns, archive)
+    if archive.settings.languages is not None and language not in archive.settings.languages:
+        return None
+    text = clean(as_text(record.values.get(columns.text)) or "")
+    if is_empty(text):
+        return Reason.EMPTY_TEXT
+    template = _template(language, archive.prompt)
+    if template is None:
+        return Reason.UNKNOWN_LANGUAGE
+    identifier = str(record.line) if columns.id is None else as_id(record.values.get(columns.id))
+    return {"id": identifier, **kept, "language": language}, template, text
+
+
+def _fault(record: Record, columns: ArchiveColumns, kept: Mapping[str, Any]) -> Reason | None:
+    if record.broken:
+        return record.broken
+    texts = [
+        as_id(record.values.get(name)) if role == "id" else as_text(record.values.get(name))
+        for role, name in columns.model_dump().items()
+        if name is not None
+    ]
+    if None in texts:
+        return Reason.BROKEN_RECORD
+    if not all(is_unicode(value) for value in (*texts, *kept.values()) if isinstance(value, str)):
+        return Reason.BROKEN_ENCODING
+    return None
+
+
+def _kept(value: Any, archive: Archive) -> Any:
+    """Return a kept value as it is in Parquet; of other files a scalar as text, and what has parts as JSON."""
+    if value is None or isinstance(value, str) or archive.part.path.suffix.lower() == ".parquet":
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _language(record: Record, columns: ArchiveColumns, archive: Archive) -> str | None:
+    if columns.language is None:
+        return archive.settings.language
+    code = (as_text(record.values.get(columns.language)) or "").strip()
+    try:
+        return language_code(code, archive.codes)
+    except ValueError:
+        return code or None
+
+
+def _template(language: str | None, prompt: Prompt) -> str | None:
+    """Return the language of the template that a post meets, or None where it has none."""
+    if prompt.language == "en":
+        return "en"
+    return language if language in prompt.template else None
+
+
+def _send_groups() -> None:
+    """Read an `Archive` from standard input, and write its groups to standard output, with None behind the last."""
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)  # what a library prints must not stand between the groups
+        try:
+            for group in read_groups(pickle.load(sys.stdin.buffer)):  # noqa: S301 (from this program's own process)
+                pickle.dump(group, out)
+                out.flush()
+            pickle.dump(None, out)
+        except UserError as error:
+            pickle.dump(error, out)
+        except BrokenPipeError:  # the process that scores is gone
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    # Under its own name, so that what is sent is of the same classes on both sides.
+    from babelgrid.classify.reader import _send_groups as send
+
+    send()

@@ -1,0 +1,66 @@
+"""What became of an archive: every row accounted for, and how the labels fall by language."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from babelgrid.errors import UserError
+from babelgrid.runtime.files import read_json, read_parquet, write_csv
+
+KINDS = ["classified", "left_out", "rejected"]
+
+
+def count_classified(
+    posts: Sequence[Path], counts: Sequence[Path], labels: Sequence[str], files_out: Path, languages_out: Path
+) -> None:
+    """Write the rows of each file (read, classified, left_out, rejected), their sum, and posts by language and label.
+
+    posts, counts: the two files of each job. Raises `UserError` where a file holds other rows than its job counted, or
+    a file of an earlier division of the archive lies beside: who reads the folder would have its rows twice.
+    """
+    _check_nothing_else_is_there(posts)
+    frame = pd.DataFrame([read_json(path) for path in counts])
+    for path, classified in zip(posts, frame["classified"], strict=True):
+        rows = _count_rows(path)
+        if rows != classified:
+            raise UserError(f"{path}: holds {rows} rows, its job wrote {classified}. Delete it and run again")
+    by_file = frame.groupby(["place", "file"], sort=False)[["read", *KINDS]].sum().reset_index("file")
+    total = pd.DataFrame([{"file": "all", **by_file.drop(columns="file").sum()}])
+    lost = total["read"] - total[KINDS].sum(axis=1)
+    if lost.any():
+        raise UserError(f"classify: {int(lost.iloc[0])} rows are not accounted for. Delete the counts and run again")
+    write_csv(files_out, pd.concat([by_file, total], ignore_index=True))
+    write_csv(languages_out, _by_language(posts, labels))
+
+
+def _count_rows(path: Path) -> int:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as Parquet ({error}). Delete it and run again") from error
+
+
+def _check_nothing_else_is_there(posts: Sequence[Path]) -> None:
+    folders = {path.parent for path in posts}
+    others = sorted({path for folder in folders for path in folder.glob("[!.]*.parquet")} - set(posts))
+    if others:
+        raise UserError(
+            f"{others[0]}: is of another division of the archive ({len(others)} such files); who reads the folder "
+            "would have its posts twice. Move them away or delete them, and run again"
+        )
+
+
+def _by_language(posts: Sequence[Path], labels: Sequence[str]) -> pd.DataFrame:
+    """Count posts by language and label; only two columns of each file are read, one file at a time."""
+    counted = pd.concat([_count(path) for path in posts])
+    table = counted.groupby(level=[0, 1]).sum().unstack(fill_value=0).reindex(columns=list(labels), fill_value=0)
+    return table.assign(posts=table.sum(axis=1)).rename_axis(columns=None).reset_index()
+
+
+def _count(path: Path) -> "pd.Series[int]":
+    frame = read_parquet(path, ["language", "predicted"])
+    languages = frame["language"].fillna("unknown")
+    sizes: pd.Series[int] = frame.groupby([languages, frame["predicted"].astype("str")]).size()
+    return sizes

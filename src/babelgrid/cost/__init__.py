@@ -1,0 +1,1 @@
+"""What jobs took, and what they and their rivals cost."""

@@ -1,0 +1,1 @@
+"""Names, order and words under which results are shown. Never imports torch."""

@@ -1,0 +1,1 @@
+"""What every job needs from the machine: files, logs, signals, GPUs, records. Knows no stage."""

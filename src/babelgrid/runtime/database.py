@@ -1,0 +1,43 @@
+"""SQLite files: what goes wrong with one is one error that names it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from babelgrid.errors import UserError
+from babelgrid.runtime.failures import refusal
+
+IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+MOVED = "SQLITE_READONLY_DBMOVED"
+UNREACHABLE = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
+
+
+@contextmanager
+def one_error(path: Path, advice: str) -> Iterator[None]:
+    """Turn what SQLite and the disk say within the block into one `UserError`.
+
+    advice: what to do where the file is damaged.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        words = _words(error, path, advice)
+        if words is None:
+            raise
+        raise UserError(words) from error
+
+
+def _words(error: sqlite3.Error | OSError, path: Path, advice: str) -> str | None:
+    name = getattr(error, "sqlite_errorname", "")
+    if name == MOVED:
+        return f"{path}: was moved or deleted while it was in use. {advice}"
+    if words := refusal(error, path):
+        return words
+    if isinstance(error, OSError):
+        return None
+    if name.startswith(IN_USE):
+        return f"{path}: is in use by another process. Wait until that has ended, and run again"
+    if name.startswith(UNREACHABLE):
+        return f"{path}: cannot be read or written ({error}). Check the disk and your permissions, and run again"
+    return f"{path}: is damaged ({error}). {advice}"
