@@ -3,7 +3,7 @@
 import pytest
 
 from babelgrid.config.base import Base, LabBase
-from babelgrid.runtime.resources import UNKNOWN_BILLIONS, billions_of_parameters, host_memory_mb, minutes
+from babelgrid.resources import UNKNOWN_BILLIONS, billions_of_parameters, host_memory_mb, minutes
 
 REVISION = "0" * 40
 

@@ -51,7 +51,7 @@ def write_plan(experiment: Experiment, results: Path, folder: Path, workers: int
 
 
 def _posts_file(results: Path, language: str) -> Path:
-    return results / "posts/languages" / f"{language}.parquet"
+    return results / "posts" / f"{language}.parquet"
 
 
 def _write_test_posts(experiment: Experiment, base: str, results: Path, folder: Path, language: str) -> str:

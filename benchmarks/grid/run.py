@@ -76,7 +76,7 @@ def _arguments() -> argparse.Namespace:
 def prepare(configs: Sequence[str], experiment: Experiment) -> list[str]:
     """Make posts and base, which are not timed; return the tables that the grid ends with."""
     languages = dict.fromkeys([*experiment.languages.train, *experiment.test_languages])
-    posts = [f"results/bench/posts/languages/{language}.parquet" for language in languages]
+    posts = [f"results/bench/posts/{language}.parquet" for language in languages]
     run_measured(_snakemake(configs, "posts", "prefetch", *posts), folder=ROOT)
     listed = run_measured(_snakemake(configs, "--summary"), folder=ROOT).output
     files = [line.split("\t")[0] for line in listed.splitlines()]

@@ -64,7 +64,10 @@ def build_grid(experiment: Experiment) -> Grid:
 
 
 def _check_languages(experiment: Experiment) -> None:
-    """Refuse languages whose code is the name of a mixture: `all` (Allar) and what begins with `all-`."""
+    """Refuse languages whose code is the name of a mixture: `all` (Allar) and what begins with `all-`.
+
+    `posts/all.parquet` is then the file of no language; no other file beside it is named like a language code.
+    """
     for key, languages in (("train", experiment.languages.train), ("test", experiment.test_languages)):
         for language in languages:
             if language == "all" or language.startswith("all-"):

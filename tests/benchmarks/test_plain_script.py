@@ -44,7 +44,7 @@ def grid(tmp_path, random_base):
             {"id": f"{language}{i}", "text": f"post {i}", "label": label, "split": split}
             for i, (label, split) in enumerate([("pro", "train"), ("unrelated", "train")] * 8 + [("pro", "test")] * 3)
         ]
-        write_parquet(tmp_path / f"posts/languages/{language}.parquet", pd.DataFrame(rows), {})
+        write_parquet(tmp_path / f"posts/{language}.parquet", pd.DataFrame(rows), {})
     return experiment, tmp_path, write_plan(experiment, tmp_path, tmp_path / "plain", workers=1)
 
 
@@ -53,9 +53,7 @@ def test_the_plain_script_trains_on_the_same_posts_in_the_same_words(grid):
     [adapter] = json.loads(plan_path.read_text(encoding="utf-8"))["adapters"].values()
     posts = json.loads(Path(adapter["posts"]).read_text(encoding="utf-8"))
     mixture = Mixture("en+es", ("en", "es"))
-    train = read_train_posts(
-        {language: results / f"posts/languages/{language}.parquet" for language in mixture.languages}
-    )
+    train = read_train_posts({language: results / f"posts/{language}.parquet" for language in mixture.languages})
     sample = sample_posts(train, mixture, 0, 16)
     tokenizer = load_tokenizer(read_json(results / "base.json")["folder"])
     examples = train_examples(sample, experiment.prompt, experiment.labels, "label", tokenizer)

@@ -75,9 +75,7 @@ def test_only_the_rows_of_the_api_are_asked_for_and_nothing_is_trained(checkout,
     planned = checkout.planned(overlays=[overlay])
     assert planned["ask_api"] == 2
     shown = checkout.snakemake("-n", overlays=[overlay]).stdout
-    posts = [
-        read_parquet(checkout.folder / f"results/tiny/posts/languages/{name}.parquet") for name in ("en", "hu", "ko")
-    ]
+    posts = [read_parquet(checkout.folder / f"results/tiny/posts/{name}.parquet") for name in ("en", "hu", "ko")]
     calls = sum(int((table["split"] == "test").sum()) for table in posts)
     assert calls > 20
     assert f"api-2shot: {calls} calls of {model}, one for each test post" in shown

@@ -38,7 +38,7 @@ def test_the_lines_of_the_card_give_the_labels_of_the_grid(released, tmp_path):
     results = released.folder / "results/tiny"
     away = tmp_path / "downloaded"
     shutil.copytree(results / "release" / ROW, away)
-    test = read_parquet(results / "posts/languages/hu.parquet").query("split == 'test'")
+    test = read_parquet(results / "posts/hu.parquet").query("split == 'test'")
     predicted = read_parquet(results / "predictions" / ROW / "hu.parquet").set_index("id")["predicted"]
     adapter, merged = re.findall(r"```python\n(.*?)```", (away / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     for lines in (adapter, adapter + merged):

@@ -19,7 +19,7 @@ from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
 from babelgrid.runtime.code_hash import hash_code
-from babelgrid.runtime.resources import host_memory_mb, minutes
+from babelgrid.resources import host_memory_mb, minutes
 from babelgrid.posts.check import check_counts
 from babelgrid.posts.paths import files_within, find_files
 
@@ -97,8 +97,8 @@ def mixture_settings(name):
 
 
 def posts_file(language):
-    """The posts of one language: in a folder of their own, so that no code is the name of another file."""
-    return f"{RESULTS}/posts/languages/{language}.parquet"
+    """The posts of one language. No language has the code of another file beside it: `all` is refused."""
+    return f"{RESULTS}/posts/{language}.parquet"
 
 
 def posts_of(languages):

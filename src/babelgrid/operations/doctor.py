@@ -16,7 +16,7 @@ import torch
 from babelgrid.config.base import Base
 from babelgrid.figures.fonts import describe_missing, missing
 from babelgrid.operations.training_check import loss_of_three_steps
-from babelgrid.runtime.resources import billions_of_parameters
+from babelgrid.resources import billions_of_parameters
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "afs", "9p"}
 GIGABYTE = 1e9

@@ -22,7 +22,7 @@ from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
 from babelgrid.runtime.files import read_json, read_parquet, write_json
-from babelgrid.runtime.resources import parameters_in
+from babelgrid.resources import parameters_in
 from babelgrid.runtime.usage import seconds_of_process
 
 log = logging.getLogger(__name__)
