@@ -12,7 +12,7 @@ import pytest
 
 from babelgrid.errors import UserError
 from babelgrid.operations.status import last_line
-from babelgrid.runtime.failures import words_of
+from babelgrid.runtime.failures import describe_error
 from babelgrid.runtime.job import FINISHED, is_running, job
 
 WORK = """
@@ -156,7 +156,7 @@ def test_an_error_of_files_names_the_file_and_what_to_do(log, capfd, number, adv
 def test_a_known_kind_of_error_is_said_in_words_with_its_place_and_its_traceback_kept(error, words):
     with pytest.raises(type(error)) as raised:
         raise error
-    said, is_traced = words_of(raised.value)
+    said, is_traced = describe_error(raised.value)
     assert said.startswith("failed: ")
     assert words in said
     assert type(error).__name__ in said

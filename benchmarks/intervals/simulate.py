@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from babelgrid.analysis.bootstrap.compare import MODEL, Pair, compare_panel
 from babelgrid.analysis.bootstrap.intervals import percentile_interval
-from babelgrid.analysis.bootstrap.paired import Panel
+from babelgrid.analysis.bootstrap.paired import PairedPredictions
 from babelgrid.analysis.bootstrap.replicates import draw_posts, draw_seeds, score_draws
 from babelgrid.analysis.scores.metrics import Metric, score_confusions
 from babelgrid.config.analysis import Score
@@ -63,7 +63,7 @@ def rejections(posts: int, gain: float, score: Score, simulations: int, seed: in
         ease = generator.beta(2, 1, posts)
         right = generator.random((2, posts)) < np.clip(ease + np.array([[gain], [0]]), 0, 1)
         wrong = (gold + generator.integers(1, len(SHARES), (2, posts))) % len(SHARES)
-        panel = Panel(len(SHARES), np.arange(posts).astype(np.str_), gold, np.where(right, gold, wrong))
+        panel = PairedPredictions(len(SHARES), np.arange(posts).astype(np.str_), gold, np.where(right, gold, wrong))
         compared = compare_panel(panel, rows, [Pair("a", ("b", MODEL), "mixture")], score, seed)
         for test in found:
             found[test] += bool(compared[test][0] < 0.05)

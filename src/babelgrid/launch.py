@@ -22,7 +22,7 @@ from pathlib import Path
 
 from babelgrid.config.load import read_experiment
 from babelgrid.errors import UserError
-from babelgrid.runtime.failures import refusal, words_of
+from babelgrid.runtime.failures import describe_error, refusal
 from babelgrid.runtime.job import is_running
 from babelgrid.runtime.ownership import open_file
 
@@ -152,7 +152,7 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except (UserError, KeyboardInterrupt) as error:
-        sys.exit(f"babelgrid: {words_of(error)[0]}")
+        sys.exit(f"babelgrid: {describe_error(error)[0]}")
     except OSError as error:
         words = refusal(error)
         if words is None:

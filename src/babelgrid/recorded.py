@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from babelgrid.config.finetune import WITHOUT_EFFECT
+from babelgrid.config.finetune import NON_RESULT_KEYS
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import PROVENANCE_KEY, read_json, sha256
 from babelgrid.runtime.places import public_settings
 
 _BLOCKS = ("base", "prompt", "labels", "finetune", "api", "import", "budget")
 # Where files lie is no setting of what was made of them, and how often a job saves changes nothing.
-_WITHOUT_EFFECT = {("base", "folder"), ("import", "files"), *(("finetune", name) for name in WITHOUT_EFFECT)}
+_NON_RESULT_PLACES = {("base", "folder"), ("import", "files"), *(("finetune", name) for name in NON_RESULT_KEYS)}
 
 
 def check_predictions(paths: Iterable[Path], config: Mapping[str, Any], base: Path | None) -> None:
@@ -66,7 +66,7 @@ def _record_of(path: Path) -> dict[str, Any]:
 
 def _differences(place: tuple[str, ...], recorded: Any, wanted: Any) -> Iterator[str]:
     """Yield the place of each recorded value that the config has otherwise."""
-    if place in _WITHOUT_EFFECT:
+    if place in _NON_RESULT_PLACES:
         return
     if isinstance(recorded, Mapping) and isinstance(wanted, Mapping):
         # A label that is new is a change of all; a template that is new is none of those that were used.

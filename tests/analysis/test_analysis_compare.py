@@ -15,7 +15,7 @@ from babelgrid.analysis.bootstrap.compare import (
     mcnemar,
     pairs_of,
 )
-from babelgrid.analysis.bootstrap.paired import ABSENT, Panel
+from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions
 from babelgrid.analysis.bootstrap.replicates import read_replicates, replicates_of, resample_cells
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import Score
@@ -106,7 +106,7 @@ PAIR = [Pair("a", ("b", MODEL), "mixture")]
 def test_mcnemar_with_one_seed_is_the_exact_sign_test_of_the_posts_that_differ(answers):
     predicted = np.array(answers).T
     posts = predicted.shape[1]
-    panel = Panel(2, np.arange(posts).astype(str), np.zeros(posts, int), predicted)
+    panel = PairedPredictions(2, np.arange(posts).astype(str), np.zeros(posts, int), predicted)
     p, n = mcnemar(panel, ROWS, PAIR)
     first, second = answers.count((0, 1)), answers.count((1, 0))
     expected = binomtest(first, first + second).pvalue if first + second else 1
@@ -116,7 +116,7 @@ def test_mcnemar_with_one_seed_is_the_exact_sign_test_of_the_posts_that_differ(a
 
 def test_mcnemar_of_several_seeds_is_twice_the_mean_of_theirs():
     predicted = np.array([[0] * 6, [0] * 6, [1] * 6, [0] * 3 + [1] * 3])
-    panel = Panel(2, np.arange(6).astype(str), np.zeros(6, int), predicted)
+    panel = PairedPredictions(2, np.arange(6).astype(str), np.zeros(6, int), predicted)
     rows = [("a", MODEL, 0), ("a", MODEL, 1), ("b", MODEL, 0), ("b", MODEL, 1)]
     p, _ = mcnemar(panel, rows, PAIR)
     assert p[0] == pytest.approx(2 * (2 / 2**6 + 2 / 2**3) / 2)

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 search_path = [sys.path[0], os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
-from babelgrid.config.finetune import WITHOUT_EFFECT
+from babelgrid.config.finetune import NON_RESULT_KEYS
 from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
@@ -227,7 +227,7 @@ def training_settings(wildcards):
     """What an adapter depends on: of the prompt, only the templates that its own posts meet."""
     blocks = {**settings("base", "finetune"), "labels": answers_of_labels()}
     blocks["prompt"] = prompt_of(GRID.mixtures[wildcards.mixture].all_languages)
-    for name in WITHOUT_EFFECT:
+    for name in NON_RESULT_KEYS:
         del blocks["finetune"][name]
     return blocks
 

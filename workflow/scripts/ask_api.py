@@ -2,7 +2,7 @@ from pathlib import Path
 
 from babelgrid.api.ask import Endpoint
 from babelgrid.api.ledger import Ledger
-from babelgrid.api.row import Question, ask_row
+from babelgrid.api.row import PromptSpec, ask_row
 from babelgrid.config.api import Api
 from babelgrid.config.cost import Cost
 from babelgrid.config.prompt import Label, Prompt
@@ -19,7 +19,7 @@ with job(snakemake.log[0]), measured(snakemake.output.usage) as usage:
     train = dict(zip(snakemake.params.train, map(Path, snakemake.input.train), strict=True))
     ask_row(
         Endpoint(api, price, labels, Ledger(Path(snakemake.params.ledger), api.budget), snakemake.params.seed),
-        Question(Prompt(**blocks["prompt"]), labels, snakemake.params.shots, train, api.examples),
+        PromptSpec(Prompt(**blocks["prompt"]), labels, snakemake.params.shots, train, api.examples),
         {Path(path).stem: Path(path) for path in snakemake.input.posts},
         {Path(path).stem: Path(path) for path in snakemake.output.predictions},
         Path(snakemake.output.details),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
-from babelgrid.config.finetune import WITHOUT_EFFECT, Finetune
+from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
@@ -19,7 +19,7 @@ with (
     blocks = snakemake.params.settings
     # How often a job saves and whom it tells are no params, which would train again what they do not change.
     said = snakemake.config.get("finetune", {})
-    settings = {**blocks["finetune"], **{name: said[name] for name in WITHOUT_EFFECT if name in said}}
+    settings = {**blocks["finetune"], **{name: said[name] for name in NON_RESULT_KEYS if name in said}}
     mixture = Mixture.from_settings(snakemake.params.mixture)
     finetune(
         dict(zip(mixture.all_languages, map(Path, snakemake.input.posts), strict=True)),

@@ -133,7 +133,7 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
         answers = await asyncio.gather(*map(answer, questions))
     answered = [found for found in answers if found is not None]
     if failures:
-        raise UserError(_in_words(failures[0], endpoint, len(answered), len(questions))) from failures[0]
+        raise UserError(_describe_error(failures[0], endpoint, len(answered), len(questions))) from failures[0]
     return answered
 
 
@@ -240,7 +240,7 @@ def _is_here(url: str) -> bool:
     return httpx2.URL(url).host in {"127.0.0.1", "localhost", "::1"}
 
 
-def _in_words(error: BaseException, endpoint: Endpoint, answered: int, asked: int) -> str:
+def _describe_error(error: BaseException, endpoint: Endpoint, answered: int, asked: int) -> str:
     """Return what happened and what to do; nothing that was sent or came back is in it."""
     if isinstance(error, UserError):  # the ledger's
         return str(error)

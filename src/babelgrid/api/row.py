@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Question:
+class PromptSpec:
     """What is the same for all posts of a row. shots: examples before the post; train: posts that they come from."""
 
     prompt: Prompt
@@ -36,7 +36,7 @@ class Question:
 
 def ask_row(
     endpoint: Endpoint,
-    question: Question,
+    question: PromptSpec,
     posts: Mapping[str, Path],
     outputs: Mapping[str, Path],
     details: Path,
@@ -72,13 +72,13 @@ def ask_row(
     write_json(details, _describe(endpoint, answers))
 
 
-def questions_about(texts: list[str], language: str, question: Question, seed: int) -> list[list[Message]]:
+def questions_about(texts: list[str], language: str, question: PromptSpec, seed: int) -> list[list[Message]]:
     """Return the messages about each text in a language."""
     examples = _examples(language, question, seed)
     return [messages_for(text, language, examples, question.prompt, question.labels) for text in texts]
 
 
-def _examples(language: str, question: Question, seed: int) -> pd.DataFrame:
+def _examples(language: str, question: PromptSpec, seed: int) -> pd.DataFrame:
     """Take the first posts of a language's seeded order, which has the labels in their proportions."""
     if not question.shots:
         return pd.DataFrame(columns=["language", "text", "label"])

@@ -22,7 +22,7 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
-from babelgrid.model.base import choose_device, note_device, words_of
+from babelgrid.model.base import choose_device, describe_device, note_device
 from babelgrid.model.checkpoints import digest
 from babelgrid.model.predict import load_adapted
 from babelgrid.model.score import label_log_probabilities
@@ -83,7 +83,7 @@ def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Pa
     Raises `UserError` where the archive or the model cannot be read, or where the counts do not add up.
     """
     record = provenance(_settings_of(archive, classifier), [archive.part.path, *classifier.files])
-    made_by = [record, list(classifier.labels), code, words_of(choose_device())]
+    made_by = [record, list(classifier.labels), code, describe_device(choose_device())]
     groups = _take_over(kept / digest(made_by))
     done = _whole_groups(groups)
     read = sum(counts["read"] for counts in map(_counts_of, done))

@@ -55,7 +55,7 @@ class Finetune(Settings):
     """Trackers that receive loss and learning rate (never text)."""
 
 
-WITHOUT_EFFECT = ("checkpoint_steps", "checkpoint_minutes", "report_to")
+NON_RESULT_KEYS = ("checkpoint_steps", "checkpoint_minutes", "report_to")
 """Settings of training that change no adapter: changing them trains nothing again."""
 
 

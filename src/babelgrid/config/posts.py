@@ -167,7 +167,7 @@ class Posts(Settings):
         return self
 
     @model_validator(mode="after")
-    def _know_the_part_of_every_file_or_of_none(self) -> Self:
+    def _check_parts(self) -> Self:
         if self.files and self.columns.part is None:
             with_part = ["{part}" in path for path in self.files]
             if any(with_part) and not all(with_part):

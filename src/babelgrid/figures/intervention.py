@@ -43,7 +43,7 @@ def draw_intervention(
     mixtures = data["mixture"].drop_duplicates().tolist()
     with house_style(data, view, note, against):
         panels = lay_out_panels(
-            [(str(mixture), _words(slopes, mixture)) for mixture in mixtures],
+            [(str(mixture), _describe_slope(slopes, mixture)) for mixture in mixtures],
             points=int(data.groupby("mixture").size().max()),
             title=f"What exposure does to {METRIC_NAMES[metric]}: {view}",
             foot=_foot(against, note),
@@ -75,7 +75,7 @@ def _foot(against: str, note: str) -> str:
     ).strip()
 
 
-def _words(slopes: pd.DataFrame, mixture: str) -> str:
+def _describe_slope(slopes: pd.DataFrame, mixture: str) -> str:
     told = slopes[slopes.index == mixture].dropna(subset="slope")
     if told.empty:
         return "too few languages"

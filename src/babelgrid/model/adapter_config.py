@@ -13,7 +13,7 @@ from babelgrid.errors import UserError
 
 BASE_WEIGHTS = "base_weights"
 """Key in the metadata of adapter_model.safetensors: `weights_digest` of the base that the adapter was trained on."""
-WITHOUT_EFFECT = {
+NON_RESULT_KEYS = {
     *("auto_mapping", "peft_version", "inference_mode", "lora_dropout", "runtime_config"),
     # Each of these matters only beside another key, which is refused.
     *("megatron_core", "qalora_group_size", "loftq_config", "eva_config", "corda_config", "lora_ga_config"),
@@ -70,7 +70,7 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
             "causal language models (task_type CAUSAL_LM), as peft writes them"
         ) from error
     for key, value in (config.model_extra or {}).items():
-        if value and key not in WITHOUT_EFFECT:
+        if value and key not in NON_RESULT_KEYS:
             shown = json.dumps(value)[:60]
             raise UserError(f"{path}: {key} is {shown}, which babelgrid does not support. Such an adapter is refused")
     return config

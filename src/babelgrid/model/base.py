@@ -40,7 +40,7 @@ def choose_device() -> Device:
     return Device("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
 
 
-def words_of(device: Device) -> str:
+def describe_device(device: Device) -> str:
     """Return all of a device that may change a result by rounding: its kind, numbers, model or number of threads."""
     on = f"{torch.get_num_threads()} threads" if device.name == "cpu" else torch.cuda.get_device_name()
     return f"{device.name} {device.dtype}, {on}"

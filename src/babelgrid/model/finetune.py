@@ -13,12 +13,12 @@ from transformers import set_seed
 
 from babelgrid.base_files import read_base, weights_digest
 from babelgrid.config.base import Base
-from babelgrid.config.finetune import WITHOUT_EFFECT, Finetune, Lora
+from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture
 from babelgrid.model.adapter_config import BASE_WEIGHTS
-from babelgrid.model.base import Device, choose_device, load_base, named, note_device, words_of
+from babelgrid.model.base import Device, choose_device, describe_device, load_base, named, note_device
 from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.finite import learning_curve
@@ -131,13 +131,13 @@ def _note_training(
 def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: Device) -> dict[str, str]:
     """Return a digest of each kind of thing that the adapter's bytes depend on."""
     # When the state is saved and who is told of the loss change no weight.
-    steps = plan.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
+    steps = plan.model_dump(mode="json", exclude=set(NON_RESULT_KEYS))
     kinds = {
         "data": record["inputs"],
         "config": {**record["settings"], "finetune": steps},
         "code": code,
         "versions": record["versions"],
-        "device": words_of(device),
+        "device": describe_device(device),
     }
     return {kind: digest(content) for kind, content in kinds.items()}
 

@@ -28,9 +28,9 @@ def fit_memory(
         try:
             _rehearse(build(plan, longest), longest)
         except torch.OutOfMemoryError:
-            log.warning("out of memory with %s: trying with less, the steps stay the same", _words(plan))
+            log.warning("out of memory with %s: trying with less, the steps stay the same", _describe_plan(plan))
         else:
-            log.info("memory holds %s", _words(plan))
+            log.info("memory holds %s", _describe_plan(plan))
             return plan
         # Here, where the failed attempt's tensors are gone, what they took can be given back.
         torch.cuda.empty_cache()
@@ -66,6 +66,6 @@ def _rehearse(trainer: Any, examples: list[Example]) -> None:
         del moments
 
 
-def _words(plan: Finetune) -> str:
+def _describe_plan(plan: Finetune) -> str:
     checkpointing = " and gradient checkpointing" if plan.gradient_checkpointing else ""
     return f"{plan.micro_batch_size} of {plan.batch_size} posts at once{checkpointing}"

@@ -16,7 +16,7 @@ from babelgrid.config.finetune import Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.errors import UserError
 from babelgrid.model.adapter import add_trained_adapter, merge
-from babelgrid.model.base import Device, choose_device, load_base, note_device, words_of
+from babelgrid.model.base import Device, choose_device, describe_device, load_base, note_device
 from babelgrid.model.checkpoints import digest
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.answers import label_paths
@@ -55,7 +55,7 @@ def predict(
     answers = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in labels.items()}
     record = {"prompt": prompt.model_dump(mode="json"), "labels": answers, "base": base.model_dump(mode="json")}
     records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
-    made_by = [settings.model_dump(mode="json"), list(labels), code, words_of(choose_device())]
+    made_by = [settings.model_dump(mode="json"), list(labels), code, describe_device(choose_device())]
     parts = {name: kept / f"{name}-{digest([own, made_by])}.parquet" for name, own in records.items()}
     left = {language: path for language, path in posts.items() if not _is_whole(parts[language])}
     for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings, usage):

@@ -21,8 +21,8 @@ from babelgrid.operations.shipped import read_shipped
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
-from babelgrid.runtime.files import read_json, read_parquet, write_json
 from babelgrid.resources import parameters_in
+from babelgrid.runtime.files import read_json, read_parquet, write_json
 from babelgrid.runtime.usage import seconds_of_process
 
 log = logging.getLogger(__name__)

@@ -77,11 +77,11 @@ def push_adapter(folder: Path, repository: str, private: bool, out: Path) -> Non
             delete_patterns="*",  # what an earlier release had and this one has not would stand beside another card
         )
     except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
-        raise UserError(f"push: the Hub did not take {repository} ({_in_words(error, token)})") from None
+        raise UserError(f"push: the Hub did not take {repository} ({_describe_error(error, token)})") from None
     log.info("%s: %d files are at %s", repository, len(released_files(folder)), commit.oid)
     files = {str(path.relative_to(folder)): sha256(path) for path in released_files(folder)}
     write_json(out, {"repository": repository, "private": private, "commit": commit.oid, "sha256": files})
 
 
-def _in_words(error: Exception, token: str) -> str:
+def _describe_error(error: Exception, token: str) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].replace(token, "…")

@@ -22,13 +22,13 @@ def one_error(path: Path, advice: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        words = _words(error, path, advice)
+        words = _describe_error(error, path, advice)
         if words is None:
             raise
         raise UserError(words) from error
 
 
-def _words(error: sqlite3.Error | OSError, path: Path, advice: str) -> str | None:
+def _describe_error(error: sqlite3.Error | OSError, path: Path, advice: str) -> str | None:
     name = getattr(error, "sqlite_errorname", "")
     if name == MOVED:
         return f"{path}: was moved or deleted while it was in use. {advice}"

@@ -127,7 +127,7 @@ def _place(error: BaseException) -> str:
     return f"{path}:{line}"
 
 
-def words_of(error: BaseException) -> tuple[str, bool]:
+def describe_error(error: BaseException) -> tuple[str, bool]:
     """Return what is said of an error that ends a job, and whether its traceback belongs into the log."""
     if isinstance(error, UserError):
         return str(error), False

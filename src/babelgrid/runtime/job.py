@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from babelgrid.runtime.failures import words_of
+from babelgrid.runtime.failures import describe_error
 from babelgrid.runtime.ownership import lock, open_file, own
 from babelgrid.runtime.progress import watched
 from babelgrid.runtime.stopping import interrupt, stopping
@@ -77,7 +77,7 @@ def _close_log(stream: IO[str]) -> None:
 
 def _tell(error: BaseException, name: str, log: Path | None, terminal: int) -> None:
     """Say what a job ended with: on the terminal, and in the log, if there is one, with the traceback before it."""
-    words, is_traced = words_of(error)
+    words, is_traced = describe_error(error)
     if log and is_traced:
         logging.error("the error that ended this job:", exc_info=error)
     if log:

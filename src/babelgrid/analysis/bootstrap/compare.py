@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from babelgrid.analysis.bootstrap.intervals import percentile_interval
-from babelgrid.analysis.bootstrap.paired import ABSENT, Panel, panel_of, read_clusters
+from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel_of, read_clusters
 from babelgrid.analysis.bootstrap.replicates import Cell, Draws, Resampled, resample_panel
-from babelgrid.analysis.scores.views import Answers, read_answers, read_baselines
+from babelgrid.analysis.scores.views import LabelScores, read_answers, read_baselines
 from babelgrid.config.analysis import Score, View
 from babelgrid.runtime.files import write_csv
 
@@ -25,7 +25,7 @@ COLUMNS = (
 Floats = NDArray[np.float64]
 MODEL = ""
 """Stands for the mixture's own adapters, where a baseline of the mixture would be named."""
-Rival = tuple[str, str]
+System = tuple[str, str]
 """A mixture, and MODEL or a baseline that was fitted to the mixture's posts."""
 
 
@@ -33,7 +33,7 @@ class Pair(NamedTuple):
     """What is compared: the difference is the mixture's score minus that of `rival`."""
 
     mixture: str
-    rival: Rival
+    rival: System
     kind: str
     """`mixture`, `none` or `baseline`."""
 
@@ -74,7 +74,7 @@ def compare_cells(
     write_csv(out, adjust(_sort_by_view(table, list(views))))
 
 
-def pairs_of(rivals: Sequence[Rival]) -> list[Pair]:
+def pairs_of(rivals: Sequence[System]) -> list[Pair]:
     """Return every comparison between what there is: each mixture with its baselines, with `none`, and pair by pair."""
     mixtures = [mixture for mixture, name in rivals if name == MODEL]
     trained = [mixture for mixture in mixtures if mixture != "none"]
@@ -84,7 +84,7 @@ def pairs_of(rivals: Sequence[Rival]) -> list[Pair]:
 
 
 def compare_panel(
-    panel: Panel,
+    panel: PairedPredictions,
     rows: Sequence[tuple[str, str, int]],
     pairs: Sequence[Pair],
     score: Score,
@@ -124,7 +124,7 @@ def bootstrap_p(replicates: Floats) -> Floats:
 
 
 def mcnemar(
-    panel: Panel, rows: Sequence[tuple[str, str, int]], pairs: Sequence[Pair]
+    panel: PairedPredictions, rows: Sequence[tuple[str, str, int]], pairs: Sequence[Pair]
 ) -> tuple[Floats, NDArray[np.intp]]:
     """Return McNemar's exact p-value (1947) and the number of posts that both answered, for each pair.
 
@@ -163,8 +163,8 @@ def holm(p: pd.Series) -> pd.Series:
 def _answers_in(
     language: str,
     predictions: Mapping[Cell, str | Path],
-    beside: Mapping[tuple[str, int], Mapping[tuple[str, str], Answers]],
-) -> dict[tuple[str, str, int], Answers]:
+    beside: Mapping[tuple[str, int], Mapping[tuple[str, str], LabelScores]],
+) -> dict[tuple[str, str, int], LabelScores]:
     """Return (mixture, baseline or MODEL, seed) -> answers to the posts of a test language."""
     models = {
         (cell[0], MODEL, cell[1]): read_answers(path) for cell, path in predictions.items() if cell[2] == language
@@ -178,7 +178,7 @@ def _answers_in(
     return {**models, **baselines}
 
 
-def _differences(resampled: Mapping[Rival, Resampled], pairs: Sequence[Pair]) -> tuple[Floats, Floats]:
+def _differences(resampled: Mapping[System, Resampled], pairs: Sequence[Pair]) -> tuple[Floats, Floats]:
     """Return each pair's difference, shape (pairs,), and its replicates, shape (pairs, resamples)."""
     mixtures = [resampled[pair.mixture, MODEL] for pair in pairs]
     rivals = [resampled[pair.rival] for pair in pairs]
@@ -189,7 +189,7 @@ def _differences(resampled: Mapping[Rival, Resampled], pairs: Sequence[Pair]) ->
 
 def _match_seeds(rows: Sequence[tuple[str, str, int]], pairs: Sequence[Pair]) -> tuple[Draws, Draws, Draws]:
     """Return the rows to compare, seed by seed: number of the pair, the mixture's row, the rival's row."""
-    seeds: dict[Rival, dict[int, int]] = {}
+    seeds: dict[System, dict[int, int]] = {}
     for number, (mixture, name, seed) in enumerate(rows):
         seeds.setdefault((mixture, name), {})[seed] = number
     matched = []

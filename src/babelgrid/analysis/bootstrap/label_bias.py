@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from babelgrid.analysis.bootstrap.paired import ABSENT, Panel
+from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions
 from babelgrid.analysis.bootstrap.replicates import Cell, Draws, asked_seeds, draw_posts, draw_seeds, read_answered
 from babelgrid.analysis.bootstrap.statistics import Floats, Row, estimate
 from babelgrid.config.analysis import Score, View
@@ -56,7 +56,7 @@ def opposites_of(view: View, pair: Sequence[str]) -> dict[str, str]:
 
 
 def bias_rows(
-    panel: Panel, classes: Sequence[str], opposites: Mapping[str, str], weights: Floats, draws: Draws
+    panel: PairedPredictions, classes: Sequence[str], opposites: Mapping[str, str], weights: Floats, draws: Draws
 ) -> Iterator[Row]:
     """Yield class, n, gold_share, predicted_share, bias and flipped for the seeds of one mixture in one language.
 
@@ -102,5 +102,5 @@ def _sorted(table: pd.DataFrame, views: Sequence[str], mixtures: Sequence[str]) 
     return table.iloc[np.lexsort(places)]
 
 
-def _rows_of(panel: Panel, rows: Sequence[bool]) -> Panel:
-    return Panel(panel.classes, panel.clusters, panel.gold, asked_seeds(panel.predicted[np.array(rows)]))
+def _rows_of(panel: PairedPredictions, rows: Sequence[bool]) -> PairedPredictions:
+    return PairedPredictions(panel.classes, panel.clusters, panel.gold, asked_seeds(panel.predicted[np.array(rows)]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from babelgrid.analysis.scores.views import Answers, classes_of
+from babelgrid.analysis.scores.views import LabelScores, classes_of
 from babelgrid.config.analysis import View
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import read_parquet
@@ -18,7 +18,7 @@ _UNKNOWN = -2
 
 
 @dataclass(frozen=True)
-class Panel:
+class PairedPredictions:
     """The posts of one test language that are inside one view, and what each row answered to them."""
 
     classes: int
@@ -38,7 +38,7 @@ def read_clusters(path: str | Path) -> dict[str, str]:
     return dict(zip(posts["id"], named, strict=True))
 
 
-def panel_of(rows: Sequence[Answers], view: View, clusters: Mapping[str, str]) -> Panel:
+def panel_of(rows: Sequence[LabelScores], view: View, clusters: Mapping[str, str]) -> PairedPredictions:
     """Bring the rows' answers to one language's posts together, post by post.
 
     clusters: post id -> cluster; a post that is not in it is a cluster of its own.
@@ -54,10 +54,10 @@ def panel_of(rows: Sequence[Answers], view: View, clusters: Mapping[str, str]) -
         gold[place] = own
     inside = gold >= 0
     names = np.array([clusters.get(post, post) for post in numbers], dtype=np.str_)
-    return Panel(len(view), names[inside], gold[inside], predicted[:, inside])
+    return PairedPredictions(len(view), names[inside], gold[inside], predicted[:, inside])
 
 
-def _check(known: NDArray[np.intp], own: NDArray[np.intp], place: list[int], answers: Answers) -> None:
+def _check(known: NDArray[np.intp], own: NDArray[np.intp], place: list[int], answers: LabelScores) -> None:
     if len(set(place)) < len(place):
         raise UserError(f"{answers.source}: holds a post id twice. Delete it and run again.")
     differing = (known != _UNKNOWN) & (known != own)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from babelgrid.analysis.bootstrap.paired import ABSENT, Panel, panel_of, read_clusters
+from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel_of, read_clusters
 from babelgrid.analysis.scores.metrics import Metric, Weights, score_confusions
 from babelgrid.analysis.scores.views import read_answers
 from babelgrid.config.analysis import Score, View
@@ -33,7 +33,7 @@ Draws = NDArray[np.intp]
 FEWEST_CLUSTERS = 2
 """With fewer, a resample is the sample itself, and an interval of no width would be no news."""
 
-Contestant = TypeVar("Contestant", bound=Hashable)
+System = TypeVar("System", bound=Hashable)
 """What a panel's rows are seeds of: a mixture, or a baseline of a mixture."""
 
 
@@ -50,7 +50,7 @@ class Resampled(NamedTuple):
 class Answered(NamedTuple):
     """What all mixtures answered to the posts of one test language under one view."""
 
-    panel: Panel
+    panel: PairedPredictions
     mixtures: list[str]
     """The mixture of each row of the panel: its seeds."""
     family: NDArray[np.str_]
@@ -88,7 +88,7 @@ def read_answered(
     predictions: Mapping[Cell, str | Path], posts: Mapping[str, str | Path], views: Mapping[str, View]
 ) -> dict[tuple[str, str], Answered]:
     """Return for each (view, test language) what all mixtures answered."""
-    panels: dict[tuple[str, str], tuple[Panel, list[str]]] = {}
+    panels: dict[tuple[str, str], tuple[PairedPredictions, list[str]]] = {}
     for language in dict.fromkeys(language for _, _, language in predictions):
         clusters = read_clusters(posts[language]) if language in posts else {}
         answers = {cell: read_answers(path) for cell, path in predictions.items() if cell[2] == language}
@@ -122,12 +122,12 @@ def _are_parallel(one: set[str], other: set[str]) -> bool:
 
 
 def resample_panel(
-    panel: Panel,
-    rows: Sequence[Contestant],
+    panel: PairedPredictions,
+    rows: Sequence[System],
     score: Score,
     seed: int,
     family: NDArray[np.str_] | None = None,
-) -> dict[Contestant, Resampled]:
+) -> dict[System, Resampled]:
     """Score every contestant of a panel, and resample it.
 
     rows: the contestant of each row of the panel: its seeds. Seeds that were not asked do not count.
@@ -194,7 +194,7 @@ def draw_seeds(seeds: int, resamples: int, seed: int) -> Draws:
 def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, metric: Metric) -> Floats:
     """Score every row on every draw of posts; shape (draws, rows).
 
-    gold: class of each post. predicted: (rows, posts), as in `Panel`. weights: (draws, posts).
+    gold: class of each post. predicted: (rows, posts), as in `PairedPredictions`. weights: (draws, posts).
     A draw puts its weights into a confusion matrix: for each gold class, one product of matrices for all rows.
     """
     rows = len(predicted)

@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 from babelgrid.analysis.bootstrap.paired import read_clusters
 from babelgrid.analysis.bootstrap.replicates import Cell
 from babelgrid.analysis.bootstrap.statistics import Floats, Row
-from babelgrid.analysis.scores.views import Answers, class_probabilities, classes_of, read_answers
+from babelgrid.analysis.scores.views import LabelScores, class_probabilities, classes_of, read_answers
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import write_csv
 
@@ -56,7 +56,7 @@ def measure_calibration(
     write_csv(out, _over_seeds(pd.DataFrame(rows), list(views)) if rows else pd.DataFrame(columns=list(COLUMNS)))
 
 
-def calibrate(answers: Answers, view: View, clusters: NDArray[np.str_]) -> Row:
+def calibrate(answers: LabelScores, view: View, clusters: NDArray[np.str_]) -> Row:
     """Return n, ece, brier, temperature, ece_scaled and brier_scaled of one cell; empty where there is nothing to say.
 
     clusters: cluster of each post; posts of one cluster stay in one half.

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.scores.metrics import METRICS, Counts, bootstrap_intervals, score_classes, score_confusions
-from babelgrid.analysis.scores.views import Answers, confusion_of, read_answers, read_baselines
+from babelgrid.analysis.scores.views import LabelScores, confusion_of, read_answers, read_baselines
 from babelgrid.config.analysis import Score, View
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import write_csv
@@ -72,7 +72,7 @@ def _by_row(predictions: Mapping[Cell, str | Path]) -> dict[tuple[str, int], dic
 
 def _baselines_of(
     row: tuple[str, int], baselines: Mapping[tuple[str, int], str | Path]
-) -> dict[tuple[str, str], Answers]:
+) -> dict[tuple[str, str], LabelScores]:
     """Return (baseline, language) -> answers of one mixture and seed; nothing for a grid without baselines."""
     if not baselines:
         return {}
@@ -98,7 +98,7 @@ def _score(confusion: Counts, resamples: int, generator: np.random.Generator) ->
 
 
 def _score_baselines(
-    beside: Mapping[tuple[str, str], Answers], language: str, view: View, posts_by_class: Counts
+    beside: Mapping[tuple[str, str], LabelScores], language: str, view: View, posts_by_class: Counts
 ) -> Row:
     row: Row = {}
     for baseline in BASELINES:

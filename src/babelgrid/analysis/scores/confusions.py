@@ -10,7 +10,7 @@ import pandas as pd
 
 from babelgrid.analysis.bootstrap.replicates import Cell
 from babelgrid.analysis.scores.metrics import count_confusions
-from babelgrid.analysis.scores.views import Answers, classes_of, read_answers
+from babelgrid.analysis.scores.views import LabelScores, classes_of, read_answers
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import write_parquet
 
@@ -41,7 +41,7 @@ def tabulate_confusions(
     write_parquet(out, pd.DataFrame(rows))
 
 
-def _entries(answers: Sequence[Answers], view: View, examples: int) -> list[Row]:
+def _entries(answers: Sequence[LabelScores], view: View, examples: int) -> list[Row]:
     """Return a row for each pair of a gold and a predicted class; that of no class only where it occurs."""
     counts = np.zeros((len(view), len(view) + 1), dtype=np.int64)
     errors: dict[tuple[int, int], Counter[str]] = {}

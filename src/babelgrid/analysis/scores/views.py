@@ -21,7 +21,7 @@ LOGP = "logp_"
 
 
 @dataclass(frozen=True)
-class Answers:
+class LabelScores:
     """What was answered to some posts: gold labels, and the log-probability of every label."""
 
     source: str
@@ -64,7 +64,7 @@ class Answers:
         return replace(self, ids=ids, gold=self.gold[posts], logp=self.logp[posts])
 
 
-def read_answers(path: str | Path) -> Answers:
+def read_answers(path: str | Path) -> LabelScores:
     """Read one predictions file: columns id, gold and logp_<label>.
 
     One `ParquetFile` per file is an order of magnitude cheaper than pandas, which counts with 12,000 of them.
@@ -74,18 +74,18 @@ def read_answers(path: str | Path) -> Answers:
             columns = [name for name in file.schema_arrow.names if name in {"id", "gold"} or name.startswith(LOGP)]
             table = file.read(columns=columns, use_threads=False)
         logp = {name.removeprefix(LOGP): table[name].to_numpy() for name in columns if name.startswith(LOGP)}
-        return Answers.from_columns(table["id"].to_pylist(), table["gold"].to_pylist(), logp, str(path))
+        return LabelScores.from_columns(table["id"].to_pylist(), table["gold"].to_pylist(), logp, str(path))
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UserError(f"{path}: cannot be read as predictions ({error}). Delete it and run again.") from error
 
 
-def answers_of(frame: pd.DataFrame, source: str) -> Answers:
+def answers_of(frame: pd.DataFrame, source: str) -> LabelScores:
     """Take the answers from a table with the columns id, gold and logp_<label>."""
     logp = {name.removeprefix(LOGP): frame[name].to_numpy(float) for name in frame.columns if name.startswith(LOGP)}
-    return Answers.from_columns(frame["id"].tolist(), frame["gold"].tolist(), logp, source)
+    return LabelScores.from_columns(frame["id"].tolist(), frame["gold"].tolist(), logp, source)
 
 
-def read_baselines(path: str | Path) -> dict[tuple[str, str], Answers]:
+def read_baselines(path: str | Path) -> dict[tuple[str, str], LabelScores]:
     """Read what `baselines.write_baselines` wrote: (baseline, language) -> answers."""
     frame = read_parquet(path)
     answers = answers_of(frame, str(path))
@@ -93,7 +93,7 @@ def read_baselines(path: str | Path) -> dict[tuple[str, str], Answers]:
     return {(str(name), str(language)): answers.take(posts) for (name, language), posts in groups.items()}
 
 
-def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
+def class_probabilities(answers: LabelScores, view: View) -> NDArray[np.float64]:
     """Return the probability of each class of a view, given that one of them holds; shape (posts, classes).
 
     A class has the sum of its labels' probabilities. Where every label of the view has probability 0, the classes
@@ -106,7 +106,7 @@ def class_probabilities(answers: Answers, view: View) -> NDArray[np.float64]:
     return even
 
 
-def classes_of(answers: Answers, view: View) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def classes_of(answers: LabelScores, view: View) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the gold and the predicted class of each post under a view, as indices; each of shape (posts,).
 
     The gold class is -1 where the gold label is in no class: such a post is outside the view. The predicted class is
@@ -122,7 +122,7 @@ def classes_of(answers: Answers, view: View) -> tuple[NDArray[np.intp], NDArray[
     return gold_class[answers.gold], predicted
 
 
-def confusion_of(answers: Answers, view: View) -> Counts:
+def confusion_of(answers: LabelScores, view: View) -> Counts:
     """Return the confusion matrix of a view over the posts inside it (see `classes_of`); shape (classes, classes + 1).
 
     Rows are gold classes, columns predicted classes; the last column counts the posts that were answered with none.
@@ -132,7 +132,7 @@ def confusion_of(answers: Answers, view: View) -> Counts:
     return count_confusions(gold[inside], predicted[inside], len(view))
 
 
-def _probabilities_in(answers: Answers, view: View) -> NDArray[np.float64]:
+def _probabilities_in(answers: LabelScores, view: View) -> NDArray[np.float64]:
     """Sum probabilities by class, scaled so that the likeliest label of the view has 1 (no underflow)."""
     classes = [[_position(label, answers) for label in labels] for labels in view.values()]
     named = [position for positions in classes for position in positions]
@@ -141,7 +141,7 @@ def _probabilities_in(answers: Answers, view: View) -> NDArray[np.float64]:
     return np.column_stack([scaled[:, positions].sum(axis=1) for positions in classes])
 
 
-def _position(label: str, answers: Answers) -> int:
+def _position(label: str, answers: LabelScores) -> int:
     if label not in answers.labels:
         raise UserError(
             f"{answers.source}: a view asks for the label {label!r}, which has no column {LOGP}{label}"
