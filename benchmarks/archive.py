@@ -36,7 +36,7 @@ def main() -> None:
         parser.error("the config needs classify.lab: the rows that the lab broke are counted")
     results = Path("results") / experiment.experiment
     rows, groups = experiment.classify.lab.rows, experiment.classify.rows_per_group
-    for folder in ("archive", "classified", "checkpoints/classify_posts", "usage/classify_posts"):
+    for folder in ("archive", "classified", "checkpoints/.classify_posts", "usage/classify_posts"):
         shutil.rmtree(results / folder, ignore_errors=True)
     start = time.monotonic()
     # In the middle of shards, spread over the archive.
@@ -73,7 +73,7 @@ def classify_with_kills(
     snakemake, kills = start_snakemake(configs, "classify"), []
     while snakemake.poll() is None:
         whole = sum(read_json(path)["read"] for path in (results / "classified/counts").glob("*.json"))
-        kept = list((results / "checkpoints/classify_posts").glob("*/*/*.parquet"))
+        kept = list((results / "checkpoints/.classify_posts").glob("*/*/*.parquet"))
         for job, shard in jobs_of(snakemake.pid):
             own = sum(path.parts[-3] == shard for path in kept)
             if own and len(kills) < len(moments) and whole + len(kept) * rows_per_group >= moments[len(kills)]:

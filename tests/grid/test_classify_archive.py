@@ -56,7 +56,7 @@ def test_a_killed_job_goes_on_to_the_same_bytes(classified, tmp_path):
     whole, log = target.read_bytes(), results / "logs/classify_posts/shard1.00000.log"
     for path in (target, log):
         path.unlink()
-    kept, overlay = results / "checkpoints/classify_posts/shard1.00000", killed.folder / "overlay.yaml"
+    kept, overlay = results / "checkpoints/.classify_posts/shard1.00000", killed.folder / "overlay.yaml"
     name = str(target.relative_to(killed.folder))
     assert kill_job(killed, overlay, name, log, lambda: len(list(kept.glob("*/*.parquet"))) >= 3) != 0
     assert not target.exists()

@@ -14,7 +14,7 @@ def test_a_training_job_killed_under_snakemake_goes_on_to_the_same_adapter(check
     whole, killed = checkout.copy(tmp_path / "whole"), checkout.copy(tmp_path / "killed")
     assert whole.snakemake(adapter, overlays=[whole.overlay(LONGER)]).returncode == 0
     results = killed.folder / "results/tiny"
-    state, log = results / "checkpoints/finetune/en/seed0", results / "logs/finetune/en/seed0.log"
+    state, log = results / "checkpoints/en/seed0", results / "logs/finetune/en/seed0.log"
     longer = killed.overlay(LONGER)
     assert kill_job(killed, longer, adapter, log, lambda: any(state.glob("checkpoint-*"))) != 0
     assert not (killed.folder / adapter).exists()

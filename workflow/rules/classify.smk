@@ -106,7 +106,7 @@ if CLASSIFY:
             adapter=lambda wildcards: ADAPTER_FOLDER,
             stamps=lambda wildcards: stamps([shard_of(wildcards), *CLASSIFYING_ADAPTER]),
             model=lambda wildcards: CLASSIFIER,
-            kept=f"{RESULTS}/checkpoints/classify_posts/{{part}}",
+            kept=f"{RESULTS}/checkpoints/.classify_posts/{{part}}",
         script:
             "../scripts/classify_posts.py"
 

@@ -26,7 +26,7 @@ rule finetune:
         settings=training_settings,
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
-        checkpoints=f"{RESULTS}/checkpoints/finetune/{{mixture}}/seed{{seed}}",
+        checkpoints=f"{RESULTS}/checkpoints/{{mixture}}/seed{{seed}}",
         trackers=f"{RESULTS}/trackers/{{mixture}}/seed{{seed}}",
     script:
         "../scripts/finetune.py"
@@ -70,7 +70,7 @@ rule predict:
             **settings("base", "prompt", "predict"),
             "labels": answers_of_labels(),
         },
-        kept=f"{RESULTS}/checkpoints/predict/{PREDICT_JOB}",
+        kept=f"{RESULTS}/checkpoints/.predict/{PREDICT_JOB}",
     script:
         "../scripts/predict.py"
 
