@@ -10,22 +10,17 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/paths.smk"
+include: "workflow/rules/lab.smk"
 include: "workflow/rules/predictions.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/transfer.smk"
+include: "workflow/rules/cost.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/operations.smk"
 include: "workflow/rules/classify.smk"
 include: "workflow/rules/release.smk"
-
-
-localrules:
-    all,
-    prefetch,
-    posts,
-    predictions,
-    figures,
 
 
 rule all:
@@ -40,25 +35,30 @@ rule all:
         TABLES,
         FIGURES,
         REPORT,
+    localrule: True
 
 
 rule prefetch:
     input:
         f"{RESULTS}/base.json",
         f"{RESULTS}/answers.json",
+    localrule: True
 
 
 rule posts:
     input:
         f"{RESULTS}/posts/report.json",
         CHECKED,
+    localrule: True
 
 
 rule predictions:
     input:
         PREDICTIONS,
+    localrule: True
 
 
 rule figures:
     input:
         FIGURES,
+    localrule: True

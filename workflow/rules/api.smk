@@ -1,9 +1,28 @@
 # A row of the grid that an OpenAI-compatible endpoint answers: no GPU, and where Snakemake runs, as nodes have no network.
-include: "asked.smk"
+import pyarrow.parquet as pq
+
+ASKED = EXPERIMENT.api.what_is_asked if EXPERIMENT.api else {}
 
 
-localrules:
-    ask_api,
+def what_it_may_cost():
+    """For `snakemake -n`, before a call is made."""
+    if EXPERIMENT.api is None:
+        return ""
+    model = EXPERIMENT.api.model.replace("{", "{{").replace("}", "}}")
+    return (
+        f"{{wildcards.mixture}}: {{resources.calls}} calls of {model}, one for each test post; all rows and runs together "
+        f"within {EXPERIMENT.api.budget:g} dollars (api.budget). `snakemake estimate` says how many dollars it would take"
+    )
+
+
+def number_of_calls(wildcards, input):
+    """One for each test post; Snakemake shows <TBD> while there are no posts to count."""
+    calls = 0
+    for path in input.posts:
+        with open(path, "rb") as stream:
+            splits = pq.read_table(stream, columns=["split"])["split"]
+        calls += splits.to_pylist().count("test")
+    return calls
 
 
 rule ask_api:
@@ -23,6 +42,7 @@ rule ask_api:
         f"{RESULTS}/logs/predict/{{mixture}}/seed{{seed}}.log",
     wildcard_constraints:
         mixture=row_pattern(API_ROWS),
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     resources:

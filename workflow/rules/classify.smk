@@ -1,41 +1,98 @@
 # From the grid to use: an archive of any size gets labels from one adapter, a job for each file or part of a file.
-include: "archive.smk"
+from babelgrid.grid import find_row
+from babelgrid.posts.paths import name_shards
+
+CLASSIFY = EXPERIMENT.classify
+CLASSIFIED = f"{RESULTS}/classified"
+DIVIDED = f"{CLASSIFIED}/parts.json"
 
 
-localrules:
-    classify,
+def archive_files():
+    """The files of the archive by the names of their shards; none if a pattern matches nothing."""
+    if CLASSIFY is None:
+        return {}
+    if CLASSIFY.lab is None:
+        try:
+            return name_shards(CLASSIFY.input)
+        except UserError:  # said by the target: who asks for another one need not have the archive
+            return {}
+    numbers = range(CLASSIFY.lab.shards)
+    return {f"shard{number}": f"{RESULTS}/archive/shard{number}.csv.gz" for number in numbers}
+
+
+def classifying_adapter():
+    """The folder of the adapter that classifies (none for the untuned base), and the model's name."""
+    if CLASSIFY is None:
+        return None, None
+    if CLASSIFY.folder:
+        return CLASSIFY.folder, Path(CLASSIFY.folder).name
+    if CLASSIFY.hub:
+        return f"{CLASSIFIED}/adapter", CLASSIFY.hub
+    try:
+        mixture, seed = find_row(GRID, CLASSIFY.adapter, "classify.adapter")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    if mixture in API_ROWS:
+        raise WorkflowError(
+            f"classify.adapter: {mixture!r} is an API; an archive is classified by an adapter of the grid, or `none`"
+        )
+    is_trained = GRID.mixtures[mixture].is_trained
+    folder = os.path.dirname(adapter_file(mixture, seed)) if is_trained else None
+    return folder, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
+
+
+SHARDS = archive_files()
+ADAPTER_FOLDER, CLASSIFIER = classifying_adapter()
+CLASSIFYING_ADAPTER = [
+    os.path.join(ADAPTER_FOLDER, name)
+    for name in ("adapter_model.safetensors", "adapter_config.json")
+    if ADAPTER_FOLDER
+]
+# An adapter of the grid says what it was trained with; the model's name stands for it.
+CLASSIFYING_PROVENANCE = []
+if ADAPTER_FOLDER and CLASSIFY.adapter:
+    CLASSIFYING_PROVENANCE = [os.path.join(ADAPTER_FOLDER, "provenance.json")]
+
+
+def classified_tables(wildcards):
+    """What the target makes; where there is nothing to classify, what to do about it."""
+    if CLASSIFY is None:
+        raise WorkflowError(
+            "classify: nothing to classify. Add a block `classify` with input and adapter to the config "
+            "(config/README.md explains it)"
+        )
+    if not SHARDS:
+        try:
+            name_shards(CLASSIFY.input)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+    return [f"{CLASSIFIED}/files.csv", f"{CLASSIFIED}/languages.csv"]
+
+
+def parts_of_archive():
+    """The slices that jobs are made of: whole files, or what `divide_archive` found."""
+    if CLASSIFY.rows_per_job is None:
+        return {name: {"shard": name, "first": 0, "rows": None} for name in SHARDS}
+    with checkpoints.divide_archive.get().output[0].open(encoding="utf-8") as file:
+        return json.load(file)
+
+
+def part_of_archive(wildcards):
+    return parts_of_archive()[wildcards.part]
+
+
+def shard_of(wildcards):
+    """The file of the archive that a part is of."""
+    return SHARDS[part_of_archive(wildcards)["shard"]]
 
 
 rule classify:
     input:
         classified_tables,
+    localrule: True
 
 
 if CLASSIFY:
-
-    localrules:
-        prefetch_adapter,
-        divide_archive,
-        count_classified,
-
-    rule generate_archive:
-        input:
-            lexicons=LEXICONS,
-        output:
-            archive=f"{RESULTS}/archive/shard{{number}}.csv.gz",
-            counts=f"{RESULTS}/archive/shard{{number}}.json",
-        log:
-            f"{RESULTS}/logs/generate_archive/{{number}}.log",
-        wildcard_constraints:
-            number=r"\d+",
-        conda:
-            "../../envs/babelgrid.yaml"
-        params:
-            code=code("generate_archive"),
-            lab=settings("classify")["classify"]["lab"],
-            seed=EXPERIMENT.seed,
-        script:
-            "../scripts/generate_archive.py"
 
     rule prefetch_adapter:
         output:
@@ -43,6 +100,7 @@ if CLASSIFY:
             config=f"{CLASSIFIED}/adapter/adapter_config.json",
         log:
             f"{RESULTS}/logs/prefetch_adapter.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:
@@ -59,6 +117,7 @@ if CLASSIFY:
             DIVIDED,
         log:
             f"{RESULTS}/logs/divide_archive.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:
@@ -119,6 +178,7 @@ if CLASSIFY:
             languages=f"{CLASSIFIED}/languages.csv",
         log:
             f"{RESULTS}/logs/count_classified.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:

@@ -1,14 +1,27 @@
 # The ledger: what each model of the grid took, and what a million posts cost with it.
-include: "usage.smk"
+def usage_files(rule_name, row):
+    """The usage records of a row's jobs."""
+    job = f"{rule_name}/{row[0]}/seed{row[1]}"
+    per_cell = rule_name == "predict" and EXPERIMENT.predict.per_cell and row[0] not in API_ROWS
+    if not per_cell:
+        return [usage_file(job)]
+    return [usage_file(f"{job}/{language}") for language in GRID.test_languages]
+
+
+def by_mixture(rule_name, rows):
+    """The usage records of all rows, by mixture."""
+    found = {}
+    for row in rows:
+        found.setdefault(row[0], []).extend(usage_files(rule_name, row))
+    return found
+
+
+PREDICT_USAGE = by_mixture("predict", [row for row in GRID.rows if row[0] not in API_ROWS])
+FINETUNE_USAGE = by_mixture("finetune", GRID.adapters)
+ASKED_DETAILS = {name: [f"{RESULTS}/api/{name}/seed{seed}.json"] for name, seed in GRID.rows if name in API_ROWS}
 
 
 TABLES += [f"{RESULTS}/tables/cost.csv", f"{RESULTS}/tables/cost_ratios.csv"]
-FIGURES += expand(f"{RESULTS}/figures/cost.{{format}}", format=FORMATS)
-
-
-localrules:
-    tabulate_cost,
-    draw_cost,
 
 
 rule tabulate_cost:
@@ -21,6 +34,7 @@ rule tabulate_cost:
         ratios=ensure(f"{RESULTS}/tables/cost_ratios.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/tabulate_cost.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -33,26 +47,3 @@ rule tabulate_cost:
         dollars_per_hour=EXPERIMENT.machine.dollars_per_hour,
     script:
         "../scripts/tabulate_cost.py"
-
-
-rule draw_cost:
-    input:
-        style=STYLE_FILE,
-        cost=f"{RESULTS}/tables/cost.csv",
-    output:
-        **{kind: f"{RESULTS}/figures/cost.{kind}" for kind in FORMATS if kind != "svg"},
-        svg=report(
-            f"{RESULTS}/figures/cost.svg",
-            caption="../report/cost.rst",
-            category="cost",
-            labels={"figure": "cost"},
-        ),
-    log:
-        f"{RESULTS}/logs/draw_cost.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_cost"),
-        look={"note": NOTE, "width": WIDTH},
-    script:
-        "../scripts/draw_cost.py"

@@ -1,31 +1,5 @@
 # From tables to pictures: seconds, and nothing but tables is read.
 FORMATS = ["pdf", "svg", "png", "csv"]
-
-MADE = {Path(table).stem for table in TABLES}
-ALONE = [name for name in GRID.mixtures if name in GRID.test_languages]
-FIGURE_NAMES = ["transfer_matrix", "clustered_matrix", "exposure_bias", "confusion"]
-FIGURE_NAMES += ["gap_matrix"] * bool(ALONE)
-if "none" in GRID.mixtures:
-    # Against tokens seen in fine-tuning, which nobody counted for predictions made elsewhere.
-    FIGURE_NAMES += ["gain_matrix"] + ["gain"] * (not IMPORT)
-FIGURE_NAMES += ["donors"] * (len(ALONE) > 1 and ("donors" in MADE))
-FIGURE_NAMES += ["doses"] * (any(one.dose_language for one in GRID.mixtures.values()) and ("doses" in MADE))
-FIGURE_NAMES += ["calibration"] * ("calibration" in MADE)
-FIGURES = expand(
-    f"{RESULTS}/figures/{{figure}}_{{view}}.{{format}}",
-    figure=FIGURE_NAMES,
-    view=EXPERIMENT.effective_views,
-    format=FORMATS,
-)
-if twice := [path for path in FIGURES if FIGURES.count(path) > 1]:
-    raise WorkflowError(
-        f"views: two figures would be called {Path(twice[0]).stem!r}, as one view is named like another with "
-        "`matrix_` in front; rename it"
-    )
-FIGURES += expand(
-    f"{RESULTS}/figures/learning_curves.{{format}}",
-    format=FORMATS * bool(ADAPTERS),
-)
 STYLE_FILE = os.path.relpath(os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle"))
 # A figure of the lab says on its face what in it is constructed.
 NOTE = ""
@@ -33,168 +7,92 @@ if LAB_BASE:
     NOTE = "The base is the lab's own small one, pre-trained on constructed text."
 if LAB_BASE and LAB_POSTS:
     NOTE = "A constructed world: the lab pre-trained this base itself, on text of its own."
-GRID_TABLES = {
-    "style": STYLE_FILE,
-    "cells": f"{RESULTS}/tables/cells.csv",
-    "scores": f"{RESULTS}/tables/scores.csv",
-    "exposure": f"{RESULTS}/tables/exposure.csv",
-}
-WIDTH = {1: 3.4, 2: 7.0}[EXPERIMENT.figures.columns]
-LOOK = {
-    "metric": EXPERIMENT.score.metric,
-    "table": EXPERIMENT.exposure.tables[0],
-    "note": NOTE,
-    "width": WIDTH,
-}
+LOOK = {"note": NOTE, "width": {1: 3.4, 2: 7.0}[EXPERIMENT.figures.columns]}
+SCORED = {**LOOK, "metric": EXPERIMENT.score.metric}
+EXPOSED = {**SCORED, "table": EXPERIMENT.exposure.tables[0]}
 # One mixture's confusion and calibration are figures; those of the others are in the report and its tables.
-CONFUSED = max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages)).name
+CONFUSED = {**LOOK, "mixture": max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages)).name}
+GRID_TABLES = ["cells.csv", "scores.csv", "exposure.csv"]
+ALONE = [name for name in GRID.mixtures if name in GRID.test_languages]
+HAS_DOSES = any(mixture.dose_language for mixture in GRID.mixtures.values())
+
+# Figure: the function in babelgrid.figures that draws it, the tables it reads, how it looks, and whether it is drawn. To
+# add a figure, add a line here, its function, and its caption in workflow/report.
+BY_VIEW = {
+    "transfer_matrix": ("matrix.draw_transfer_matrix", GRID_TABLES, EXPOSED, True),
+    "clustered_matrix": ("matrix.draw_clustered_matrix", GRID_TABLES, EXPOSED, True),
+    "gap_matrix": ("matrix.draw_gap_matrix", GRID_TABLES, EXPOSED, ALONE),
+    "gain_matrix": ("matrix.draw_gain_matrix", GRID_TABLES, EXPOSED, "none" in GRID.mixtures),
+    "exposure_bias": ("bias.draw_exposure_bias", GRID_TABLES, EXPOSED, True),
+    # Against tokens seen in fine-tuning, which nobody counted for predictions made elsewhere.
+    "gain": ("gain.draw_gain", GRID_TABLES, EXPOSED, "none" in GRID.mixtures and not IMPORT),
+    "doses": ("doses.draw_doses", ["doses.csv", "dose_fits.csv", "dose_curves.csv"], SCORED, HAS_DOSES),
+    "donors": (
+        "donors.draw_donors",
+        ["donors.csv"],
+        {**SCORED, "languages": list(GRID.test_languages)},
+        len(ALONE) > 1,
+    ),
+    "calibration": ("calibration.draw_calibration", ["calibration.csv"], CONFUSED, True),
+    "confusion": ("confusion.draw_confusion", ["confusions.parquet"], CONFUSED, True),
+}
+# Drawn once, under this heading of Snakemake's report.
+ONCE = {
+    "learning_curves": ("curves.draw_curves", ["learning_curves.csv", "exposure.csv"], LOOK, ADAPTERS, "training"),
+    "cost": ("cost.draw_cost", ["cost.csv"], LOOK, not IMPORT, "cost"),
+}
 
 
-include: "matrices.smk"
+def figure_stem(figure):
+    return f"{RESULTS}/figures/{figure}" + "_{view}" * (figure not in ONCE)
 
 
-localrules:
-    draw_exposure_bias,
-    draw_gain,
-    draw_doses,
-    draw_donors,
-    draw_calibration,
-    draw_confusion,
-    draw_curves,
+def figure_paths(figure):
+    """All files of a figure, for every view."""
+    return expand(f"{figure_stem(figure)}.{{format}}", view=EXPERIMENT.effective_views, format=FORMATS)
 
 
-rule draw_exposure_bias:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("exposure_bias"),
-    log:
-        f"{RESULTS}/logs/draw_exposure_bias/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_exposure_bias"),
-        look=LOOK,
-    script:
-        "../scripts/draw_exposure_bias.py"
+def figure_files(figure, category):
+    """The outputs of a figure's rule; Snakemake's report shows the SVG."""
+    stem = figure_stem(figure)
+    labels = {"figure": figure.replace("_", " ")} | ({"view": "{view}"} if figure not in ONCE else {})
+    shown = report(f"{stem}.svg", caption=f"../report/{figure}.rst", category=category, labels=labels)
+    return {"svg": shown, **{kind: f"{stem}.{kind}" for kind in FORMATS if kind != "svg"}}
 
 
-rule draw_gain:
-    input:
-        **GRID_TABLES,
-    output:
-        **figure_files("gain"),
-    log:
-        f"{RESULTS}/logs/draw_gain/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_gain"),
-        look=LOOK,
-    script:
-        "../scripts/draw_gain.py"
+DRAWN = {name: (*figure[:3], "{view}") for name, figure in BY_VIEW.items() if figure[3]}
+DRAWN |= {name: (*figure[:3], figure[4]) for name, figure in ONCE.items() if figure[3]}
+FIGURES = [path for figure in DRAWN for path in figure_paths(figure)]
+if twice := [path for path in FIGURES if FIGURES.count(path) > 1]:
+    raise WorkflowError(
+        f"views: two figures would be called {Path(twice[0]).stem!r}, as one view is named like another with "
+        "`matrix_` in front; rename it"
+    )
+if EXPERIMENT.intervention:
+    SIDE_BY_SIDE = {**SCORED, "against": EXPERIMENT.intervention.against}
+    tables = ["intervention.csv", "intervention_slopes.csv"]
+    DRAWN["intervention"] = ("intervention.draw_intervention", tables, SIDE_BY_SIDE, "{view}")
 
 
-rule draw_doses:
-    input:
-        style=STYLE_FILE,
-        doses=f"{RESULTS}/tables/doses.csv",
-        fits=f"{RESULTS}/tables/dose_fits.csv",
-        curves=f"{RESULTS}/tables/dose_curves.csv",
-    output:
-        **figure_files("doses"),
-    log:
-        f"{RESULTS}/logs/draw_doses/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_doses"),
-        look={"metric": EXPERIMENT.score.metric, "note": NOTE, "width": WIDTH},
-    script:
-        "../scripts/draw_doses.py"
+for figure, (draw, tables, look, category) in DRAWN.items():
 
-
-rule draw_donors:
-    input:
-        style=STYLE_FILE,
-        donors=f"{RESULTS}/tables/donors.csv",
-    output:
-        **figure_files("donors"),
-    log:
-        f"{RESULTS}/logs/draw_donors/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_donors"),
-        look={
-            "languages": list(GRID.test_languages),
-            "metric": EXPERIMENT.score.metric,
-            "note": NOTE,
-            "width": WIDTH,
-        },
-    script:
-        "../scripts/draw_donors.py"
-
-
-rule draw_calibration:
-    input:
-        style=STYLE_FILE,
-        calibration=f"{RESULTS}/tables/calibration.csv",
-    output:
-        **figure_files("calibration"),
-    log:
-        f"{RESULTS}/logs/draw_calibration/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_calibration"),
-        look={"mixture": CONFUSED, "note": NOTE, "width": WIDTH},
-    script:
-        "../scripts/draw_calibration.py"
-
-
-rule draw_confusion:
-    input:
-        style=STYLE_FILE,
-        confusions=f"{RESULTS}/tables/confusions.parquet",
-    output:
-        **figure_files("confusion"),
-    log:
-        f"{RESULTS}/logs/draw_confusion/{{view}}.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_confusion"),
-        look={"mixture": CONFUSED, "note": NOTE, "width": WIDTH},
-    script:
-        "../scripts/draw_confusion.py"
-
-
-rule draw_curves:
-    input:
-        style=STYLE_FILE,
-        curves=f"{RESULTS}/tables/learning_curves.csv",
-        exposure=f"{RESULTS}/tables/exposure.csv",
-    output:
-        **{kind: f"{RESULTS}/figures/learning_curves.{kind}" for kind in FORMATS if kind != "svg"},
-        svg=report(
-            f"{RESULTS}/figures/learning_curves.svg",
-            caption="../report/learning_curves.rst",
-            category="training",
-            labels={"figure": "learning curves"},
-        ),
-    log:
-        f"{RESULTS}/logs/draw_curves.log",
-    conda:
-        "../../envs/babelgrid.yaml"
-    params:
-        code=code("draw_curves"),
-        look={"note": NOTE, "width": WIDTH},
-    script:
-        "../scripts/draw_curves.py"
-
-
-# With figures of its own, and where there are jobs that took anything.
-if not IMPORT:
-
-    include: "cost.smk"
+    rule:
+        name:
+            draw.split(".")[1]
+        input:
+            **{Path(table).stem: f"{RESULTS}/tables/{table}" for table in tables},
+            style=STYLE_FILE,
+        output:
+            **figure_files(figure, category),
+        log:
+            f"{RESULTS}/logs/{draw.split('.')[1]}" + "/{view}" * (figure not in ONCE) + ".log",
+        localrule: True
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("draw", f"figures/{draw.split('.')[0]}.py"),
+            draw=draw,
+            look=look,
+            is_of_grid=tables is GRID_TABLES,
+        script:
+            "../scripts/draw.py"

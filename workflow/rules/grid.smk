@@ -1,4 +1,27 @@
 # The grid: one adapter for each (mixture, seed), its predictions on every test language, and its baselines.
+def train_posts(wildcards):
+    """The posts files that a mixture is trained on."""
+    return posts_of(GRID.mixtures[wildcards.mixture].all_languages)
+
+
+def baseline_posts(wildcards):
+    """The posts that a row's baselines learn from: its mixture's; for the untuned base, those of all train languages."""
+    mixture = GRID.mixtures[wildcards.mixture]
+    return posts_of(mixture.all_languages or EXPERIMENT.languages.train)
+
+
+def answers_of_mixture(wildcards):
+    """The checks of the templates that a mixture's posts meet."""
+    languages = GRID.mixtures[wildcards.mixture].all_languages
+    return list(map(answers_file, templates_of(languages)))
+
+
+def adapter_to_score(wildcards):
+    """The adapter of a row, weights first; the untuned base has none."""
+    if not GRID.mixtures[wildcards.mixture].is_trained:
+        return []
+    weights = adapter_file(wildcards.mixture, wildcards.seed)
+    return [weights, adapter_config(weights)]
 
 
 rule finetune:

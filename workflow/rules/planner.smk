@@ -1,15 +1,21 @@
 # What comes after a finished grid, by its own targets: the same grid on another base, and which languages to label next.
+def table_of(experiment, name):
+    """A table of another experiment, which must be finished: nothing here makes it."""
+    path = f"results/{experiment}/tables/{name}"
+    if not os.path.isfile(path):
+        raise WorkflowError(
+            f"{path} is missing: run the experiment {experiment!r} first (plain `snakemake` runs `lab`)"
+        )
+    return path
+
+
 if EXPERIMENT.intervention:
 
     rule intervention:
         input:
             f"{RESULTS}/tables/intervention.csv",
             f"{RESULTS}/tables/intervention_slopes.csv",
-            expand(
-                f"{RESULTS}/figures/intervention_{{view}}.{{format}}",
-                view=EXPERIMENT.effective_views,
-                format=FORMATS,
-            ),
+            figure_paths("intervention"),
         localrule: True
 
     rule measure_intervention:
@@ -33,29 +39,6 @@ if EXPERIMENT.intervention:
             seed=EXPERIMENT.seed,
         script:
             "../scripts/measure_intervention.py"
-
-    rule draw_intervention:
-        input:
-            style=STYLE_FILE,
-            cells=f"{RESULTS}/tables/intervention.csv",
-            slopes=f"{RESULTS}/tables/intervention_slopes.csv",
-        output:
-            **figure_files("intervention"),
-        log:
-            f"{RESULTS}/logs/draw_intervention/{{view}}.log",
-        localrule: True
-        conda:
-            "../../envs/babelgrid.yaml"
-        params:
-            code=code("draw_intervention"),
-            look={
-                "metric": EXPERIMENT.score.metric,
-                "against": EXPERIMENT.intervention.against,
-                "note": NOTE,
-                "width": WIDTH,
-            },
-        script:
-            "../scripts/draw_intervention.py"
 
 
 if EXPERIMENT.plan:

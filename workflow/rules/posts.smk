@@ -1,23 +1,24 @@
 # From the user's files to clean posts.
+from babelgrid.posts.check import check_counts
 
 
-if LAB_POSTS:
+def posts_of(languages):
+    """The posts files of languages, known once the posts have been counted: only those that changed are made again.
 
-    rule generate_posts:
-        input:
-            lexicons=LEXICONS,
-        output:
-            f"{RESULTS}/lab/posts.csv",
-        log:
-            f"{RESULTS}/logs/generate_posts.log",
-        conda:
-            "../../envs/babelgrid.yaml"
-        params:
-            code=code("generate_posts"),
-            lab=settings("posts")["posts"]["lab"],
-            seed=EXPERIMENT.seed,
-        script:
-            "../scripts/generate_posts.py"
+    Posts that are not what the grid needs are refused here, before anything is trained or scored.
+    """
+    counts = checkpoints.count_labels.get().output[0]
+    try:
+        check_counts(Path(counts), NEEDS)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return list(map(posts_file, languages))
+
+
+def counts_of(wildcards):
+    """The counts of one language's posts, which change with its rows and with nothing else."""
+    folder = checkpoints.count_labels.get().output[0]
+    return f"{folder}/{wildcards.language}.json"
 
 
 rule prepare_posts:

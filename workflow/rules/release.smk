@@ -1,16 +1,70 @@
 # Adapters made ready for others: the adapter, merged weights, a card, and the proof that they say what the grid says.
-include: "released.smk"
+from babelgrid.release.name import release_name
+
+RELEASE = EXPERIMENT.release
 
 
-localrules:
-    release,
-    push,
-    push_list,
+def released_rows():
+    """The rows that the config names; where it names none, what to do about it."""
+    if RELEASE is None:
+        raise WorkflowError(
+            "release: nothing to release. Add a block `release` with adapters to the config "
+            "(config/README.md explains it)"
+        )
+    return [released_row(name) for name in RELEASE.adapters]
+
+
+def released_row(name):
+    """A row of the grid that has an adapter."""
+    try:
+        mixture, seed = find_row(GRID, name, "release.adapters")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    if not GRID.mixtures[mixture].is_trained:
+        raise WorkflowError(f"release.adapters: {mixture!r} has no adapter, as nothing was trained for it")
+    return mixture, seed
+
+
+def push_settings(wildcards):
+    """What the upload of one adapter depends on: not the other adapters of the list."""
+    own = [f"{wildcards.mixture}/seed{wildcards.seed}"]
+    return {**RELEASE.model_dump(mode="json"), "adapters": own}
+
+
+def release_settings(wildcards):
+    """What one adapter's folder depends on: not where it is uploaded either."""
+    return {**push_settings(wildcards), "push": None}
+
+
+def released_folders(wildcards):
+    return [f"{RESULTS}/release/{mixture}/seed{seed}" for mixture, seed in released_rows()]
+
+
+def pushed_rows():
+    """The released rows; without an owner on the Hub, what to do about it."""
+    if released_rows() and RELEASE.push is None:
+        raise WorkflowError("release.push: say whose the repositories on the Hub are: release: {push: {owner: ...}}")
+    rows = released_rows()
+    names = [release_name(EXPERIMENT.experiment, *row, is_llama=False) for row in rows]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise WorkflowError(
+            f"release.adapters: two would be {twice!r} on the Hub; push them from two configs, or rename a mixture"
+        )
+    return rows
+
+
+def pushed_folders(wildcards):
+    return pushed_rows() and released_folders(wildcards)
+
+
+def pushed_records(wildcards):
+    return [f"{RESULTS}/pushed/{mixture}/seed{seed}.json" for mixture, seed in pushed_rows()]
 
 
 rule release:
     input:
         released_folders,
+    localrule: True
 
 
 # Says what `push` would upload. Makes no file, and asks nobody.
@@ -20,6 +74,7 @@ rule push_list:
         base=f"{RESULTS}/base.json",
     log:
         f"{RESULTS}/logs/push_list.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -33,12 +88,10 @@ rule push_list:
 rule push:
     input:
         pushed_records,
+    localrule: True
 
 
 if RELEASE:
-
-    localrules:
-        push_adapter,
 
     rule release_adapter:
         input:
@@ -84,6 +137,7 @@ if RELEASE:
             f"{RESULTS}/pushed/{{mixture}}/seed{{seed}}.json",
         log:
             f"{RESULTS}/logs/push_adapter/{{mixture}}/seed{{seed}}.log",
+        localrule: True
         conda:
             "../../envs/babelgrid.yaml"
         params:

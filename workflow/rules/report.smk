@@ -7,13 +7,6 @@ REPORT = [PAGE] + expand(
 )
 
 
-localrules:
-    tabulate_confusions,
-    collect_curves,
-    write_report,
-    write_printed_matrix,
-
-
 rule tabulate_confusions:
     input:
         predictions=PREDICTIONS,
@@ -21,6 +14,7 @@ rule tabulate_confusions:
         ensure(f"{RESULTS}/tables/confusions.parquet", non_empty=True),
     log:
         f"{RESULTS}/logs/tabulate_confusions.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -39,6 +33,7 @@ rule collect_curves:
         ensure(f"{RESULTS}/tables/learning_curves.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/collect_curves.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -68,6 +63,7 @@ rule write_report:
         ensure(PAGE, non_empty=True),
     log:
         f"{RESULTS}/logs/write_report.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -98,6 +94,7 @@ rule write_printed_matrix:
         markdown=f"{RESULTS}/tables/transfer_matrix_{{view}}.md",
     log:
         f"{RESULTS}/logs/write_printed_matrix/{{view}}.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:

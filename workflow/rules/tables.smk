@@ -12,16 +12,6 @@ if IMPORT and IMPORT.columns.part:
     TABLES.append(f"{RESULTS}/tables/parts.csv")
 
 
-localrules:
-    score_cells,
-    resample_cells,
-    summarize_scores,
-    compare_cells,
-    score_parts,
-    build_transfer_matrix,
-    measure_exposure,
-
-
 rule score_cells:
     input:
         predictions=PREDICTIONS,
@@ -31,6 +21,7 @@ rule score_cells:
         classes=ensure(f"{RESULTS}/tables/classes.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/score_cells.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -53,6 +44,7 @@ rule resample_cells:
         ensure(f"{RESULTS}/tables/replicates.parquet", non_empty=True),
     log:
         f"{RESULTS}/logs/resample_cells.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -71,6 +63,7 @@ rule summarize_scores:
         ensure(f"{RESULTS}/tables/scores.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/summarize_scores.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -89,6 +82,7 @@ rule compare_cells:
         ensure(f"{RESULTS}/tables/comparisons.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/compare_cells.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -110,6 +104,7 @@ rule score_parts:
         ensure(f"{RESULTS}/tables/parts.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/score_parts.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -127,6 +122,7 @@ rule build_transfer_matrix:
         ensure(f"{RESULTS}/tables/transfer_matrix.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/build_transfer_matrix.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -140,7 +136,8 @@ rule build_transfer_matrix:
 rule measure_exposure:
     input:
         shares=sorted(
-            os.path.relpath(path) for path in Path(workflow.basedir, "src/babelgrid/analysis/exposure/share_tables").glob("*.csv")
+            os.path.relpath(path)
+            for path in Path(workflow.basedir, "src/babelgrid/analysis/exposure/share_tables").glob("*.csv")
         ),
         own_shares=named(share_files()),
         posts=[] if IMPORT else list(map(posts_file, languages_of_grid())),
@@ -150,6 +147,7 @@ rule measure_exposure:
         ensure(f"{RESULTS}/tables/exposure.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/measure_exposure.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:

@@ -18,16 +18,6 @@ TABLES += [
 ]
 
 
-localrules:
-    measure_transfer,
-    measure_doses,
-    measure_label_bias,
-    measure_calibration,
-    regress_exposure,
-    judge_claims,
-    list_warnings,
-
-
 rule measure_transfer:
     input:
         replicates=f"{RESULTS}/tables/replicates.parquet",
@@ -38,6 +28,7 @@ rule measure_transfer:
         clusters=ensure(f"{RESULTS}/tables/clusters.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/measure_transfer.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -57,6 +48,7 @@ rule measure_doses:
         curves=ensure(f"{RESULTS}/tables/dose_curves.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/measure_doses.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -75,6 +67,7 @@ rule measure_label_bias:
         ensure(f"{RESULTS}/tables/label_bias.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/measure_label_bias.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -94,6 +87,7 @@ rule measure_calibration:
         ensure(f"{RESULTS}/tables/calibration.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/measure_calibration.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -115,6 +109,7 @@ rule regress_exposure:
         ensure(f"{RESULTS}/tables/regression.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/regress_exposure.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -136,6 +131,7 @@ rule judge_claims:
         ensure(f"{RESULTS}/tables/claims.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/judge_claims.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -157,6 +153,7 @@ rule list_warnings:
         ensure(f"{RESULTS}/tables/warnings.csv", non_empty=True),
     log:
         f"{RESULTS}/logs/list_warnings.log",
+    localrule: True
     conda:
         "../../envs/babelgrid.yaml"
     params:

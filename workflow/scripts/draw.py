@@ -1,0 +1,17 @@
+from importlib import import_module
+from pathlib import Path
+
+from babelgrid.figures.picture import GridTables, Picture
+from babelgrid.runtime.job import job
+
+with job(snakemake.log[0]):
+    module, function = snakemake.params.draw.split(".")
+    draw = getattr(import_module(f"babelgrid.figures.{module}"), function)
+    tables = [path for name, path in snakemake.input.items() if name != "style"]
+    look = {**snakemake.params.look, "out_stem": Path(snakemake.output.svg).with_suffix("")}
+    if "view" in snakemake.wildcards.keys():
+        look["view"] = snakemake.wildcards.view
+    if snakemake.params.is_of_grid:
+        draw(GridTables(*tables), Picture(**look))
+    else:
+        draw(*tables, **look)
