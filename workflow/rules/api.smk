@@ -49,8 +49,10 @@ rule ask_api:
         calls=number_of_calls,
     params:
         code=code("ask_api"),
-        # The rest of the block changes how an endpoint is asked and no answer: the script takes it from the config.
         settings={**settings("prompt", "labels"), "api": ASKED},
+        # An object, which Snakemake does not compare: what of it changes an answer is in `settings`.
+        api=EXPERIMENT.api,
+        prices=EXPERIMENT.cost.prices,
         shots=lambda wildcards: API_ROWS[wildcards.mixture],
         train=list(EXPERIMENT.languages.train),
         ledger=f"{RESULTS}/api/ledger.sqlite",

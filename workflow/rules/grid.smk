@@ -47,6 +47,8 @@ rule finetune:
     params:
         code=code("finetune"),
         settings=training_settings,
+        # An object, which Snakemake does not compare: what of it changes an adapter is in `settings`.
+        finetune=EXPERIMENT.finetune,
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
         checkpoints=f"{RESULTS}/checkpoints/{{mixture}}/seed{{seed}}",

@@ -65,7 +65,8 @@ if not IMPORT:
                 "test_languages": list(GRID.test_languages),
                 "per_cell": EXPERIMENT.predict.per_cell,
             },
-            api=API_ROWS,
+            api=EXPERIMENT.api,
+            prices=EXPERIMENT.cost.prices,
             workers={
                 "gpus": EXPERIMENT.machine.gpus if USES_GPU else None,
                 "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,

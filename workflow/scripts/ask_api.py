@@ -3,19 +3,16 @@ from pathlib import Path
 from babelgrid.api.ask import Endpoint
 from babelgrid.api.ledger import Ledger
 from babelgrid.api.row import PromptSpec, ask_row
-from babelgrid.config.api import Api
-from babelgrid.config.cost import Cost
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.cost.prices import price_of, read_prices
 from babelgrid.runtime.job import job
 from babelgrid.runtime.usage import measured
 
 with job(snakemake.log[0]), measured(snakemake.output.usage) as usage:
     blocks = snakemake.params.settings
-    labels = {name: Label(**label) for name, label in blocks["labels"].items()}
-    api = Api(**snakemake.config["api"])
-    prices = read_prices(Cost(**snakemake.config.get("cost", {})).prices)
-    price = price_of(api.model, api.base_url, api.dollars_per_million, prices)
+    labels = read_labels(blocks["labels"])
+    api = snakemake.params.api
+    price = price_of(api.model, api.base_url, api.dollars_per_million, read_prices(snakemake.params.prices))
     train = dict(zip(snakemake.params.train, map(Path, snakemake.input.train), strict=True))
     ask_row(
         Endpoint(api, price, labels, Ledger(Path(snakemake.params.ledger), api.budget), snakemake.params.seed),

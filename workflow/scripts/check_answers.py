@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
-from babelgrid.config.prompt import Label
+from babelgrid.config.prompt import read_labels
 from babelgrid.prompts.answers import check_answers
 from babelgrid.runtime.job import job
 
@@ -10,7 +10,7 @@ with job(snakemake.log[0]):
     check_answers(
         snakemake.params.prompt,
         snakemake.wildcards.template,
-        {name: Label(**label) for name, label in blocks["labels"].items()},
+        read_labels(blocks["labels"]),
         Path(snakemake.input.base),
         Path(snakemake.output[0]),
     )

@@ -7,7 +7,7 @@ from babelgrid.classify.reader import Archive, Slice
 from babelgrid.config.base import Base
 from babelgrid.config.classify import Classify
 from babelgrid.config.finetune import Predict
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.recorded import check_adapters
 from babelgrid.runtime.gpu_slots import hold_gpu
 from babelgrid.runtime.job import job, limit_threads
@@ -33,7 +33,7 @@ with (
         Path(snakemake.input.base),
         Base(**blocks["base"]),
         Path(snakemake.params.adapter) if snakemake.params.adapter else None,
-        {name: Label(**label) for name, label in blocks["labels"].items()},
+        read_labels(blocks["labels"]),
         Predict(**blocks["predict"]),
         snakemake.params.model,
     )

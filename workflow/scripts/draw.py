@@ -8,9 +8,9 @@ with job(snakemake.log[0]):
     module, function = snakemake.params.draw.split(".")
     draw = getattr(import_module(f"babelgrid.figures.{module}"), function)
     tables = [path for name, path in snakemake.input.items() if name != "style"]
-    look = {**snakemake.params.look, "out_stem": Path(snakemake.output.svg).with_suffix("")}
-    if "view" in snakemake.wildcards.keys():
-        look["view"] = snakemake.wildcards.view
+    stem = Path(snakemake.output.svg).with_suffix("")
+    # The view is a figure's only wildcard.
+    look = {**snakemake.params.look, **dict(snakemake.wildcards.items()), "out_stem": stem}
     if snakemake.params.is_of_grid:
         draw(GridTables(*tables), Picture(**look))
     else:

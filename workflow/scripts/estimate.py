@@ -3,8 +3,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from babelgrid.config.api import Api
-from babelgrid.config.cost import Cost
 from babelgrid.cost.api_estimate import print_api_estimate
 from babelgrid.cost.prices import price_of, read_prices
 from babelgrid.mixture import Mixture
@@ -30,12 +28,11 @@ with job(snakemake.log[0]), tempfile.NamedTemporaryFile("w", suffix=".json", enc
         jobs=count_jobs([*plan, "--snakefile", snakemake.params.snakefile]),
         workers=Workers(**snakemake.params.workers),
     )
-    if snakemake.params.api:
-        api = Api(**snakemake.config["api"])
-        prices = read_prices(Cost(**snakemake.config.get("cost", {})).prices)
+    if api := snakemake.params.api:
+        prices = read_prices(snakemake.params.prices)
         print_api_estimate(
             *counted,
-            rows=snakemake.params.api,
+            rows=api.rows,
             test_languages=grid["test_languages"],
             price=price_of(api.model, api.base_url, api.dollars_per_million, prices),
             max_tokens=api.max_tokens,

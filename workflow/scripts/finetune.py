@@ -2,8 +2,7 @@ from pathlib import Path
 
 import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
-from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
 from babelgrid.runtime.gpu_slots import hold_gpu
@@ -17,9 +16,6 @@ with (
 ):
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
-    # How often a job saves and whom it tells are no params, which would train again what they do not change.
-    said = snakemake.config.get("finetune", {})
-    settings = {**blocks["finetune"], **{name: said[name] for name in NON_RESULT_KEYS if name in said}}
     mixture = Mixture.from_settings(snakemake.params.mixture)
     finetune(
         dict(zip(mixture.all_languages, map(Path, snakemake.input.posts), strict=True)),
@@ -32,8 +28,8 @@ with (
         seed=int(snakemake.wildcards.seed),
         base=Base(**blocks["base"]),
         prompt=Prompt(**blocks["prompt"]),
-        labels={name: Label(**label) for name, label in blocks["labels"].items()},
-        settings=Finetune(**settings),
+        labels=read_labels(blocks["labels"]),
+        settings=snakemake.params.finetune,
         code=snakemake.params.code,
         usage=usage,
     )

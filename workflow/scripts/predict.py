@@ -3,7 +3,7 @@ from pathlib import Path
 import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.model.predict import predict
 from babelgrid.runtime.gpu_slots import hold_gpu
 from babelgrid.runtime.job import job, limit_threads
@@ -25,7 +25,7 @@ with (
         Path(snakemake.params.kept),
         base=Base(**blocks["base"]),
         prompt=Prompt(**blocks["prompt"]),
-        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        labels=read_labels(blocks["labels"]),
         settings=Predict(**blocks["predict"]),
         code=snakemake.params.code,
         usage=usage,

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from babelgrid.config.posts import Posts
-from babelgrid.config.prompt import Label
+from babelgrid.config.prompt import read_labels
 from babelgrid.posts.prepare import prepare_posts
 from babelgrid.runtime.job import job
 
@@ -10,7 +10,7 @@ with job(snakemake.log[0]):
     posts = Posts(**blocks["posts"])
     prepare_posts(
         posts.read_from_lab(snakemake.input.sources) if posts.lab else posts,
-        {name: Label(**label) for name, label in blocks["labels"].items()},
+        read_labels(blocks["labels"]),
         snakemake.params.aliases,
         snakemake.params.seed,
         posts_path=Path(snakemake.output.posts),

@@ -3,7 +3,7 @@ from pathlib import Path
 import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Predict
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.operations.probe import probe_speed
 from babelgrid.runtime.gpu_slots import hold_gpu
 from babelgrid.runtime.job import job, limit_threads
@@ -16,7 +16,7 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
         Path(snakemake.input.base),
         base=Base(**blocks["base"]),
         prompt=Prompt(**blocks["prompt"]),
-        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        labels=read_labels(blocks["labels"]),
         settings=Finetune(**blocks["finetune"]),
         predict=Predict(**blocks["predict"]),
         gpu=snakemake.params.gpu,

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
 from babelgrid.config.base import Base
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.config.release import Release
 from babelgrid.recorded import check_adapters, check_predictions
 from babelgrid.release.adapter import release_adapter
@@ -36,6 +36,6 @@ with job(snakemake.log[0]), hold_gpu(snakemake.resources.jobs_per_gpu):
         Path(snakemake.params.parity),
         base=Base(**blocks["base"]),
         prompt=Prompt(**blocks["prompt"]),
-        labels={name: Label(**label) for name, label in blocks["labels"].items()},
+        labels=read_labels(blocks["labels"]),
         settings=Release(**snakemake.params.release),
     )

@@ -1,6 +1,7 @@
 """Settings of the prompt: the words around a post and the answers to choose from."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,6 +23,11 @@ class Label(Settings):
         if not fold(answer):
             raise ValueError(f"found {answer!r}: an answer holds at least one visible character")
         return answer
+
+
+def read_labels(settings: Mapping[str, Any]) -> dict[str, Label]:
+    """Return the labels of the settings that a job was given."""
+    return {name: Label(**label) for name, label in settings.items()}
 
 
 class Prompt(Settings):
