@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from babelgrid.analysis.types import Row
 from babelgrid.cost.prices import Price
 from babelgrid.errors import UserError, nearest
 from babelgrid.runtime.files import read_json, write_csv
@@ -22,8 +23,6 @@ COLUMNS = [
 NO_PRICE = "no price of this hardware is set (machine.dollars_per_hour, cost.dollars_per_kwh)"
 PER_MILLION = {"rented": "rental", "electricity": "electricity", "charged": "charged by the API"}
 RATIOS = ["model", "against", "quantity", "value", "value_against", "ratio"]
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

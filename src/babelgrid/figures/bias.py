@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from babelgrid.analysis.exposure.shares import describe_quantity
 from babelgrid.analysis.exposure.trend import Band, fit_band, spearman
-from babelgrid.analysis.scores.metrics import Floats
+from babelgrid.analysis.types import Floats
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
 from babelgrid.figures.measure import size_of

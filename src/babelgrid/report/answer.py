@@ -10,7 +10,8 @@ from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cel
 from babelgrid.analysis.exposure.shares import describe_quantity
 from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, spearman
 from babelgrid.analysis.scores.matrix import average_over_seeds
-from babelgrid.analysis.scores.metrics import Floats, Metric
+from babelgrid.analysis.scores.metrics import Metric
+from babelgrid.analysis.types import Floats
 from babelgrid.display.order import language_name
 from babelgrid.figures.style import METRIC_NAMES, decimal
 

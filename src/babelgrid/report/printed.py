@@ -16,7 +16,7 @@ from babelgrid.runtime.files import write_text
 AGAINST_NONE, AGAINST_BASELINES = "*", "\N{DAGGER}"
 LEVEL = 0.05
 
-Cell = tuple[str, str]
+Place = tuple[str, str]
 
 
 def write_printed_matrix(
@@ -44,7 +44,7 @@ def write_printed_matrix(
     write_text(markdown, f"{plain(caption)}\n\n{_markdown(shown, best)}\n")
 
 
-def significance_marks(comparisons: pd.DataFrame, view: str) -> dict[Cell, str]:
+def significance_marks(comparisons: pd.DataFrame, view: str) -> dict[Place, str]:
     """Return (mixture, test language) -> its marks, of the comparisons of one view."""
     own = comparisons[comparisons["view"] == view]
     sure = own["p_holm"] < LEVEL
@@ -58,7 +58,7 @@ def significance_marks(comparisons: pd.DataFrame, view: str) -> dict[Cell, str]:
     return marks
 
 
-def _shown(cells: pd.DataFrame, marks: dict[Cell, str]) -> pd.DataFrame:
+def _shown(cells: pd.DataFrame, marks: dict[Place, str]) -> pd.DataFrame:
     """Return the matrix as text: a score with its marks, in brackets where it is not ranked."""
     texts = []
     for cell in cells.itertuples():
@@ -81,7 +81,7 @@ def _across(cells: pd.DataFrame, column: str) -> pd.DataFrame:
     return matrix.loc[rows, columns].rename_axis(index=None, columns=None)
 
 
-def _caption(view: str, metric: Metric, cells: pd.DataFrame, marks: dict[Cell, str]) -> str:
+def _caption(view: str, metric: Metric, cells: pd.DataFrame, marks: dict[Place, str]) -> str:
     used = "".join(marks.values())
     names = ", ".join(f"{code} {language_name(code)}" for code in cells["test_language"].drop_duplicates())
     sentences = [

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binom
+from statsmodels.stats.multitest import multipletests
 
 from babelgrid.analysis.bootstrap.intervals import percentile_interval
 from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel_of, read_clusters
-from babelgrid.analysis.bootstrap.replicates import Cell, Draws, Resampled, resample_panel
+from babelgrid.analysis.bootstrap.replicates import Draws, Resampled, resample_panel
 from babelgrid.analysis.scores.views import LabelScores, read_answers, read_baselines
+from babelgrid.analysis.types import Cell, Floats
 from babelgrid.config.analysis import Score, View
 from babelgrid.runtime.files import write_csv
 
@@ -22,7 +24,6 @@ COLUMNS = (
     *("p_bootstrap", "p_mcnemar"),
 )
 
-Floats = NDArray[np.float64]
 MODEL = ""
 """Stands for the mixture's own adapters, where a baseline of the mixture would be named."""
 System = tuple[str, str]
@@ -155,9 +156,10 @@ def adjust(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 def holm(p: pd.Series) -> pd.Series:
     """Return Holm's step-down adjusted p-values; missing ones stay missing and do not count."""
-    ordered = p.dropna().sort_values(kind="stable")
-    factors = np.arange(len(ordered), 0, -1)
-    return (ordered * factors).cummax().clip(upper=1).reindex(p.index)
+    known = p.dropna()
+    if known.empty:
+        return p
+    return pd.Series(multipletests(known, method="holm")[1], known.index).reindex(p.index)
 
 
 def _answers_in(

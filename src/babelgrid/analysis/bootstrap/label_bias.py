@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions
-from babelgrid.analysis.bootstrap.replicates import Cell, Draws, asked_seeds, draw_posts, draw_seeds, read_answered
-from babelgrid.analysis.bootstrap.statistics import Floats, Row, estimate
+from babelgrid.analysis.bootstrap.replicates import Draws, asked_seeds, draw_posts, draw_seeds, read_answered
+from babelgrid.analysis.bootstrap.statistics import estimate
+from babelgrid.analysis.types import Cell, Floats, Row
 from babelgrid.config.analysis import Score, View
 from babelgrid.runtime.files import write_csv
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel_of, read_clusters
 from babelgrid.analysis.scores.metrics import Metric, Weights, score_confusions
 from babelgrid.analysis.scores.views import read_answers
+from babelgrid.analysis.types import Cell, Floats
 from babelgrid.config.analysis import Score, View
 from babelgrid.runtime.files import read_parquet, write_parquet
 
@@ -25,8 +26,6 @@ KEY = ["view", "mixture", "test_language"]
 DESCRIBED = ["seeds", "n", "score"]
 """Columns beside the replicates r0, r1, …: seeds of the mixture, posts, and the mean of the metric over the seeds."""
 
-Cell = tuple[str, int, str]
-Floats = NDArray[np.float64]
 Draws = NDArray[np.intp]
 
 

@@ -6,17 +6,13 @@ replicates. A difference, mean or maximum of such rows is that statistic, observ
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from babelgrid.analysis.bootstrap.intervals import percentile_interval
 from babelgrid.analysis.bootstrap.replicates import read_replicates, replicates_of
-
-Floats = NDArray[np.float64]
-Row = dict[str, Any]
+from babelgrid.analysis.types import Floats, Row
 
 
 class SampledScores:

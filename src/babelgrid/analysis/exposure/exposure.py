@@ -14,17 +14,16 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from babelgrid.analysis.exposure.shares import ShareTable, load_shares, table_name
+from babelgrid.analysis.types import Row
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.runtime.files import read_json, read_parquet, write_csv
 
-Row = dict[str, Any]
 Counted = dict[str, float]
 _COUNTED = ["posts", "text_tokens", "prompt_tokens"]
 _NOTHING = dict.fromkeys(_COUNTED, 0.0)

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from babelgrid.analysis.bootstrap.replicates import Cell
-from babelgrid.analysis.bootstrap.statistics import Floats, Row, SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
 from babelgrid.analysis.scores.outcomes import count_outcomes
 from babelgrid.analysis.tables import read_table
+from babelgrid.analysis.types import Cell, Floats, Row
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import read_json, write_csv
 

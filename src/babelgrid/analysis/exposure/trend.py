@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from babelgrid.analysis.scores.metrics import Floats
+from babelgrid.analysis.types import Floats
 
 FEWEST_LANGUAGES = 5
 """A trend over fewer languages is not drawn."""

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from babelgrid.analysis.scores.views import LOGP
+from babelgrid.analysis.types import Floats
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.runtime.files import provenance, read_parquet, write_parquet
-
-Floats = NDArray[np.float64]
 
 
 def write_baselines(

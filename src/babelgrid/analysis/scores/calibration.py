@@ -11,9 +11,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from babelgrid.analysis.bootstrap.paired import read_clusters
-from babelgrid.analysis.bootstrap.replicates import Cell
-from babelgrid.analysis.bootstrap.statistics import Floats, Row
 from babelgrid.analysis.scores.views import LabelScores, class_probabilities, classes_of, read_answers
+from babelgrid.analysis.types import Cell, Floats, Row
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import write_csv
 

@@ -8,13 +8,13 @@ scores. classes.csv has a row for each class of those: precision, recall, f1, su
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.scores.metrics import METRICS, Counts, bootstrap_intervals, score_classes, score_confusions
 from babelgrid.analysis.scores.views import LabelScores, confusion_of, read_answers, read_baselines
+from babelgrid.analysis.types import Cell, Row
 from babelgrid.config.analysis import Score, View
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import write_csv
@@ -22,9 +22,6 @@ from babelgrid.runtime.files import write_csv
 BASELINES = ("majority", "ngram")
 SPLIT = "test"
 """The split that predictions are made on."""
-
-Cell = tuple[str, int, str]
-Row = dict[str, Any]
 
 
 def score_cells(

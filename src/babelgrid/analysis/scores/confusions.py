@@ -3,21 +3,18 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from babelgrid.analysis.bootstrap.replicates import Cell
 from babelgrid.analysis.scores.metrics import count_confusions
 from babelgrid.analysis.scores.views import LabelScores, classes_of, read_answers
+from babelgrid.analysis.types import Cell, Row
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import write_parquet
 
 NO_CLASS = ""
 """The predicted class of an answer that is in no class of the view."""
-
-Row = dict[str, Any]
 
 
 def tabulate_confusions(

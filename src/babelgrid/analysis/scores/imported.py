@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.scores.views import LOGP
+from babelgrid.analysis.types import Cell
 from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError, nearest
@@ -19,7 +20,6 @@ from babelgrid.posts.stream import open_stream
 from babelgrid.runtime.files import provenance, write_parquet
 from babelgrid.spelling import fold
 
-Cell = tuple[str, int, str]
 IDENTIFIERS = ("id", "seed")
 
 

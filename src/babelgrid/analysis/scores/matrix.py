@@ -54,11 +54,3 @@ def cells_of_view(cells_path: str | Path, view: str, metric: Metric) -> pd.DataF
     if view not in views:
         raise UserError(f"{cells_path}: there is no view {view!r}{nearest(view, views)}. Found: {', '.join(views)}")
     return means[means["view"] == view].drop(columns="view").reset_index(drop=True)
-
-
-def scored_cells_of_view(cells_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
-    """Return those of `cells_of_view` that have a score; `UserError` where none has."""
-    cells = cells_of_view(cells_path, view, metric).dropna(subset="score").reset_index(drop=True)
-    if cells.empty:
-        raise UserError(f"{cells_path}: no test post has a label of the view {view!r}; take the view out of views")
-    return cells

@@ -6,10 +6,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from babelgrid.analysis.types import Floats
+
 Metric = Literal["accuracy", "macro_f1", "weighted_f1", "mcc"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Weights = NDArray[np.float32]
 """Counts of resampled posts: whole numbers too, in the type in which matrices multiply fast."""

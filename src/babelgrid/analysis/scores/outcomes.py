@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from babelgrid.analysis.bootstrap.replicates import Cell
 from babelgrid.analysis.scores.views import classes_of, read_answers
+from babelgrid.analysis.types import Cell
 from babelgrid.config.analysis import View
 
 

@@ -9,13 +9,12 @@ import pandas as pd
 
 from babelgrid.analysis.scores.metrics import Counts, score_confusions
 from babelgrid.analysis.scores.views import answers_of, confusion_of
+from babelgrid.analysis.types import Cell
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import read_parquet, write_csv
 
 POOLED = "pooled"
 """Stands for all test languages together."""
-
-Cell = tuple[str, int, str]
 
 
 def score_parts(predictions: Mapping[Cell, str | Path], views: Mapping[str, View], out: str | Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from babelgrid.analysis.bootstrap.statistics import Floats, Row, SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
 from babelgrid.analysis.exposure.regression import EXPOSURE
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer.donors import UNTUNED
 from babelgrid.analysis.transfer.doses import dose_series
+from babelgrid.analysis.types import Floats, Row
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
 

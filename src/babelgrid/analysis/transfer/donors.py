@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from babelgrid.analysis.bootstrap.statistics import Floats, Row, SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.types import Floats, Row
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
 

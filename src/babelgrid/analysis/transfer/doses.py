@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from babelgrid.analysis.bootstrap.statistics import Floats, Row, SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.types import Floats, Row
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
 

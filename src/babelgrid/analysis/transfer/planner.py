@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from babelgrid.analysis.bootstrap.statistics import Floats, Row, SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer.donors import UNTUNED
 from babelgrid.analysis.transfer.doses import dose_series, fit_series, scale_bounds, share_of_rise
+from babelgrid.analysis.types import Floats, Row
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv, write_text

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from babelgrid.analysis.bootstrap.statistics import Row
 from babelgrid.analysis.tables import read_table
+from babelgrid.analysis.types import Row
 from babelgrid.runtime.files import read_parquet, write_csv
 
 DEGENERATE = 0.85
