@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: libraries read its settings on import)
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune
 from babelgrid.config.prompt import Label, Prompt
@@ -17,7 +17,7 @@ with (
 ):
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
-    # How often a job saves and whom it tells are no params, which would train again what they do not change.
+    # Checkpoint intervals and trackers are read from the config, not from params: changing them must not retrain.
     said = snakemake.config.get("finetune", {})
     settings = {**blocks["finetune"], **{name: said[name] for name in NON_RESULT_KEYS if name in said}}
     mixture = Mixture.from_settings(snakemake.params.mixture)
