@@ -1,9 +1,9 @@
-# Two commands: `make run` builds the embedded laboratory's grid, `make test` checks everything.
+# Two main commands: `make run` builds the embedded laboratory's grid, `make test` runs every test.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
-# Which build of torch: the locks of a machine with an NVIDIA GPU have PyPI's, the others PyTorch's own for CPUs, which
-# pip finds on its index unless it is set up to find it elsewhere.
+# The build of torch. On a machine with an NVIDIA GPU, the locks use PyPI's CUDA build; otherwise they use PyTorch's CPU
+# build, which pip takes from PyTorch's index unless its find-links setting points elsewhere.
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 ELSEWHERE := $(PIP_FIND_LINKS)$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https://download.pytorch.org/whl/cpu))
@@ -23,15 +23,15 @@ test: .venv/dev.stamp
 	@$(BIN)/pytest -n 2 -m "not real and not slurm"
 
 test-fast: .venv/dev.stamp
-	@echo "babelgrid: running the tests that need no grid"
+	@echo "babelgrid: running the tests that do not build a grid"
 	@$(BIN)/pytest -n 2 -m "not real and not slurm and not grid"
 
 test-real: .venv/dev.stamp
-	@echo "babelgrid: running the grid on the real data in ../shared (skips where it is missing)"
+	@echo "babelgrid: running the grid on the real data in ../shared (skipped if missing)"
 	@$(BIN)/pytest -m real -rs
 
 test-slurm: .venv/dev.stamp
-	@echo "babelgrid: running grids on a private SLURM cluster, with faults (skips without root or Debian's packages)"
+	@echo "babelgrid: running grids with injected faults on a private SLURM cluster (skipped without root or Debian's SLURM packages)"
 	@$(BIN)/pytest -m slurm -rs
 
 lint: .venv/dev.stamp
@@ -49,19 +49,19 @@ format: .venv/dev.stamp
 	@$(BIN)/snakefmt Snakefile workflow
 
 intervention: run
-	@echo "babelgrid: building the same grid on a base of uniform exposure, and setting the two side by side"
+	@echo "babelgrid: building the same grid on a base with uniform exposure, and comparing the two"
 	@$(BIN)/snakemake intervention --cores $(CORES) --configfile config/config.yaml config/lab_uniform.yaml
 
 plan-check: run
-	@echo "babelgrid: planning labels from the lab's grid, and training the plan and its rivals"
+	@echo "babelgrid: planning labels from the lab's grid, and training the plan and its alternatives"
 	@$(BIN)/snakemake plan --cores $(CORES)
 	@$(BIN)/snakemake plan_checked --cores $(CORES) --configfile config/config.yaml results/lab/plan.yaml
 
 bench: bench-startup bench-training bench-scoring bench-classify bench-archive bench-grid bench-scale
-	@echo "babelgrid: done; records are in benchmarks/results, what they mean is in docs/performance.md"
+	@echo "babelgrid: done; see benchmarks/results for the records and docs/performance.md for an explanation"
 
 bench-startup: .venv/bench.stamp
-	@echo "babelgrid: from process start to the first training step (about two minutes)"
+	@echo "babelgrid: timing process start to the first training step (about two minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.startup
 
 bench-training: .venv/bench.stamp
@@ -73,15 +73,15 @@ bench-scoring: .venv/bench.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring.run
 
 bench-classify: run
-	@echo "babelgrid: classifying an archive, beside scoring alone (about ten minutes)"
+	@echo "babelgrid: classifying an archive, compared with scoring alone (about ten minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.classify
 
 bench-archive: run
-	@echo "babelgrid: classifying a million rows, with kills on the way (about 40 minutes)"
+	@echo "babelgrid: classifying a million rows, killing jobs midway (about 40 minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.archive
 
 bench-grid: .venv/bench.stamp
-	@echo "babelgrid: building a small grid, then the lab's, with a plain script and with Snakemake (about 50 minutes)"
+	@echo "babelgrid: building a small grid and then the lab's grid, with a plain script and with Snakemake (about 50 minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.grid.run
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.grid.run --full
 
@@ -90,7 +90,7 @@ bench-scale: .venv/bench.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scale.run
 
 bench-gpu: .venv/bench.stamp
-	@echo "babelgrid: speed and memory at the shapes of Llama-3.2-3B (needs an NVIDIA GPU)"
+	@echo "babelgrid: measuring speed and memory at the shapes of Llama-3.2-3B (needs an NVIDIA GPU)"
 	@$(BIN)/python -m benchmarks.gpu.run
 
 docs: .venv/run.stamp
@@ -98,7 +98,7 @@ docs: .venv/run.stamp
 	@$(BIN)/python -m babelgrid.config.schema
 
 .venv/bin/python:
-	@echo "babelgrid: making the virtual environment .venv"
+	@echo "babelgrid: creating the virtual environment .venv"
 	@$(PYTHON) -m venv .venv
 
 lock: .venv/bin/python
@@ -107,7 +107,7 @@ lock: .venv/bin/python
 	@$(BIN)/python envs/lock.py
 
 .venv/run.stamp: envs/run-$(TORCH).lock pyproject.toml | .venv/bin/python
-	@echo "babelgrid: installing the locked packages into .venv (some minutes)"
+	@echo "babelgrid: installing the locked packages into .venv (a few minutes)"
 	@$(LOCKED) -r envs/run-$(TORCH).lock
 	@$(PIP) --no-deps -e .
 	@touch $@
@@ -118,6 +118,6 @@ lock: .venv/bin/python
 	@touch $@
 
 .venv/bench.stamp: .venv/run.stamp envs/bench-$(TORCH).lock
-	@echo "babelgrid: installing the programs that babelgrid is compared with into .venv"
+	@echo "babelgrid: installing the programs for the benchmark comparisons into .venv"
 	@$(LOCKED) -r envs/bench-$(TORCH).lock
 	@touch $@

@@ -1,9 +1,9 @@
-"""Classify the lab's archive of a million rows with `snakemake classify`, killed on the way, and count every row.
+"""Classify the lab's archive of a million rows with `snakemake classify`, kill jobs midway, and account for every row.
 
-`python -m benchmarks.archive` after `make run`. The job at work is killed by `kill -9` in the middle of three shards,
-and Snakemake started again. Every row must then be classified or rejected, as many must be rejected as the lab broke,
-and a shard that was killed, classified once more undisturbed, must have the same bytes. Writes
-benchmarks/results/archive.json. What an earlier run of this archive left in results/<experiment> is removed first.
+Run `python -m benchmarks.archive` after `make run`. The running job is killed with `kill -9` in the middle of three
+shards, and Snakemake is started again. Afterwards, every row must be classified or rejected, the number of rejected
+rows must equal the number that the lab broke, and classifying a killed shard again without interruption must give the
+same bytes. Writes benchmarks/results/archive.json. Files of an earlier run in results/<experiment> are removed first.
 """
 
 import argparse
@@ -26,20 +26,20 @@ CONFIGS = ["config/config.yaml", "config/archive.yaml"]
 
 
 def main() -> None:
-    """Run, kill, run again; prove the counts; print rows per second and memory."""
+    """Run, kill and restart the classification, check the counts, and print rows per second and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configfile", nargs="+", default=CONFIGS)
     parser.add_argument("--kills", type=int, default=3)
     arguments = parser.parse_args()
     experiment = read_experiment(*arguments.configfile)
     if experiment.classify is None or experiment.classify.lab is None:
-        parser.error("the config needs classify.lab: the rows that the lab broke are counted")
+        parser.error("the config needs classify.lab, because the rows that the lab broke are counted")
     results = Path("results") / experiment.experiment
     rows, groups = experiment.classify.lab.rows, experiment.classify.rows_per_group
     for folder in ("archive", "classified", "checkpoints/.classify_posts", "usage/classify_posts"):
         shutil.rmtree(results / folder, ignore_errors=True)
     start = time.monotonic()
-    # In the middle of shards, spread over the archive.
+    # Kill in the middle of shards that are spread over the archive.
     moments = [int(rows * (number + 0.6) / (arguments.kills + 1)) for number in range(arguments.kills)]
     kills = classify_with_kills(arguments.configfile, results, moments, groups)
     run(arguments.configfile, "classify")
@@ -53,22 +53,23 @@ def main() -> None:
 
 
 def start_snakemake(configs: Sequence[str], target: str) -> subprocess.Popen[bytes]:
-    """Start Snakemake on two cores, its words in the log of this program."""
+    """Start Snakemake on two cores, with its output in the output of this program."""
     return subprocess.Popen([sys.executable, "-m", "snakemake", target, "--cores", "2", "--configfile", *configs])
 
 
 def run(configs: Sequence[str], target: str) -> None:
-    """Run a target to its end."""
+    """Run a target and wait until it ends."""
     if code := start_snakemake(configs, target).wait():
-        raise RuntimeError(f"snakemake {target} ended with {code}")
+        raise RuntimeError(f"snakemake {target} exited with {code}")
 
 
 def classify_with_kills(
     configs: Sequence[str], results: Path, moments: Sequence[int], rows_per_group: int
 ) -> list[dict[str, Any]]:
-    """Classify, and kill the job at work, in the middle of its shard, once each number of rows is in whole groups.
+    """Classify, and kill the running job in the middle of its shard each time the next number of rows is done.
 
-    Snakemake goes on with the other shards, and fails in the end. Returns the shards whose jobs were killed.
+    moments: numbers of rows in complete groups at which to kill. Snakemake continues with the other shards and fails at
+    the end. Returns the shards whose jobs were killed.
     """
     snakemake, kills = start_snakemake(configs, "classify"), []
     while snakemake.poll() is None:
@@ -81,25 +82,25 @@ def classify_with_kills(
                 kills.append({"shard": shard, "rows_kept": own * rows_per_group, "rows_in_whole_shards": whole})
         time.sleep(0.2)
     if len(kills) < len(moments) or bool(snakemake.returncode) != bool(kills):
-        raise RuntimeError(f"snakemake ended with {snakemake.returncode} after {len(kills)} kills")
+        raise RuntimeError(f"snakemake exited with {snakemake.returncode} after {len(kills)} kills")
     return kills
 
 
 def jobs_of(snakemake: int) -> Iterator[tuple[psutil.Process, str]]:
-    """Yield each process that classifies, and the shard that it works on, by the log that it has open."""
+    """Yield each classifying process and its shard, identified by the log file that the process has open."""
     for process in psutil.Process(snakemake).children(recursive=True):
         try:
             script, logs = process.cmdline()[-1:], [Path(file.path) for file in process.open_files()]
         except psutil.NoSuchProcess:
             continue
         shards = [log.stem for log in logs if log.parent.name == "classify_posts" and log.suffix == ".log"]
-        # The process that reads for it writes into the same log.
+        # The reader process of the job writes to the same log, so check the script too.
         if shards and script and script[0].endswith("classify_posts.py"):
             yield process, shards[0]
 
 
 def counted(results: Path) -> dict[str, int]:
-    """Return the rows classified and rejected; raise where they are not those that the lab wrote."""
+    """Return the numbers of classified and rejected rows; raise if they differ from what the lab wrote."""
     files = pd.read_csv(results / "classified/files.csv").set_index("file").loc["all"]
     made = [read_json(path) for path in sorted((results / "archive").glob("*.json"))]
     rows, bad = (sum(shard[name] for shard in made) for name in ("rows", "bad"))
@@ -113,9 +114,9 @@ def counted(results: Path) -> dict[str, int]:
 
 
 def speed(results: Path) -> dict[str, float]:
-    """Return posts per second from the loaded base on, the share of a job's time that is start, and peak memory.
+    """Return posts per second once the base is loaded, the share of start-up in a job's time, and peak memory.
 
-    A record is of a job's last attempt, so both hold for what was classified after a kill, too.
+    Usage records describe a job's last attempt; for killed jobs, they cover only the work after the kill.
     """
     records = pd.DataFrame([read_json(path) for path in (results / "usage/classify_posts").glob("*.json")])
     work, wall = records["work_seconds"].sum(), records["wall_seconds"].sum()
@@ -128,13 +129,13 @@ def speed(results: Path) -> dict[str, float]:
 
 
 def classify_again(configs: Sequence[str], results: Path, shard: str) -> bool:
-    """Classify a shard that was killed once more, undisturbed; raise unless its file has the same bytes."""
+    """Classify a killed shard again without interruption; raise unless its file has the same bytes."""
     path = results / f"classified/posts/{shard}.parquet"
     killed = sha256(path)
     path.unlink()
     run(configs, str(path))
     if sha256(path) != killed:
-        raise RuntimeError(f"{path}: not the bytes that it had after a kill")
+        raise RuntimeError(f"{path}: bytes differ from those written after a kill")
     return True
 
 

@@ -1,8 +1,8 @@
-"""How much of pure scoring is left when an archive is read, cleaned, tokenised, scored and written.
+"""Measure the speed of classifying an archive (read, clean, tokenise, score, write) relative to scoring alone.
 
-`python -m benchmarks.classify` after `make run`: on a CPU one thread scores, as in the workflow; both sides have the
-same posts. `--configfile config/mine.yaml --row en/seed0`: with the base and an adapter of another experiment, on
-whatever device there is, so on a GPU with the shapes of its base.
+Run `python -m benchmarks.classify` after `make run`. On a CPU, one thread scores, as in the workflow. Both sides score
+the same posts. With `--configfile config/mine.yaml --row en/seed0`, the base and an adapter of another experiment are
+used. The benchmark runs on a GPU if there is one.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: it sets variables that the libraries read)
 from babelgrid.classify.job import Classified, Classifier, classify
 from babelgrid.classify.reader import Archive, Group, Slice, read_groups
 from babelgrid.config.classify import ArchiveColumns, Classify, LabArchive
@@ -29,7 +29,7 @@ from benchmarks.measure import write_result
 
 
 def main() -> None:
-    """Let both sides take turns, and print posts and tokens per second of each; a post that comes again counts once."""
+    """Run both sides in turn and print the posts and tokens per second of each; repeated posts count once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configfile", nargs="+", default=["config/config.yaml"])
     parser.add_argument("--row", default="all/seed0")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def prepare(folder: Path, experiment: Experiment, row: str, rows: int) -> tuple[Archive, Classifier]:
-    """Write an archive of one shard and name what it is classified with."""
+    """Write an archive of one shard; return it with the classifier."""
     write_lab_archive(LabArchive(rows=rows, shards=1), 1, 0, folder / "shard.csv.gz", folder / "counts.json")
     settings = Classify(input=["x"], adapter="x", columns=ArchiveColumns(id="id", language="language"))
     results = Path("results", experiment.experiment)
@@ -69,7 +69,7 @@ def prepare(folder: Path, experiment: Experiment, row: str, rows: int) -> tuple[
 
 
 def whole(archive: Archive, classifier: Classifier, folder: Path) -> dict[str, float]:
-    """Return the seconds of the whole job, the start of the reader among them, and of those since its first group."""
+    """Return the seconds of the whole job, including the reader's start, and the seconds since the first group."""
     out = Classified(folder / "posts.parquet", folder / "rejected.csv", folder / "counted.json")
     usage, start = Usage(), time.monotonic()
     classify(archive, classifier, out, folder / "kept", code="", usage=usage)
@@ -77,7 +77,7 @@ def whole(archive: Archive, classifier: Classifier, folder: Path) -> dict[str, f
 
 
 def pure(groups: list[Group], archive: Archive, classifier: Classifier) -> float:
-    """Return the seconds of loading the base and scoring prompts that are tokenised already, each once."""
+    """Return the seconds for loading the base and scoring each tokenised prompt once."""
     tokenizer = load_tokenizer(archive.tokenizer)
     start = time.monotonic()
     model = load_adapted(classifier.base_path, classifier.adapter, classifier.base)

@@ -1,4 +1,4 @@
-"""What every benchmark shares: where it ran, what a command cost, and how its numbers are kept."""
+"""Measure commands, describe the environment and write results, for all benchmarks."""
 
 import datetime
 import json
@@ -31,21 +31,21 @@ PACKAGES = (
     "pyarrow",
     "numpy",
 )
-"""Packages whose versions are recorded, where they are installed."""
+"""Packages whose versions are recorded if they are installed."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one command cost, its children included."""
+    """The cost of one command, including its child processes."""
 
     wall_s: float
     cpu_s: float
     """User and system time of the process and of every child that it waited for."""
     peak_mb: float
-    """Highest sum of resident memory over the process tree (sampled), or of its largest process (by the kernel), in
-    MiB, whichever is higher. Pages that two processes share are counted twice in the sum."""
+    """Peak resident memory in MiB: the sum over the process tree (sampled) or that of its largest process (from the
+    kernel), whichever is higher. The sum counts pages shared by two processes twice."""
     output: str
-    """Standard output and error, together."""
+    """Standard output and standard error, combined."""
 
 
 def run_measured(
@@ -55,10 +55,10 @@ def run_measured(
     environment: Mapping[str, str] | None = None,
     sample_s: float = 0.05,
 ) -> Measured:
-    """Run a command to its end and return what it cost; `RuntimeError` with its last output if it fails.
+    """Run a command and return its cost; raise `RuntimeError` with the end of its output if it fails.
 
-    environment: variables on top of this process's own.
-    sample_s: seconds between two looks at the memory of the process tree.
+    environment: variables to add to those of this process.
+    sample_s: seconds between two samples of the process tree's memory.
     """
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -83,18 +83,18 @@ def run_measured(
     reader.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{shlex.join(command)} ended with {process.returncode}:\n{''.join(output)[-3000:]}")
+        raise RuntimeError(f"{shlex.join(command)} exited with {process.returncode}:\n{''.join(output)[-3000:]}")
     peak_mb = max(peak / 2**20, usage.ru_maxrss / 2**10)
     return Measured(wall, usage.ru_utime + usage.ru_stime, peak_mb, "".join(output))
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
-    """Return median, min and max of repeated measurements."""
+    """Return the median, minimum and maximum of repeated measurements."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def environment() -> dict[str, Any]:
-    """Describe the run: hardware, versions, thread settings, git commit, date (UTC) and command."""
+    """Return a description of the run: hardware, versions, thread settings, git commit, date (UTC) and command."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]]),
@@ -106,7 +106,7 @@ def environment() -> dict[str, Any]:
 
 
 def write_result(name: str, record: Mapping[str, Any]) -> Path:
-    """Write benchmarks/results/<name>.json, the environment first; return its path."""
+    """Write benchmarks/results/<name>.json, starting with the environment; return its path."""
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     content = {"environment": environment(), **record}
@@ -115,7 +115,7 @@ def write_result(name: str, record: Mapping[str, Any]) -> Path:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process and all that descend from it; 0 once it is gone."""
+    """Return the resident memory of a process and its descendants; 0 if it has ended."""
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]

@@ -1,4 +1,4 @@
-"""What is asked: a random base of a given vocabulary, and lab posts under the study's prompt."""
+"""Create inputs for benchmarks: a random base with a given vocabulary, and lab posts with the study's prompt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from babelgrid.runtime.files import write_json
 
 STUDY = Path(__file__).parents[1] / "config" / "paper.yaml"
 SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>")
-# More merges than this the lab's posts do not fill; a larger vocabulary has rows that no text reaches.
+# The lab's posts do not yield more merges than this; a larger vocabulary has rows that are never used.
 LARGEST_TOKENIZER = 8192
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Posts and what every side needs to ask the model for their labels: the same tokens for all."""
+    """Posts with the prompts and answers that all sides use; the tokens are the same for every side."""
 
     texts: Sequence[str]
     frame: Frame
@@ -36,30 +36,30 @@ class Questions:
     prompts: Sequence[Sequence[int]]
     """Token ids of each post's prompt."""
     paths: Mapping[str, TokenPath]
-    """Token ids of each label's answer, one for each label."""
+    """Token ids of each label's answer."""
 
     @property
     def contexts(self) -> list[str]:
-        """The prompts in words."""
+        """Return the prompts as text."""
         return [self.frame.before + text + self.frame.after for text in self.texts]
 
 
 def templates() -> dict[str, str]:
-    """Return the study's template, post first, and the same words with the instruction first."""
+    """Return the study's template, with the post first, and the same text with the instruction first."""
     study = read_experiment(STUDY).prompt.template_for("en")
     post, instruction, answer = study.partition("\n\n")[0], study.partition("\n\n")[2].rpartition("\n")[0], "Answer:"
     return {"study": study, "instruction first": f"{instruction}\n\n{post}\n{answer}"}
 
 
 def lab_texts(folder: Path, posts_per_language: int) -> list[str]:
-    """Return so many of the lab's test posts of each of its 13 languages."""
+    """Return the texts of lab test posts, with the given number of posts in each of its 13 languages."""
     write_lab_posts(LabPosts(train=8, dev=0, test=posts_per_language), 0, folder / "posts.csv")
     posts = pd.read_csv(folder / "posts.csv", dtype=str)
     return posts.loc[posts["part"] == "test", "text"].tolist()
 
 
 def ask(texts: Sequence[str], template: str, tokenizer: PreTrainedTokenizerBase) -> Questions:
-    """Put each post in the template; the labels and their answers are the study's."""
+    """Insert each post into the template, with the study's labels and answers."""
     labels = read_experiment(STUDY).labels
     prompt = Prompt(template=template)
     frame = frame_of(prompt, "en", tokenizer)
@@ -68,7 +68,7 @@ def ask(texts: Sequence[str], template: str, tokenizer: PreTrainedTokenizerBase)
 
 
 def lab_shape(vocabulary: int) -> LlamaConfig:
-    """Return the shape of the lab's base with a vocabulary of this size."""
+    """Return the config of the lab's base with a vocabulary of this size."""
     lab = LabBase()
     return LlamaConfig(
         vocab_size=vocabulary,
@@ -82,13 +82,13 @@ def lab_shape(vocabulary: int) -> LlamaConfig:
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=2,
-        # Wide enough that the answer depends on the post, as a trained model's does.
+        # Large enough for the answer to depend on the post, as in a trained model.
         initializer_range=0.2,
     )
 
 
 def write_random_base(folder: Path, shape: LlamaConfig, texts: Sequence[str]) -> Path:
-    """Write a random Llama of a shape, made on the GPU where there is one, and a tokenizer; return its base.json."""
+    """Write a random Llama (created on the GPU if there is one) and a tokenizer; return the path of base.json."""
     torch.manual_seed(0)
     device = choose_device()
     with torch.device(device.name):
@@ -100,7 +100,7 @@ def write_random_base(folder: Path, shape: LlamaConfig, texts: Sequence[str]) ->
 
 
 def _train_tokenizer(vocabulary: int, texts: Sequence[str]) -> PreTrainedTokenizerFast:
-    """Train a byte-level tokenizer on the posts and the instruction, which real ones know word by word too."""
+    """Train a byte-level tokenizer on the posts and the instruction, whose words real tokenizers know too."""
     tokenizer = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

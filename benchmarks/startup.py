@@ -1,8 +1,8 @@
-"""How long a finetune job takes from the start of its process to its first training step, turn by turn with the least.
+"""Measure the time from process start to first training step of a finetune job, in turn with a minimal process.
 
     OMP_NUM_THREADS=1 python -m benchmarks.startup
 
-The least is a process that imports torch and loads the same base in 4 bits with transformers, and does no more. Writes
+The minimal process only imports torch and loads the same base in 4 bits with transformers. Writes
 benchmarks/results/startup.json and prints a Markdown table.
 """
 
@@ -56,20 +56,20 @@ SIDES = {"import torch, load the base": LEAST, "finetune, up to its first step":
 
 
 def main() -> None:
-    """Let both take turns and report."""
+    """Run both sides in turn, print the table and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder))
         rounds = [{name: start(code, folder) for name, code in SIDES.items()} for _ in range(repeats + 1)]
-    rows = [report(name, rounds[1:]) for name in SIDES]  # the first round warms the disk's cache
+    rows = [report(name, rounds[1:]) for name in SIDES]  # the first round warms the disk cache
     write_result("startup", {"repeats": repeats, "rows": rows})
     print(table(rows))
 
 
 def prepare(folder: Path) -> None:
-    """Write a base of the lab's shape and train posts."""
+    """Write a base with the lab's shape and train posts."""
     texts = lab_texts(folder, posts_per_language=POSTS // 13 + 1)[:POSTS]
     write_random_base(folder, lab_shape(8192), texts)
     labels = ["pro", "anti"] * (POSTS // 2)
@@ -78,13 +78,13 @@ def prepare(folder: Path) -> None:
 
 
 def start(code: str, folder: str) -> Measured:
-    """Run a process to its end and return what it cost."""
+    """Run a process and return its cost."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     return run_measured([sys.executable, "-c", code, folder], environment={"PYTHONPATH": paths, "HF_HUB_OFFLINE": "1"})
 
 
 def report(name: str, rounds: list[dict[str, Measured]]) -> dict[str, Any]:
-    """Return a side's record: seconds, memory, and how many times the least in the same round."""
+    """Return a side's record: seconds, memory, and ratios to the minimal process in the same round."""
     [least, *_] = SIDES
     return {
         "side": name,

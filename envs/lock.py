@@ -1,9 +1,9 @@
-"""Write the lock files from the pins: each package with its files' hashes, so that machines install the same bytes.
+"""Write the lock files from the pins, with the hashes of all package files, so that machines install the same bytes.
 
-    make lock      (needs uv, which is installed into .venv for it)
+    make lock      (installs uv into .venv for this)
 
-For NVIDIA GPUs (`*-cuda.lock`) torch is PyPI's build, which brings NVIDIA's packages. For CPUs (`*-cpu.lock`) it is the
-build of the same version on https://download.pytorch.org/whl/cpu, whose hashes are in `TORCH_FOR_CPU`.
+For NVIDIA GPUs (`*-cuda.lock`), torch is PyPI's build, which depends on NVIDIA's packages. For CPUs (`*-cpu.lock`), it
+is the build of the same version from https://download.pytorch.org/whl/cpu, whose hashes are in `TORCH_FOR_CPU`.
 """
 
 import re
@@ -22,7 +22,7 @@ TORCH_FOR_CPU = {
     "2.13.0": ["6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"],
 }
 ONLY_WITH_CUDA = re.compile(r"(nvidia|cuda)-|triton==")
-"""Packages that nothing but torch's build for CUDA needs."""
+"""Packages needed only by torch's CUDA build."""
 FIRST_LINES = """\
 # Written by envs/lock.py: do not edit. Linux on x86-64, Python 3.11, torch for {kind}.
 # pip install --require-hashes -r envs/{name}
@@ -30,7 +30,7 @@ FIRST_LINES = """\
 
 
 def main() -> None:
-    """Resolve the pins of each lock file, and write it for CUDA and for CPUs."""
+    """Resolve the pins of each lock file and write it for CUDA and for CPUs."""
     for use, sources in SOURCES.items():
         packages = resolve(sources)
         for kind, chosen in {"cuda": packages, "cpu": for_cpus(packages)}.items():
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def resolve(sources: list[str]) -> list[str]:
-    """Return all packages that these files need, in the versions of the constraints, each with its hashes."""
+    """Return all packages that these files need, with their hashes, at the versions of the constraints."""
     options = ["--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
     target = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
     command = [sys.executable, "-m", "uv", "pip", "compile", *options, *target]
@@ -50,7 +50,7 @@ def resolve(sources: list[str]) -> list[str]:
 
 
 def for_cpus(packages: list[str]) -> list[str]:
-    """Return the packages without those for CUDA, and with the hashes of torch's build for CPUs."""
+    """Return the packages without those for CUDA, and with the hashes of torch's CPU build."""
     kept = [package for package in packages if not ONLY_WITH_CUDA.match(package)]
     return [_cpu_build(package) if package.startswith("torch==") else package for package in kept]
 

@@ -31,7 +31,7 @@ TRAINING_TEXT = [
 
 
 def train_tokenizer():
-    """Train a byte-level BPE tokenizer that begins texts with one BOS, as Llama 3's does."""
+    """Train a byte-level BPE tokenizer that prepends one BOS token, as Llama 3's does."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -50,9 +50,9 @@ def train_tokenizer():
 
 
 def write_base(folder, architecture, tied=True):
-    """Write a random base with its tokenizer and the base.json that names it; return the latter's path.
+    """Write a random base with its tokenizer and base.json; return the path of base.json.
 
-    tied: whether its output matrix is the input embedding, as in most small bases.
+    tied: whether the output matrix is the input embedding, as in most small bases.
     """
     torch.manual_seed(0)
     config_class, model_class = ARCHITECTURES[architecture]

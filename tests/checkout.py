@@ -1,4 +1,4 @@
-"""A copy of the project in a folder of its own, and Snakemake in it."""
+"""Copy the project into a separate folder and run Snakemake there."""
 
 import os
 import re
@@ -9,11 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SECRETS = {name: f"planted-{name.lower()}-5f2c9e" for name in ("HF_TOKEN", "WANDB_API_KEY", "OPENAI_API_KEY")}
-"""Keys in the environment of every run, to be found in no file that it makes."""
+"""Keys in the environment of every run; no output file may contain them."""
 
 
 class Checkout:
-    """The project's files (tracked and new) under `folder`, and the config files that its grid is made of."""
+    """The project's files (tracked and new) under `folder`, and the config files of its grid."""
 
     def __init__(self, folder, *configs):
         self.folder = folder
@@ -21,7 +21,7 @@ class Checkout:
         self.prefix = ()
 
     def without_network(self):
-        """Return the same checkout, whose Snakemake and all its jobs have no network, not even this machine's own."""
+        """Return the same checkout, but with Snakemake and its jobs cut off from any network, including loopback."""
         cut_off = Checkout(self.folder, *self.configs)
         cut_off.prefix = ("unshare", "--net")
         return cut_off
@@ -34,7 +34,7 @@ class Checkout:
         return self
 
     def copy(self, folder):
-        """Return a copy with everything that has been made in it."""
+        """Return a copy, including all results."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Checkout(folder, *self.configs)
 
@@ -46,7 +46,7 @@ class Checkout:
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def planned(self, *arguments, overlays=()):
-        """Return how many jobs of each rule a dry run plans, as Snakemake itself says."""
+        """Return the number of jobs of each rule that a dry run of Snakemake plans."""
         result = self.snakemake("-n", *arguments, overlays=overlays)
         output = result.stdout + result.stderr
         assert result.returncode == 0, output

@@ -1,4 +1,4 @@
-"""What many tests share: where the real data is, and small random bases in Hugging Face layout."""
+"""Provide shared fixtures: the location of real data, and small random bases in Hugging Face layout."""
 
 import os
 import signal
@@ -10,22 +10,22 @@ from hypothesis import settings
 
 SHARED = Path(__file__).parents[2] / "shared"
 
-# A loaded machine is slow, which is no failure; in CI a run can be repeated exactly.
+# Slowness of a busy machine is not a failure; in CI, runs are reproducible.
 settings.register_profile("babelgrid", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("babelgrid")
 
 
 def pytest_configure():
-    """Heed the signals that tests send, also where the tests are started by `nohup` or in the background."""
+    """Enable the signals that tests send, even if the tests are started by `nohup` or in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Keep the tests of the grid on one worker: they share a grid that takes minutes to build, and it is built once.
+    """Keep the tests of the grid on one worker, because they share a grid that takes minutes to build.
 
-    (Marks of `xdist_group` do nothing: xdist 3.8 hands them over in a field that pytest 9.2 has no more.)
+    (`xdist_group` marks have no effect: xdist 3.8 passes them in a field that pytest 9.2 no longer has.)
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -38,7 +38,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def shared_file():
-    """Return the path of a file in ../shared, or skip and say which one is missing."""
+    """Return the path of a file in ../shared, or skip the test with the missing file."""
 
     def find(name):
         path = SHARED / name
@@ -51,7 +51,7 @@ def shared_file():
 
 @pytest.fixture(scope="session")
 def random_base(tmp_path_factory):
-    """Make (once a session) a random small base of an architecture; return the path of its base.json."""
+    """Return a function that creates a small random base (once per session) and returns the path of its base.json."""
     from bases import write_base
 
     made = {}
@@ -66,7 +66,7 @@ def random_base(tmp_path_factory):
 
 @pytest.fixture
 def mounted(tmp_path):
-    """Return a function to a small file system in memory; skip where one cannot be mounted."""
+    """Return a function that mounts a small file system in memory; skip the test if mounting is not allowed."""
     made = []
 
     def mount(options):
@@ -74,7 +74,7 @@ def mounted(tmp_path):
         folder.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
         if subprocess.run(command, check=False, capture_output=True).returncode:
-            pytest.skip("needs root, to mount a small file system")
+            pytest.skip("needs root to mount a small file system")
         made.append(folder)
         return folder
 

@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub's API on loopback, as far as `huggingface_hub` needs it to upload a folder."""
+"""Serve a fake of the Hugging Face Hub on loopback, with the API that `huggingface_hub` needs to upload a folder."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextmanager
 def standing_in():
-    """Yield what the stand-in was asked and given: repositories (private or not), their files, the tokens it saw."""
+    """Yield the state of the fake Hub: repositories (private or not), their files, and the tokens it received."""
     hub = SimpleNamespace(repositories={}, files={}, tokens=set(), refuses=False)
     server = uvicorn.Server(uvicorn.Config(_app(hub), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)

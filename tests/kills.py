@@ -1,4 +1,4 @@
-"""Killing a job in the middle, by the process that has its log."""
+"""Kill a running job, which is found by the process that has its log open."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from babelgrid.runtime.job import is_running
 
 
 def kill_job(checkout, overlay, target, log, is_time):
-    """Start the target, kill -9 the job that writes the log when it is time, and return Snakemake's exit code."""
+    """Start the target, kill -9 the job that writes the log once `is_time()`, and return Snakemake's exit code."""
     command = [
         sys.executable,
         "-m",

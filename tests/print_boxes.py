@@ -1,4 +1,4 @@
-"""What a figure really draws, in boxes: to find text that covers other text, leaves the figure, or is too small."""
+"""Measure the boxes of drawn text, to find text that overlaps other text, leaves the figure or is too small."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 TOLERANCE = 0.6
-"""Pixels at 100 dots per inch that boxes may share: the boxes are those of whole lines, larger than the letters."""
+"""Allowed overlap in pixels at 100 dots per inch, because boxes cover complete lines, not just the letters."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A text as it was drawn: its words, font size, and the corners of its (perhaps turned) box in pixels."""
+    """A drawn text: its words, its font size, and the corners of its (possibly rotated) box in pixels."""
 
     words: str
     size: float
@@ -21,7 +21,7 @@ class Drawn:
 
 
 def drawn_texts(figure, monkeypatch):
-    """Draw a figure and return every text that was drawn."""
+    """Draw a figure and return all drawn texts."""
     canvas = FigureCanvasAgg(figure)
     found = []
     draw = Text.draw
@@ -54,7 +54,7 @@ def _corners(text, renderer):
 
 
 def overlaps(texts):
-    """Return the pairs of texts that cover each other."""
+    """Return the pairs of texts that overlap."""
     low = np.array([text.corners.min(axis=0) for text in texts])
     high = np.array([text.corners.max(axis=0) for text in texts])
     pairs = []
@@ -70,7 +70,7 @@ def overlaps(texts):
 
 
 def _share(one, other):
-    """Whether two convex boxes share more than the tolerance: no side of either keeps them apart."""
+    """Return whether two convex boxes overlap by more than the tolerance: no side of either box separates them."""
     for corners in (one, other):
         for first, second in zip(corners, np.roll(corners, -1, axis=0), strict=True):
             normal = np.array([second[1] - first[1], first[0] - second[0]])
@@ -85,7 +85,7 @@ def _share(one, other):
 
 
 def outside(figure, texts):
-    """Return the words that leave the figure."""
+    """Return the texts that leave the figure."""
     width, height = figure.bbox.width, figure.bbox.height
     return [
         text.words
@@ -97,7 +97,7 @@ def outside(figure, texts):
 
 
 def over_panels(figure, texts):
-    """Return the words that lie over a panel that is not their own."""
+    """Return the texts that overlap a panel other than their own."""
     panels = [axes for axes in figure.axes if axes.axison]
     found = []
     for axes in panels:

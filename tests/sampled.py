@@ -1,4 +1,4 @@
-"""Made-up replicates: cells with known scores, each replicate shifted by a known amount."""
+"""Create artificial replicates: cells with known scores, each replicate shifted by a known amount."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ def replicates(scores, noise=0.0, view="topic", n=100, seeds=2, resamples=200, s
 
 
 def sampled(scores, min_posts=50, **described):
-    """Return `SampledScores` of such cells."""
+    """Return `SampledScores` of artificial cells, see `replicates`."""
     from babelgrid.analysis.bootstrap.statistics import SampledScores
 
     frame = replicates(scores, **described).drop(columns="view").set_index(["mixture", "test_language"])

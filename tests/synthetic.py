@@ -1,6 +1,6 @@
-"""Tables of a grid that nobody ran: 13 languages and any mixtures, by the contracts of the real ones.
+"""Create the tables of an artificial grid with 13 languages and any mixtures, in the format of real tables.
 
-`python -m tests.synthetic FOLDER [small]` writes those of 92 mixtures (or of 4) for a look at figures and report.
+`python -m tests.synthetic FOLDER [small]` writes the tables of 92 mixtures (or 4) to inspect figures and report.
 """
 
 import json
@@ -33,14 +33,14 @@ MANY = [
 
 
 def languages_of(mixture):
-    """Return the languages that a mixture holds."""
+    """Return the languages of a mixture."""
     if mixture.startswith("all"):
         return [language for language in LANGUAGES if language != mixture.removeprefix("all-")]
     return [] if mixture == "none" else mixture.split("@")[0].split("+")
 
 
 def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):
-    """Write cells.csv, exposure.csv, posts/report.json and base.json; return name -> path of the tables."""
+    """Write all tables, posts/report.json and base.json; return name -> path of the tables."""
     folder = Path(folder)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     (folder / "posts").mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Tables as CSV: what is written is read again, a file that lost rows is refused, a spreadsheet runs nothing."""
+"""Test CSV tables: they survive a round trip, lost rows are refused, and a spreadsheet runs no formula."""
 
 import json
 
@@ -35,7 +35,7 @@ TABLE = {"name": ["en", "hu", "all"], "score": [0.25, 0.5, 0.125]}
 @given(st.lists(st.tuples(WORDS | st.none(), WORDS, NUMBERS), min_size=1, max_size=8), WORDS)
 @example([("-", "=x", -0.5)], "=head")
 @example([(" ", " ", 1.0)], " ")
-def test_a_table_is_read_as_it_was_written(tmp_path_factory, rows, head):
+def test_table_is_read_as_written(tmp_path_factory, rows, head):
     path = tmp_path_factory.mktemp("tables") / "a.csv"
     frame = pd.DataFrame(rows, columns=["first", f"{head}2", "number"])
     write_csv(path, frame)
@@ -48,13 +48,13 @@ def test_a_table_is_read_as_it_was_written(tmp_path_factory, rows, head):
 
 
 @pytest.mark.parametrize("word", TRICKY)
-def test_a_column_of_one_text_is_read_as_it_was_written(tmp_path, word):
+def test_column_with_one_text_is_read_as_written(tmp_path, word):
     write_csv(tmp_path / "a.csv", pd.DataFrame({"only": [word, word]}))
     assert read_csv(tmp_path / "a.csv")["only"].tolist() == [word, word]
 
 
 @given(st.text())
-def test_defusing_is_undone(text):
+def test_restore_undoes_defuse(text):
     assert restore(defuse(text)) == text
     assert defuse(text).lstrip()[:1] not in set("=+-@\uff1d\uff0b\uff0d\uff20")
 
@@ -76,20 +76,20 @@ FORMULAS = [
 
 
 @pytest.mark.parametrize("cell", FORMULAS)
-def test_a_formula_stays_text_in_a_spreadsheet(tmp_path, cell):
+def test_formula_stays_text_in_a_spreadsheet(tmp_path, cell):
     write_csv(tmp_path / "a.csv", pd.DataFrame({cell: [cell], "number": [-0.5]}))
-    # splitlines would divide the cell that holds a carriage return
+    # splitlines would split the cell that contains a carriage return
     text = (tmp_path / "a.csv").read_bytes().decode()
     assert text.replace('"', "") == f"'{cell},number\n'{cell},-0.5\n"
 
 
-def test_numbers_below_zero_stay_numbers(tmp_path):
+def test_negative_numbers_stay_numbers(tmp_path):
     write_csv(tmp_path / "a.csv", pd.DataFrame({"difference": [-0.25, 1e20]}))
     assert (tmp_path / "a.csv").read_text() == "difference\n-0.25\n100000000000000000000\n"
 
 
 @pytest.mark.parametrize("length", range(len("name,score\nen,0.25\nhu,0.5\nall,0.125\n")))
-def test_a_table_cut_anywhere_is_refused(tmp_path, length):
+def test_truncated_table_is_refused(tmp_path, length):
     path = tmp_path / "scores.csv"
     write_csv(path, pd.DataFrame(TABLE))
     path.write_bytes(path.read_bytes()[:length])
@@ -97,7 +97,7 @@ def test_a_table_cut_anywhere_is_refused(tmp_path, length):
         read_csv(path)
 
 
-def test_a_tail_of_zeros_is_refused(tmp_path):
+def test_table_ending_in_null_bytes_is_refused(tmp_path):
     path = tmp_path / "scores.csv"
     write_csv(path, pd.DataFrame(TABLE))
     path.write_bytes(path.read_bytes()[:-6] + b"\0" * 6)
@@ -105,7 +105,7 @@ def test_a_tail_of_zeros_is_refused(tmp_path):
         read_csv(path)
 
 
-def test_a_table_edited_by_hand_is_used_with_a_line_in_the_log(tmp_path, caplog):
+def test_edited_table_is_used_with_a_warning(tmp_path, caplog):
     path = tmp_path / "scores.csv"
     write_csv(path, pd.DataFrame(TABLE))
     path.write_text(path.read_text().replace("0.5", "0.75") + "fi,1.0\n")
@@ -113,11 +113,11 @@ def test_a_table_edited_by_hand_is_used_with_a_line_in_the_log(tmp_path, caplog)
     assert "scores.csv" in caplog.text
 
 
-def test_rows_can_be_removed_by_hand_once_the_record_is_removed(tmp_path):
+def test_rows_can_be_removed_after_deleting_the_record(tmp_path):
     path = tmp_path / "scores.csv"
     write_csv(path, pd.DataFrame(TABLE))
     path.write_text("name,score\nen,0.25\n")
-    with pytest.raises(UserError, match="1 rows, 3 were written") as error:
+    with pytest.raises(UserError, match="1 rows, but 3 were written") as error:
         read_csv(path)
     record = tmp_path / ".sums" / "scores.csv.json"
     assert str(record) in str(error.value)
@@ -125,7 +125,7 @@ def test_rows_can_be_removed_by_hand_once_the_record_is_removed(tmp_path):
     assert len(read_csv(path)) == 1
 
 
-def test_another_table_put_in_its_place_is_used_with_a_line_in_the_log(tmp_path, caplog):
+def test_replaced_table_is_used_with_a_warning(tmp_path, caplog):
     path = tmp_path / "scores.csv"
     write_csv(path, pd.DataFrame(TABLE))
     path.write_text("note\nmine\n")
@@ -133,14 +133,14 @@ def test_another_table_put_in_its_place_is_used_with_a_line_in_the_log(tmp_path,
     assert "scores.csv: was changed" in caplog.text
 
 
-def test_a_table_without_any_record_is_refused(tmp_path):
+def test_table_without_any_record_is_refused(tmp_path):
     pd.DataFrame(TABLE).to_csv(tmp_path / "scores.csv", index=False)
     with pytest.raises(UserError, match="older version"):
         read_csv(tmp_path / "scores.csv")
 
 
 @pytest.mark.parametrize("moment", ["before the table", "after the table"])
-def test_a_kill_between_table_and_record_leaves_a_table_that_is_read(tmp_path, monkeypatch, moment):
+def test_kill_between_table_and_record_keeps_table_readable(tmp_path, monkeypatch, moment):
     path = tmp_path / "scores.csv"
     write_csv(path, pd.DataFrame(TABLE))
     shorter = pd.DataFrame(TABLE).head(1)
@@ -156,7 +156,7 @@ def test_a_kill_between_table_and_record_leaves_a_table_that_is_read(tmp_path, m
     assert len(read_csv(path)) == (3 if moment == "before the table" else 1)
 
 
-def test_an_edited_row_of_another_length_is_refused(tmp_path):
+def test_row_of_wrong_length_is_refused(tmp_path):
     path = tmp_path / "scores.csv"
     write_csv(path, pd.DataFrame(TABLE))
     path.write_text(path.read_text().replace("hu,0.5", "hu"))
@@ -164,7 +164,7 @@ def test_an_edited_row_of_another_length_is_refused(tmp_path):
         read_csv(path)
 
 
-def test_the_record_holds_no_path_and_no_time(tmp_path):
+def test_record_contains_no_path_and_no_time(tmp_path):
     write_csv(tmp_path / "scores.csv", pd.DataFrame(TABLE))
     record = json.loads((tmp_path / ".sums" / "scores.csv.json").read_text())
     assert set(record) == {"rows", "sha256", "header", "text"}

@@ -1,4 +1,4 @@
-"""The pins are exact, and the same for pip and for conda."""
+"""Test that the pins are exact, and the same for pip and conda."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_constraints_agree_with_the_direct_pins():
         assert constrained.get(name, version) == version
 
 
-def test_what_babelgrid_is_compared_with_is_pinned_and_no_user_needs_it():
+def test_benchmark_packages_are_pinned_but_not_required():
     constrained = {pin.lower().split("==")[0] for pin in pins("constraints.txt")}
     compared = {pin.lower().split("==")[0] for pin in pins("requirements-bench.txt")}
     needed = {pin.lower().split("==")[0] for pin in pins("requirements.txt")}
@@ -63,7 +63,7 @@ def locked(name):
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 @pytest.mark.parametrize("use", list(LOCKS))
-def test_locks_agree_with_the_pins_and_have_a_hash_for_every_package(use, kind):
+def test_locks_match_the_pins_and_hash_every_package(use, kind):
     lock = locked(f"{use}-{kind}.lock")
     versions = {name: version for name, (version, _) in lock.items()}
     wanted = dict(named(pin) for source in LOCKS[use] for pin in pins(source))
@@ -75,7 +75,7 @@ def test_locks_agree_with_the_pins_and_have_a_hash_for_every_package(use, kind):
     assert all(hashes for _, hashes in lock.values())
 
 
-def test_locks_for_cpus_have_no_package_for_gpus_and_another_build_of_torch():
+def test_cpu_locks_have_no_gpu_packages_and_the_cpu_torch():
     cpu, cuda = locked("run-cpu.lock"), locked("run-cuda.lock")
     only = cuda.keys() - cpu.keys()
     assert {"triton", "nvidia-cublas"} <= only
@@ -84,7 +84,7 @@ def test_locks_for_cpus_have_no_package_for_gpus_and_another_build_of_torch():
     assert {name: cuda[name] for name in cpu if name != "torch"} == {name: cpu[name] for name in cpu if name != "torch"}
 
 
-def test_locks_name_no_place_on_the_machine_that_wrote_them():
+def test_locks_contain_no_local_paths():
     for path in ENVS.glob("*.lock"):
         assert "file:" not in path.read_text(encoding="utf-8")
         assert "/opt/" not in path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A job that was started again elsewhere publishes nothing more."""
+"""Test that a job that was started again elsewhere publishes nothing more."""
 
 import fcntl
 
@@ -15,14 +15,14 @@ def owner(tmp_path):
     return tmp_path / "logs/seed0.owner"
 
 
-def test_the_owner_of_a_job_publishes_files_and_folders(tmp_path, owner):
+def test_owner_of_a_job_publishes_files_and_folders(tmp_path, owner):
     with own(owner):
         write_text(tmp_path / "table", "mine")
         write_folder(tmp_path / "adapter", lambda folder: write_text(folder / "weights", "mine"))
     assert (tmp_path / "table").read_text() == (tmp_path / "adapter/weights").read_text() == "mine"
 
 
-def test_a_job_that_was_taken_over_replaces_nothing_and_leaves_nothing(tmp_path, owner):
+def test_replaced_job_publishes_nothing(tmp_path, owner):
     write_text(tmp_path / "table", "the successor's")
     write_folder(tmp_path / "adapter", lambda folder: write_text(folder / "weights", "the successor's"))
     with own(owner):
@@ -35,19 +35,19 @@ def test_a_job_that_was_taken_over_replaces_nothing_and_leaves_nothing(tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "logs", "table"]
 
 
-def test_of_two_claims_the_later_one_holds(tmp_path, owner):
+def test_later_claim_wins(tmp_path, owner):
     with own(owner), own(owner):
         write_text(tmp_path / "table", "the later one's")
 
 
-def test_a_deleted_owner_file_is_nobodys_claim(tmp_path, owner):
+def test_deleted_owner_file_claims_nothing(tmp_path, owner):
     with own(owner):
         owner.unlink()
         write_text(tmp_path / "table", "mine")
     assert (tmp_path / "table").read_text() == "mine"
 
 
-def test_a_successor_does_not_wait_for_the_log_of_a_job_that_still_lives(tmp_path):
+def test_successor_does_not_wait_for_predecessors_log(tmp_path):
     log = tmp_path / "seed0.log"
     with log.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and say where they come from."""
+"""Test that files appear complete or not at all, and record their provenance."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from babelgrid.runtime.files import (
 )
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_leaves_only_the_old_file(tmp_path):
     write_text(tmp_path / "a.txt", "old")
 
     def fail():
@@ -39,7 +39,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_a_folder_appears_whole_and_replaces_a_stale_one(tmp_path):
+def test_folder_appears_complete_and_replaces_the_old_one(tmp_path):
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "stale").touch()
     write_folder(tmp_path / "adapter", lambda folder: (folder / "fresh").touch())
@@ -66,7 +66,7 @@ def test_parquet_carries_its_provenance(tmp_path):
 
 
 @pytest.mark.parametrize("place", range(4, 60, 7))
-def test_a_changed_byte_of_parquet_is_noticed(tmp_path, place):
+def test_changed_byte_of_parquet_is_detected(tmp_path, place):
     write_parquet(tmp_path / "a.parquet", pd.DataFrame({"number": range(100, 200)}))
     content = bytearray((tmp_path / "a.parquet").read_bytes())
     content[place] ^= 1
@@ -75,7 +75,7 @@ def test_a_changed_byte_of_parquet_is_noticed(tmp_path, place):
         read_parquet(tmp_path / "a.parquet")
 
 
-def test_a_leftover_of_a_killed_write_is_removed_by_the_next(tmp_path):
+def test_next_write_removes_leftovers(tmp_path):
     leftovers = [tmp_path / ".a.k3j_x9qa.txt", tmp_path / ".b.k3j_x9qa" / "b"]
     leftovers[0].write_text("half")
     leftovers[1].mkdir(parents=True)
@@ -88,7 +88,7 @@ def test_a_leftover_of_a_killed_write_is_removed_by_the_next(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "a.txt", tmp_path / "b"])
 
 
-def test_what_a_process_killed_in_the_middle_of_writing_left_is_removed(tmp_path):
+def test_leftovers_of_killed_process_are_removed(tmp_path):
     killed = (
         "import os, sys\n"
         "from babelgrid.runtime.files import whole_file, write_folder\n"
@@ -103,7 +103,7 @@ def test_what_a_process_killed_in_the_middle_of_writing_left_is_removed(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b"]
 
 
-def test_the_temporary_file_of_a_living_process_stays(tmp_path):
+def test_temporary_file_of_running_process_stays(tmp_path):
     with whole_file(tmp_path / "a.txt") as temporary:
         temporary.write_text("slow")
         write_text(tmp_path / "a.txt", "fast")
@@ -111,7 +111,7 @@ def test_the_temporary_file_of_a_living_process_stays(tmp_path):
     assert (tmp_path / "a.txt").read_text() == "slow"
 
 
-def test_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
+def test_content_is_synced_before_the_rename(tmp_path, monkeypatch):
     done = []
     sync, replace = os.fsync, Path.replace
     monkeypatch.setattr(
@@ -133,7 +133,7 @@ def test_csv_numbers_are_short_and_stable(tmp_path):
 
 
 @pytest.mark.parametrize("read", [read_json, read_parquet])
-def test_a_broken_file_is_named(tmp_path, read):
+def test_broken_file_is_named(tmp_path, read):
     (tmp_path / "broken").write_bytes(b"PAR1 not really \xff")
     with pytest.raises(UserError, match="broken"):
         read(tmp_path / "broken")

@@ -1,4 +1,4 @@
-"""Slots on pretend GPUs, with real processes."""
+"""Test slots on fake GPUs with real processes."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def no_gpus_but_pretended_ones(monkeypatch, tmp_path):
 
 @pytest.fixture
 def driver(tmp_path):
-    """A pretend driver of two GPUs, one of them in two parts."""
+    """Install a fake driver with two GPUs, one of them split into two parts."""
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!/bin/sh\nprintf '%s' '{LISTING}'\n")
     program.chmod(0o755)
@@ -56,7 +56,7 @@ def _held(folder):
         yield gpu, float(start), float(end)
 
 
-def test_without_a_gpu_nothing_is_waited_for():
+def test_machine_without_gpu_does_not_wait():
     assert visible_gpus() == []
     with hold_gpu(1) as gpu:
         assert gpu is None
@@ -76,14 +76,14 @@ def test_without_a_gpu_nothing_is_waited_for():
         ("7", ["7"]),
     ],
 )
-def test_a_restriction_is_kept_and_a_gpu_in_parts_is_its_parts(monkeypatch, restriction, visible):
+def test_restriction_is_respected_and_mig_is_listed_by_part(monkeypatch, restriction, visible):
     if restriction is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", restriction)
     assert visible_gpus() == visible
 
 
 @pytest.mark.parametrize("jobs_per_gpu", [1, 2])
-def test_eight_racing_jobs_never_crowd_a_gpu(monkeypatch, tmp_path, jobs_per_gpu):
+def test_racing_jobs_never_exceed_slots_per_gpu(monkeypatch, tmp_path, jobs_per_gpu):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b,MIG-c")
     folder = tmp_path / "held"
     folder.mkdir()
@@ -97,7 +97,7 @@ def test_eight_racing_jobs_never_crowd_a_gpu(monkeypatch, tmp_path, jobs_per_gpu
     assert {gpu for gpu, _, _ in held} == {"GPU-a", "GPU-b", "MIG-c"}
 
 
-def test_a_killed_job_leaves_its_gpu_to_the_next(monkeypatch, tmp_path):
+def test_killed_job_frees_its_gpu(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
     folder = tmp_path / "held"
     folder.mkdir()
@@ -114,7 +114,7 @@ def test_a_killed_job_leaves_its_gpu_to_the_next(monkeypatch, tmp_path):
     assert [gpu for gpu, _, _ in _held(folder)] == ["GPU-a"]
 
 
-def test_the_restriction_is_back_when_the_job_is_done(monkeypatch):
+def test_restriction_is_restored_after_the_job(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     with hold_gpu(1) as gpu:
         assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu == "GPU-a"
@@ -123,7 +123,7 @@ def test_the_restriction_is_back_when_the_job_is_done(monkeypatch):
 
 @pytest.fixture
 def shared(monkeypatch, tmp_path):
-    """A temporary folder that others can write to, as /tmp is; and a file that must not be harmed."""
+    """Return a temporary folder that others can write to, like /tmp; check that an existing file is not changed."""
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -136,7 +136,7 @@ def shared(monkeypatch, tmp_path):
 
 def theirs(path):
     if os.getuid():
-        pytest.skip("needs root, to play another user")
+        pytest.skip("needs root to act as another user")
     os.lchown(path, 65534, 65534)
 
 
@@ -167,7 +167,7 @@ def file_in_its_place(folder, tmp_path):
 @pytest.mark.parametrize(
     "made", [linked_folder, folder_of_another, folder_open_to_others, folder_open_to_the_group, file_in_its_place]
 )
-def test_a_slot_folder_that_is_not_this_user_s_alone_is_refused(shared, tmp_path, made):
+def test_slot_folder_that_is_not_private_is_refused(shared, tmp_path, made):
     made(shared / f"babelgrid-gpus-{os.getuid()}", tmp_path)
     with pytest.raises(UserError, match=r"is not a folder of yours .* set TMPDIR"), hold_gpu(1):
         pytest.fail("no GPU may be held")
@@ -201,16 +201,19 @@ def slot_of_another(slot, _):
 @pytest.mark.parametrize(
     "made", [linked_slot, dangling_slot, second_name, pipe_in_its_place, folder_in_its_place, slot_of_another]
 )
-def test_a_slot_that_is_no_plain_file_of_this_user_is_refused(shared, tmp_path, made):
+def test_slot_that_is_not_users_regular_file_is_refused(shared, tmp_path, made):
     folder = shared / f"babelgrid-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700)
     made(folder / "GPU-a.0", tmp_path)
-    with pytest.raises(UserError, match=r"GPU-a\.0: (is a link or no plain file|belongs to another user)"), hold_gpu(1):
+    with (
+        pytest.raises(UserError, match=r"GPU-a\.0: (is a link or not a regular file|belongs to another user)"),
+        hold_gpu(1),
+    ):
         pytest.fail("no GPU may be held")
     assert not (tmp_path / "not there yet").exists()
 
 
-def test_slots_are_in_the_runtime_folder_where_it_is_private(shared, monkeypatch, tmp_path):
+def test_slots_are_in_runtime_folder_if_private(shared, monkeypatch, tmp_path):
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))

@@ -1,4 +1,4 @@
-"""Laws of the grid: names, nested doses, equal budgets."""
+"""Test properties of the grid: names, nested doses, equal budgets."""
 
 import re
 from dataclasses import asdict
@@ -35,20 +35,20 @@ def test_every_kind_of_mixture_has_its_name_and_languages():
     assert grid.mixtures["en+es+hu@5"].all_languages == ("en", "es", "hu")
 
 
-def test_the_untuned_base_is_scored_once_and_trained_never():
+def test_untuned_base_has_one_row_and_no_adapter():
     grid = grid_of(monolingual=["en"])
     assert [row for row in grid.rows if row[0] == "none"] == [("none", 0)]
     assert all(name != "none" for name, _ in grid.adapters)
 
 
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=6, unique=True))
-def test_a_dose_of_zero_is_the_base_mixture_and_every_size_stands_once(sizes):
+def test_dose_of_zero_is_the_base_mixture(sizes):
     names = list(grid_of(none=False, all=False, doses=[{"base": "en", "add": ["hu"], "sizes": sizes}]).mixtures)
     assert names == ["en" if size == 0 else f"en+hu@{size}" for size in sorted(sizes)]
 
 
 @given(st.lists(st.sampled_from(LANGUAGES), min_size=1, unique=True), st.integers(20, 1000), st.integers(0, 19))
-def test_equal_budgets_give_every_mixture_as_many_posts(languages, budget, dose):
+def test_equal_budgets_give_equally_many_posts(languages, budget, dose):
     available = dict.fromkeys(LANGUAGES, 10_000)
     plain = Mixture("plain", tuple(languages)).posts_per_language(available, budget)
     dosed = Mixture("dosed", tuple(languages), "sv", dose).posts_per_language(available, budget)
@@ -57,7 +57,7 @@ def test_equal_budgets_give_every_mixture_as_many_posts(languages, budget, dose)
     assert dosed["sv"] == dose
 
 
-def test_an_allocation_takes_just_so_many_posts_whatever_the_budget():
+def test_allocation_ignores_the_budget():
     grid = grid_of(none=False, all=False, allocations={"few": {"en": 100, "hu": 20}})
     few = grid.mixtures["few"]
     assert Mixture.from_settings({**asdict(few), "allocation": [["en", 100], ["hu", 20]]}) == few
@@ -66,13 +66,13 @@ def test_an_allocation_takes_just_so_many_posts_whatever_the_budget():
         assert few.posts_per_language({"en": 400, "hu": 400}, budget) == {"en": 100, "hu": 20}
 
 
-def test_natural_sizes_take_all_there_is():
+def test_natural_budget_uses_all_posts():
     mixture = Mixture("en+hu@5", ("en",), "hu", 5)
     assert mixture.posts_per_language({"en": 77, "hu": 50}, None) == {"en": 77, "hu": 5}
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True))
-def test_every_seed_is_a_row_of_its_own(seeds):
+def test_every_seed_has_its_own_row(seeds):
     grid = build_grid(load_experiment({**LAB, "seeds": seeds}))
     trained = [name for name in grid.mixtures if name != "none"]
     assert grid.adapters == [(name, seed) for name in trained for seed in seeds]
@@ -102,18 +102,18 @@ def test_language_with_the_name_of_a_mixture_is_refused(code, key):
         ({"sets": {"few": ["en"], "Few": ["es"]}}, "'few' and 'Few' count as the same"),
         ({"monolingual": ["en"], "sets": {"EN": ["es", "hu"]}}, "the name 'EN' is taken by a language"),
         ({"sets": {"few": ["en", "en"]}}, "'en' is given twice"),
-        ({"doses": [{"base": "en+en", "add": ["hu"], "sizes": [5]}]}, "'en' is there twice"),
+        ({"doses": [{"base": "en+en", "add": ["hu"], "sizes": [5]}]}, "'en' is given twice"),
     ],
 )
-def test_two_declarations_of_one_name_are_refused(mixtures, named):
+def test_duplicate_declarations_are_rejected(mixtures, named):
     languages = {"train": ["en", "es", "hu"], "test": ["en", "ko"]}
     with pytest.raises(UserError, match=named):
         build_grid(load_experiment({**LAB, "languages": languages, "mixtures": mixtures}))
 
 
 @given(st.data())
-def test_names_of_mixtures_say_what_they_are_made_of(data):
-    """Whatever is declared, no name stands for two mixtures, in files that know no case either."""
+def test_names_of_mixtures_are_unique(data):
+    """No two declared mixtures have the same name, even on file systems that ignore case."""
     some = st.lists(st.sampled_from(LANGUAGES), min_size=1, max_size=3, unique=True)
     mixtures = {
         "monolingual": data.draw(some),
@@ -132,7 +132,7 @@ def test_names_of_mixtures_say_what_they_are_made_of(data):
     assert len(set(grid.mixtures.values())) == len(grid.mixtures)
 
 
-def test_rows_of_one_name_must_be_of_one_content():
+def test_rows_with_the_same_name_must_be_equal():
     english = Mixture("en", ("en",))
     assert _by_name([english, Mixture("en", ("en",))]) == {"en": english}
     for other, named in ((Mixture("en", ("es",)), "'en'"), (Mixture("EN", ("en",)), "'en' and 'EN'")):

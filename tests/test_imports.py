@@ -1,4 +1,4 @@
-"""The modules that a rule depends on are the modules that its script imports, no less and no more of the pipeline."""
+"""Test that a rule depends on exactly the modules that its script imports."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ SCRIPTS = sorted((Path(__file__).parents[1] / "workflow" / "scripts").glob("*.py
 
 
 def imported_for_real(script):
-    """Import what the script imports at its top, in a fresh interpreter, and list babelgrid's modules."""
+    """Run the script's top-level imports in a new interpreter and return the loaded babelgrid modules."""
     lines = [
         line for line in script.read_text().splitlines() if line.startswith(("import babelgrid", "from babelgrid"))
     ]
@@ -26,17 +26,17 @@ def imported_for_real(script):
 @pytest.mark.parametrize(
     "script", [s for s in SCRIPTS if s.stem in {"finetune", "prepare_posts", "score_cells"}], ids=lambda s: s.stem
 )
-def test_the_list_holds_every_module_that_is_really_imported(script):
+def test_list_contains_every_imported_module(script):
     assert imported_for_real(script) <= set(modules_behind(script))
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_no_stage_depends_on_the_code_of_a_later_one(script):
+def test_no_stage_depends_on_code_of_later_stages(script):
     def packages(path):
         return {module.relative_to(SOURCE / "babelgrid").parts[0] for module in modules_behind(path)}
 
     used = packages(script)
-    # The doctor makes no result; it asks the figures which fonts they would take.
+    # The doctor produces no results; it uses the figures package to check the fonts.
     if not script.stem.startswith(("draw_", "write_report", "write_printed", "doctor")):
         assert "figures" not in used
     if script.stem in {"finetune", "predict", "pretrain_base", "prepare_posts", "extract_posts"}:
@@ -44,13 +44,13 @@ def test_no_stage_depends_on_the_code_of_a_later_one(script):
     assert Path(SOURCE / "babelgrid/config/experiment.py") not in modules_behind(script)
 
 
-def test_a_script_unpacks_and_calls_one_function():
+def test_scripts_are_short():
     for script in SCRIPTS:
         assert len(script.read_text().splitlines()) < 60, script
 
 
 def hash_of(folder, code):
-    """Hash a script with this code; each call uses a new file, as hashes are cached by path."""
+    """Hash a script with this code; each call uses a new file, because hashes are cached by path."""
     script = folder / f"script{len(list(folder.iterdir()))}.py"
     script.write_text(code)
     return hash_code(script)
@@ -85,7 +85,7 @@ def train(steps=LIMIT):
         ("sum(range(steps))", "sum(\n        range(steps),\n    )"),
     ],
 )
-def test_prose_and_formatting_do_not_change_the_hash(tmp_path, old, new):
+def test_comments_and_formatting_do_not_change_the_hash(tmp_path, old, new):
     assert CODE.count(old) == 1
     assert hash_of(tmp_path, CODE.replace(old, new)) == hash_of(tmp_path, CODE)
 
@@ -100,6 +100,6 @@ def test_prose_and_formatting_do_not_change_the_hash(tmp_path, old, new):
         ("return sum(range(steps))", 'return "a string that is returned"'),
     ],
 )
-def test_a_changed_constant_default_or_call_changes_the_hash(tmp_path, old, new):
+def test_changed_code_changes_the_hash(tmp_path, old, new):
     assert CODE.count(old) == 1
     assert hash_of(tmp_path, CODE.replace(old, new)) != hash_of(tmp_path, CODE)

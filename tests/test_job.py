@@ -1,4 +1,4 @@
-"""However a job ends, its log says why, and the terminal has one message without data."""
+"""Test that the log explains how a job ended, and that the terminal shows one message without data."""
 
 import errno
 import os
@@ -41,13 +41,13 @@ def run(log, body, **options):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": source},
-        # A test run in the background of a script ignores Ctrl-C, and so would its processes.
+        # Tests that run in the background of a script ignore Ctrl-C, and their child processes would inherit this.
         **{"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options},
     )
 
 
 def ended(log, error, capfd):
-    """End a job in an error; return what the terminal and the log say."""
+    """End a job with an error; return the text on the terminal and in the log."""
     with pytest.raises(SystemExit) as end, job(log):
         raise error
     assert end.value.code == 1
@@ -56,7 +56,7 @@ def ended(log, error, capfd):
     return shown, text(log)
 
 
-def test_an_unforeseen_error_leaves_its_traceback_in_the_log_and_no_data_on_the_terminal(log, capfd):
+def test_unexpected_error_logs_traceback_and_shows_no_data(log, capfd):
     shown, logged = ended(log, KeyError("the words of a post"), capfd)
     place = f"test_job.py:{line_of('        raise error')}"
     assert shown.strip() == f"babelgrid: finetune/en/seed0 failed unexpectedly: KeyError at {place} (see {log})"
@@ -69,13 +69,13 @@ def line_of(code):
     return 1 + Path(__file__).read_text(encoding="utf-8").splitlines().index(code)
 
 
-def test_an_unforeseen_error_of_the_library_is_placed_where_it_arose(log, capfd):
+def test_unexpected_error_in_library_reports_its_location(log, capfd):
     with pytest.raises(SystemExit), job(log):
         is_running(None)
     assert "TypeError at babelgrid/runtime/job.py:" in capfd.readouterr().err
 
 
-def test_a_users_mistake_is_its_words_and_no_traceback(log, capfd):
+def test_user_error_shows_message_without_traceback(log, capfd):
     shown, logged = ended(log, UserError("posts.csv: no column 'text'"), capfd)
     assert shown.strip() == "babelgrid: posts.csv: no column 'text'"
     assert "Traceback" not in logged
@@ -83,7 +83,7 @@ def test_a_users_mistake_is_its_words_and_no_traceback(log, capfd):
 
 
 class RustError(Exception):
-    """What a library in Rust raises: its own type, and the number of the system's error in the words."""
+    """Error as raised by a Rust library: its own type, with the number of the system error in the message."""
 
 
 def caused(error, cause):
@@ -113,7 +113,7 @@ def sqlite_full():
     ],
     ids=["system", "pyarrow", "pyarrow without a number", "Rust", "words alone", "as a cause", "SQLite"],
 )
-def test_a_full_disk_is_one_error_whatever_library_met_it(log, capfd, error):
+def test_full_disk_is_one_error_in_any_library(log, capfd, error):
     shown, logged = ended(log, error, capfd)
     assert "No space left on device. " in shown
     assert "free some space, and run again" in shown
@@ -125,12 +125,12 @@ def test_a_full_disk_is_one_error_whatever_library_met_it(log, capfd, error):
     [
         (errno.EDQUOT, "quota"),
         (errno.EACCES, "permission"),
-        (errno.ENOENT, "put back"),
+        (errno.ENOENT, "restore what was moved"),
         (errno.EMFILE, "ulimit -n"),
         (errno.EIO, "check the disk"),
     ],
 )
-def test_an_error_of_files_names_the_file_and_what_to_do(log, capfd, number, advice):
+def test_file_error_names_file_and_advice(log, capfd, number, advice):
     shown, _ = ended(log, OSError(number, os.strerror(number), "results/a.parquet"), capfd)
     assert f"results/a.parquet: {os.strerror(number)}" in shown
     assert advice in shown
@@ -153,7 +153,7 @@ def test_an_error_of_files_names_the_file_and_what_to_do(log, capfd, number, adv
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), "the program at the other end"),
     ],
 )
-def test_a_known_kind_of_error_is_said_in_words_with_its_place_and_its_traceback_kept(error, words):
+def test_known_error_is_explained_and_keeps_traceback(error, words):
     with pytest.raises(type(error)) as raised:
         raise error
     said, is_traced = describe_error(raised.value)
@@ -164,12 +164,12 @@ def test_a_known_kind_of_error_is_said_in_words_with_its_place_and_its_traceback
     assert is_traced
 
 
-def test_a_name_that_is_no_text_is_shown_and_no_error_of_its_own(log, capfd):
+def test_undecodable_name_is_shown(log, capfd):
     shown, _ = ended(log, UserError("data/\udcff.csv: no column"), capfd)
     assert "no column" in shown
 
 
-def test_output_that_nobody_reads_any_more_is_no_traceback(log):
+def test_broken_pipe_shows_no_traceback(log):
     reader, writer = os.pipe()
     os.close(reader)
     process = run(log, "print('a table', flush=True)", stdout=writer)
@@ -182,7 +182,7 @@ def test_output_that_nobody_reads_any_more_is_no_traceback(log):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-def test_a_signal_ends_a_job_with_words_and_without_its_temporary_files(log, number):
+def test_signal_ends_job_with_message_and_no_temporary_files(log, number):
     body = f"""
     with whole_file({str(log.with_name("table"))!r}):
         os.kill(os.getpid(), {int(number)})
@@ -191,15 +191,13 @@ def test_a_signal_ends_a_job_with_words_and_without_its_temporary_files(log, num
     process = run(log, body)
     _, shown = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert (
-        shown.strip() == f"babelgrid: stopped by {number.name}. What is finished is kept: run again to go on from there"
-    )
+    assert shown.strip() == f"babelgrid: stopped by {number.name}. Finished work is kept: run again to continue"
     assert "Traceback" not in text(log)
     assert last_line(log).startswith(f"failed: stopped by {number.name}")
     assert sorted(path.name for path in log.parent.iterdir()) == ["seed0.log", "seed0.owner"]
 
 
-def test_a_signal_that_a_job_was_started_to_ignore_stays_ignored(log):
+def test_signal_ignored_at_start_stays_ignored(log):
     process = run(
         log, "os.kill(os.getpid(), signal.SIGHUP)", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
     )
@@ -208,13 +206,13 @@ def test_a_signal_that_a_job_was_started_to_ignore_stays_ignored(log):
     assert last_line(log) == FINISHED
 
 
-def test_a_second_ctrl_c_ends_a_job_that_takes_its_time_to_end(log):
+def test_second_ctrl_c_ends_slow_job(log):
     body = """
     try:
         os.kill(os.getpid(), signal.SIGINT)
     finally:
         time.sleep(1.2)
-        os.kill(os.getpid(), signal.SIGTERM)  # heard already
+        os.kill(os.getpid(), signal.SIGTERM)  # ignored, the job is already stopping
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(600)
 """
@@ -223,7 +221,7 @@ def test_a_second_ctrl_c_ends_a_job_that_takes_its_time_to_end(log):
     assert process.returncode == 1
 
 
-def test_a_crash_in_compiled_code_leaves_its_place_in_the_log(log):
+def test_crash_in_compiled_code_is_logged(log):
     process = run(log, "os.kill(os.getpid(), signal.SIGBUS)")
     process.communicate(timeout=300)
     assert process.returncode == -signal.SIGBUS
@@ -231,7 +229,7 @@ def test_a_crash_in_compiled_code_leaves_its_place_in_the_log(log):
     assert not is_running(log)
 
 
-def test_a_log_that_is_a_link_leads_nowhere(log):
+def test_log_that_is_a_link_is_not_followed(log):
     log.parent.mkdir(parents=True)
     precious = log.with_name("thesis")
     precious.write_text("years of work", encoding="utf-8")
@@ -250,10 +248,10 @@ def test_a_log_that_is_a_link_leads_nowhere(log):
     with pytest.raises(SystemExit), job(log):
         pytest.fail("the job must not begin")
     assert precious.read_text(encoding="utf-8") == "years of work"
-    assert "is a link or no plain file" in last_line(log)
+    assert "is a link or not a regular file" in last_line(log)
 
 
-def test_a_log_that_cannot_be_made_is_one_error(tmp_path, capfd):
+def test_uncreatable_log_is_one_error(tmp_path, capfd):
     (tmp_path / "logs").write_text("a file in place of the folder", encoding="utf-8")
     with pytest.raises(SystemExit), job(tmp_path / "logs/seed0.log"):
         pytest.fail("the job must not begin")
@@ -262,7 +260,7 @@ def test_a_log_that_cannot_be_made_is_one_error(tmp_path, capfd):
     assert "Traceback" not in shown
 
 
-def test_the_terminal_is_given_back(log, capfd):
+def test_terminal_is_restored_after_the_job(log, capfd):
     with job(log):
         os.write(2, b"to the log\n")
     os.write(2, b"to the terminal\n")

@@ -1,4 +1,4 @@
-"""The safe start, with a pretend SLURM whose queue is a file."""
+"""Test `babelgrid.launch` with a fake SLURM whose queue is a file."""
 
 import errno
 import fcntl
@@ -17,7 +17,7 @@ HOLD += "take_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)
 
 @pytest.fixture
 def queue(tmp_path, monkeypatch):
-    """A queue that lists its lines, and loses them all when something is cancelled."""
+    """Return the file of a fake queue, which is emptied when jobs are cancelled."""
     lines = tmp_path / "queue"
     for name, script in {"squeue": f"cat {lines}", "scancel": f'echo "$@" > {tmp_path}/cancelled; : > {lines}'}.items():
         program = tmp_path / "bin" / name
@@ -28,7 +28,7 @@ def queue(tmp_path, monkeypatch):
     return lines
 
 
-def test_of_two_masters_the_second_is_told_who_the_first_is(tmp_path):
+def test_second_master_names_the_first(tmp_path):
     first = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert first.stdout.readline() == "held\n"
@@ -40,15 +40,15 @@ def test_of_two_masters_the_second_is_told_who_the_first_is(tmp_path):
     os.close(take_lock(tmp_path))
 
 
-def test_a_lock_file_that_is_a_link_is_refused_and_what_it_leads_to_is_kept(tmp_path):
+def test_lock_file_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "thesis").write_text("years of work", encoding="utf-8")
     (tmp_path / ".master").symlink_to(tmp_path / "thesis")
-    with pytest.raises(UserError, match=r"\.master: is a link or no plain file"):
+    with pytest.raises(UserError, match=r"\.master: is a link or not a regular file"):
         take_lock(tmp_path)
     assert (tmp_path / "thesis").read_text(encoding="utf-8") == "years of work"
 
 
-def test_a_file_system_without_locks_is_one_error(tmp_path, monkeypatch):
+def test_file_system_without_locks_is_one_error(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
@@ -57,14 +57,14 @@ def test_a_file_system_without_locks_is_one_error(tmp_path, monkeypatch):
         take_lock(tmp_path)
 
 
-def test_a_lock_of_snakemake_in_any_encoding_is_read(tmp_path):
+def test_snakemake_lock_is_read_in_any_encoding(tmp_path):
     (tmp_path / "0.input.lock").write_bytes(b"results/x/posts/caf\xe9.parquet\n")
     (tmp_path / "1.input.lock").write_bytes(b"results/y/posts/caf\xe9.parquet\n")
     remove_stale_locks(tmp_path, "results/x/")
     assert [path.name for path in tmp_path.iterdir()] == ["1.input.lock"]
 
 
-def test_only_this_experiments_jobs_are_cancelled(tmp_path, queue):
+def test_only_jobs_of_this_experiment_are_cancelled(tmp_path, queue):
     name = job_name(tmp_path, "lab")
     other = job_name(tmp_path, "lab_uniform")
     queue.write_text(f"7|{name}_x|{tmp_path}\n8|{other}_x|{tmp_path}\n9|somebodys|{tmp_path}\n")
@@ -72,20 +72,20 @@ def test_only_this_experiments_jobs_are_cancelled(tmp_path, queue):
     assert (tmp_path / "cancelled").read_text() == "7\n"
 
 
-def test_jobs_of_plain_snakemake_are_named_and_left_alone(tmp_path, queue):
+def test_jobs_of_plain_snakemake_are_named_and_not_cancelled(tmp_path, queue):
     queue.write_text(f"7|0f8fad5b-d9cb-469f-a165-70867728950e|{tmp_path}\n")
     with pytest.raises(UserError, match="jobs 7 of this folder were submitted by plain"):
         cancel_leftovers(tmp_path, job_name(tmp_path, "lab"))
     assert not (tmp_path / "cancelled").exists()
 
 
-def test_a_slurm_that_does_not_answer_is_no_reason_to_start(tmp_path, queue):  # cat finds no file
+def test_unresponsive_slurm_prevents_start(tmp_path, queue):  # cat finds no file
     assert not queue.exists()
     with pytest.raises(UserError, match="SLURM does not answer"):
         cancel_leftovers(tmp_path, job_name(tmp_path, "lab"))
 
 
-def test_a_job_that_is_still_running_here_is_waited_for(tmp_path, monkeypatch):
+def test_launch_waits_for_jobs_running_here(tmp_path, monkeypatch):
     monkeypatch.setattr("babelgrid.launch.SECONDS_TO_WAIT", 0)
     monkeypatch.setattr("babelgrid.launch.SECONDS_BETWEEN_LOOKS", 0)
     with (tmp_path / "seed0.log").open("w") as log:
@@ -95,14 +95,14 @@ def test_a_job_that_is_still_running_here_is_waited_for(tmp_path, monkeypatch):
     wait_for_leftovers(tmp_path)
 
 
-def test_locks_of_other_experiments_stay(tmp_path):
+def test_locks_of_other_experiments_are_kept(tmp_path):
     (tmp_path / "0.output.lock").write_text("results/lab/report.html\n")
     (tmp_path / "1.output.lock").write_text("results/lab_uniform/report.html\n")
     remove_stale_locks(tmp_path, "results/lab/")
     assert [path.name for path in tmp_path.iterdir()] == ["1.output.lock"]
 
 
-def test_a_dry_run_cancels_nothing(queue):
+def test_dry_run_cancels_nothing(queue):
     queue.write_text("")
     with pytest.raises(UserError, match="snakemake -n"):
         main(["-n"])

@@ -1,4 +1,4 @@
-"""What jobs ask a cluster for."""
+"""Test the resources that jobs request from a cluster."""
 
 import pytest
 
@@ -17,17 +17,17 @@ REVISION = "0" * 40
         ("openai-community/gpt2", UNKNOWN_BILLIONS),
     ],
 )
-def test_the_size_of_a_base_is_read_from_its_name(name, billions):
+def test_size_of_base_is_read_from_its_name(name, billions):
     assert billions_of_parameters(Base(hub=name, revision=REVISION)) == pytest.approx(billions)
 
 
-def test_the_size_of_a_folder_is_that_of_its_weights(tmp_path):
+def test_size_of_folder_is_the_size_of_its_weights(tmp_path):
     with (tmp_path / "model.safetensors").open("wb") as weights:
         weights.truncate(6 * 10**9)
     assert billions_of_parameters(Base(folder=str(tmp_path))) == pytest.approx(3)
 
 
-def test_the_lab_asks_for_little_and_a_larger_base_for_more():
+def test_larger_bases_request_more_resources():
     lab = Base(lab=LabBase())
     small, large = (Base(hub=f"a/b-{size}B", revision=REVISION) for size in (1, 8))
     assert host_memory_mb(lab) < host_memory_mb(small) < host_memory_mb(large)

@@ -1,4 +1,4 @@
-"""No folder outside of the working directory stands in what is shared."""
+"""Test that shared results name no folder outside of the working directory."""
 
 from pathlib import Path
 
@@ -24,22 +24,22 @@ HOME = "/home/alice_private"
         ("/Users/alice/", "~"),
     ],
 )
-def test_a_path_outside_keeps_its_last_part(given, public):
+def test_outside_path_keeps_only_its_last_part(given, public):
     assert public_path(given) == public
 
 
-def test_a_path_inside_is_given_from_the_working_directory(tmp_path, monkeypatch):
+def test_inside_path_is_relative_to_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert public_path(tmp_path / "data/posts.csv") == "data/posts.csv"
     assert public_path(str(Path.cwd())) == "."
 
 
-def test_two_files_of_one_name_stay_two():
+def test_files_with_the_same_name_stay_distinct():
     paths = [f"{HOME}/a/posts.csv", f"{HOME}/b/posts.csv", f"{HOME}/a/posts.csv"]
     assert public_paths(paths) == {paths[0]: "posts.csv", paths[1]: "posts.csv (2)"}
 
 
-def test_settings_lose_folders_and_keep_words():
+def test_settings_lose_folders_and_keep_texts():
     settings = {
         "posts": {"files": [f"{HOME}/a.csv", "data/b.csv"], "dataset": None},
         "base": {"folder": "~/llama", "hub": "meta-llama/Llama-3.2-1B"},

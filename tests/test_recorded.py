@@ -1,4 +1,4 @@
-"""No page and no card shows settings that its results were not made with."""
+"""Test that pages and cards only show the settings that their results were made with."""
 
 import copy
 
@@ -49,7 +49,7 @@ def changed(*place, value):
     return config
 
 
-def test_results_of_this_config_pass(predictions, adapter, base):
+def test_results_of_the_current_config_pass(predictions, adapter, base):
     check_predictions([predictions], CONFIG, base)
     check_adapters([adapter], CONFIG, base)
 
@@ -65,17 +65,19 @@ def test_results_of_this_config_pass(predictions, adapter, base):
         (("base", "revision"), "1" * 40),
     ],
 )
-def test_results_of_another_setting_are_refused(predictions, adapter, base, place, value):
+def test_results_with_different_settings_are_rejected(predictions, adapter, base, place, value):
     for check, path in ((check_predictions, predictions), (check_adapters, adapter)):
-        with pytest.raises(UserError, match=rf"{path.name} was made with another {'.'.join(place)} than") as refusal:
+        with pytest.raises(
+            UserError, match=rf"{path.name} was created with a different {'.'.join(place)} than"
+        ) as refusal:
             check([path], changed(*place, value=value), base)
         assert "run snakemake again" in str(refusal.value)
 
 
-def test_adapters_of_another_training_are_refused(adapter, base):
-    with pytest.raises(UserError, match=r"another finetune\.learning_rate"):
+def test_adapters_trained_differently_are_rejected(adapter, base):
+    with pytest.raises(UserError, match=r"different finetune\.learning_rate"):
         check_adapters([adapter], changed("finetune", "learning_rate", value=0.2), base)
-    with pytest.raises(UserError, match="another budget"):
+    with pytest.raises(UserError, match="different budget"):
         check_adapters([adapter], changed("mixtures", "posts", value=50), base)
 
 
@@ -84,39 +86,39 @@ def test_settings_without_effect_are_not_compared(predictions, adapter, base):
     check_predictions([predictions], changed("base", "folder", value="elsewhere"), base)
 
 
-def test_a_template_that_no_post_of_the_adapter_met_may_change(adapter, predictions, base):
+def test_unused_template_may_change(adapter, predictions, base):
     config = changed("prompt", "template", "hu", value="{text}\n-")
     check_adapters([adapter], config, base)
     with pytest.raises(UserError, match=r"prompt\.template\.hu"):
         check_predictions([predictions], config, base)
 
 
-def test_another_set_or_order_of_labels_is_refused(predictions, base):
+def test_different_labels_or_order_are_rejected(predictions, base):
     for labels in ({"anti": CONFIG["labels"]["anti"], "pro": CONFIG["labels"]["pro"]}, {**CONFIG["labels"], "x": {}}):
-        with pytest.raises(UserError, match="another labels"):
+        with pytest.raises(UserError, match="different labels"):
             check_predictions([predictions], {**CONFIG, "labels": labels}, base)
 
 
-def test_another_base_under_the_same_settings_is_refused(predictions, adapter, base):
+def test_different_base_with_the_same_settings_is_rejected(predictions, adapter, base):
     write_json(base, {"name": "a/base", "sha256": "other"})
-    with pytest.raises(UserError, match=r"another base\.json"):
+    with pytest.raises(UserError, match=r"different base\.json"):
         check_predictions([predictions], CONFIG, base)
-    with pytest.raises(UserError, match=r"another base\.json"):
+    with pytest.raises(UserError, match=r"different base\.json"):
         check_adapters([adapter], CONFIG, base)
 
 
-def test_predictions_without_a_record_are_refused(tmp_path, base):
+def test_predictions_without_a_record_are_rejected(tmp_path, base):
     pd.DataFrame({"id": ["1"]}).to_parquet(tmp_path / "bare.parquet")
-    with pytest.raises(UserError, match="does not say what it was made of"):
+    with pytest.raises(UserError, match="does not record how it was created"):
         check_predictions([tmp_path / "bare.parquet"], CONFIG, base)
 
 
-def test_imported_predictions_are_compared_with_the_import(tmp_path):
+def test_imported_predictions_check_the_import_settings(tmp_path):
     settings = {"files": ["a.csv"], "on_failure": "wrong"}
     path = tmp_path / "en.parquet"
     write_parquet(path, pd.DataFrame({"id": ["1"]}), provenance({"import": settings}, []))
     config = {**CONFIG, "base": None, "predictions": {"import": {"files": ["./a.csv"], "on_failure": "wrong"}}}
     check_predictions([path], config, None)
     config["predictions"]["import"]["on_failure"] = "leave_out"
-    with pytest.raises(UserError, match=r"another import\.on_failure"):
+    with pytest.raises(UserError, match=r"different import\.on_failure"):
         check_predictions([path], config, None)

@@ -1,4 +1,4 @@
-"""An experiment's results as tidy frames; the example of docs/notebook.md runs as it stands."""
+"""Test an experiment's results as tidy frames, and the example in docs/notebook.md."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.md"
 
 @pytest.fixture
 def folder(tmp_path):
-    """A results folder with two test languages, one of them Min Nan (`nan`), which is text and no missing number."""
+    """Return a results folder with two test languages, one of them Min Nan (`nan`), which must not become NaN."""
     tables = tmp_path / "results/lab/tables"
     tables.mkdir(parents=True)
     key = {"view": "topic", "mixture": "en", "test_language": ["en", "nan"]}
@@ -33,21 +33,21 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_example_of_the_documentation_runs(folder, monkeypatch, capsys):
+def test_documented_example_runs(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     [example] = re.findall(r"```python\n(.*?)```", NOTEBOOK.read_text(encoding="utf-8"), flags=re.DOTALL)
     exec(compile(example, str(NOTEBOOK), "exec"), {})
     assert "89.7" in capsys.readouterr().out
 
 
-def test_frames_are_tidy_and_names_stay_text(folder):
+def test_frames_are_tidy_and_codes_stay_text(folder):
     results = babelgrid.load(folder / "results/lab")
     assert results.scores["test_language"].tolist() == ["en", "nan"]
     assert results.predictions.loc[0, ["mixture", "seed", "language", "id"]].tolist() == ["en", 1, "nan", "nan-1"]
     assert results.cells is results.cells
 
 
-def test_leftovers_of_killed_jobs_are_no_results(folder):
+def test_leftovers_of_killed_jobs_are_ignored(folder):
     results = folder / "results/lab"
     (results / "predictions/en/seed1/.nan.k3j_x9qa.parquet").write_bytes(b"PAR1")
     (results / "tables/.cells.k3j_x9qa.csv").write_text("view\n", encoding="utf-8")
@@ -56,17 +56,17 @@ def test_leftovers_of_killed_jobs_are_no_results(folder):
         babelgrid.load(results).table("x")
 
 
-def test_what_is_not_there_is_an_error_that_says_what_is(folder):
+def test_missing_items_are_errors_with_alternatives(folder):
     results = babelgrid.load(folder / "results/lab")
     with pytest.raises(UserError, match="did you mean 'scores'"):
         results.table("score")
-    with pytest.raises(UserError, match="predictions made elsewhere"):
+    with pytest.raises(UserError, match="imported predictions come without them"):
         _ = results.posts
     with pytest.raises(UserError, match="no such folder"):
         babelgrid.load(folder / "nowhere")
 
 
-def test_importing_babelgrid_imports_no_library():
+def test_import_babelgrid_loads_no_heavy_library():
     code = "import sys, babelgrid; print(sorted({'pandas', 'numpy', 'torch'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

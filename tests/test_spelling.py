@@ -1,4 +1,4 @@
-"""When two spellings are one, in data and in configs."""
+"""Test which spellings are treated as the same word, in data and in configs."""
 
 import unicodedata
 
@@ -25,24 +25,24 @@ SAME = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_spellings_that_look_alike_are_one(one, other):
+def test_equivalent_spellings_fold_to_same_word(one, other):
     assert fold(one) == fold(other)
 
 
 @given(st.text(max_size=20))
-def test_case_form_and_white_space_never_tell_words_apart(word):
+def test_fold_ignores_case_form_and_white_space(word):
     for other in (word.upper(), word.lower(), unicodedata.normalize("NFD", word), f"\u2003{word}\u200b", fold(word)):
         assert fold(other) == fold(word)
 
 
 @given(st.text(st.characters(min_codepoint=0x30, max_codepoint=0x7A), max_size=8), st.text(max_size=8))
-def test_a_word_is_not_another(one, other):
+def test_different_words_fold_differently(one, other):
     if one.casefold() != fold(other):
         assert fold(one) != fold(other)
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_labels_parts_and_languages_of_the_data_are_known_in_any_spelling(one, other):
+def test_labels_parts_and_languages_match_any_spelling(one, other):
     meanings = Meanings({"a": Label(answer=" a", aliases=[one])}, {one: "tr"}, {"train": [one]})
     assert meanings.label(other) == "a"
     assert meanings.part(other) == "train"
@@ -50,14 +50,14 @@ def test_labels_parts_and_languages_of_the_data_are_known_in_any_spelling(one, o
 
 
 @pytest.mark.parametrize("code", ["PT-br", " pt-BR\u200b", "\uff50\uff54-BR"])
-def test_a_language_code_is_known_in_any_spelling(code):
+def test_language_code_matches_any_spelling(code):
     assert Meanings({}, {}, None).language(code) == "pt-BR"
 
 
-def test_a_word_that_is_no_language_has_no_code():
+def test_unknown_language_has_no_code():
     assert Meanings({}, {}, None).language("klingonese") is None
 
 
-def test_columns_are_known_in_any_spelling_unless_the_wanted_one_is_there():
+def test_columns_match_any_spelling_unless_exact_exists():
     assert respelled(["Text\u200b", "LABEL", "x"], ["text", "label"]) == ["text", "label", "x"]
     assert respelled(["Text", "text"], ["text"]) == ["Text", "text"]

@@ -1,4 +1,4 @@
-"""A person at a terminal sees a bar; a log has lines."""
+"""Test that a terminal shows a progress bar and a log contains lines."""
 
 import os
 import pty
@@ -22,7 +22,7 @@ def _run(log, stderr):
     return subprocess.Popen([sys.executable, "-c", WORK, str(log)], stderr=stderr)
 
 
-def test_a_bar_with_the_jobs_name_is_drawn_on_a_terminal_and_not_in_the_log(tmp_path):
+def test_named_bar_is_drawn_on_terminal_and_not_in_log(tmp_path):
     log = tmp_path / "finetune/en/seed0.log"
     terminal, handle = pty.openpty()
     process = _run(log, handle)
@@ -40,7 +40,7 @@ def test_a_bar_with_the_jobs_name_is_drawn_on_a_terminal_and_not_in_the_log(tmp_
     assert b"\r" not in log.read_bytes()
 
 
-def test_where_nobody_watches_nothing_is_drawn(tmp_path):
+def test_no_bar_is_drawn_without_a_terminal(tmp_path):
     process = _run(tmp_path / "seed0.log", subprocess.PIPE)
     assert process.communicate(timeout=30)[1] == b""
     assert b"\r" not in (tmp_path / "seed0.log").read_bytes()

@@ -1,4 +1,4 @@
-"""A small training job, in this process or in one of its own: `python -m training POSTS BASE FOLDER SETTINGS`."""
+"""Run a small training job in this process or in its own: `python -m training POSTS BASE FOLDER SETTINGS`."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ SETTINGS = Finetune(epochs=2, batch_size=4, learning_rate=5e-3, lora=Lora(rank=4
 
 
 def write_posts(folder):
-    """Two languages of 12 train posts and 6 test posts, in which one word tells the label."""
+    """Write two languages with 12 train and 6 test posts each, in which one word determines the label."""
     paths = {}
     for language, words in {"en": ("welcome", "closed"), "es": ("bienvenidos", "cerrado")}.items():
         rows = [

@@ -1,1 +1,1 @@
-"""What only a GPU can show, at the shapes of Llama-3.2-3B."""
+"""Benchmarks that need a GPU, at the shapes of Llama-3.2-3B."""

@@ -1,10 +1,10 @@
-"""Speed and memory at the shapes of Llama-3.2-3B on one GPU, beside what the card's arithmetic allows and beside peers.
+"""Measure speed and memory at the shapes of Llama-3.2-3B on one GPU, relative to the card's peak and to peers.
 
     python -m benchmarks.gpu.run                  on a CUDA card; weights are random, nothing is downloaded
-    python -m benchmarks.gpu.run --shape tiny     in miniature, on whatever device there is
+    python -m benchmarks.gpu.run --shape tiny     in miniature, on any device
 
-Writes benchmarks/results/gpu.json (--shape tiny: nothing) and prints Markdown tables. Tokens are real ones: each post's
-prompt, no padding. The grid of 13 adapters and 13 languages is benchmarks/grid/run.py's.
+Writes benchmarks/results/gpu.json (not with --shape tiny) and prints Markdown tables. Token counts are those of the
+posts' prompts, without padding. benchmarks/grid/run.py measures the grid of 13 adapters and 13 languages.
 """
 
 import argparse
@@ -48,14 +48,14 @@ LLAMA_3B = LlamaConfig(
     eos_token_id=1,
     pad_token_id=2,
 )
-"""The published config.json of Llama-3.2-3B, but for the stretched angles of its long context, which cost nothing."""
+"""The published config.json of Llama-3.2-3B, without RoPE scaling for long contexts, which has no cost."""
 SHAPES = {"Llama-3.2-3B": LLAMA_3B, "tiny": lab_shape(1024)}
 FLOORS = {"training, loss on the label": 68_700, "training, loss on all tokens": 60_000, "scoring": 138_000}
-"""Tokens a second of Llama-3.2-3B when a card does 790 TFLOP/s (H100 and H200, bfloat16) and nothing else."""
+"""Tokens per second of Llama-3.2-3B for a card that computes at 790 TFLOP/s (H100 and H200, bfloat16) all the time."""
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure all sides, print the tables and write the record."""
     arguments = _arguments()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -77,13 +77,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--shape", choices=list(SHAPES), default="Llama-3.2-3B")
     parser.add_argument("--posts", type=int, default=64, help="test posts in each of the lab's 13 languages")
-    parser.add_argument("--steps", type=int, default=20, help="steps that are timed in each repeat")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps in each repeat")
     parser.add_argument("--repeats", type=int, default=5)
     return parser.parse_args()
 
 
 def measure(base_path: Path, texts: Sequence[str], steps: int, repeats: int) -> list[dict[str, Any]]:
-    """Return the records of our own work and of TRL's."""
+    """Return the records of babelgrid and TRL."""
     rows = []
     for work, loss in (("training, loss on the label", "label"), ("training, loss on all tokens", "all")):
         settings = Finetune(epochs=1, loss=loss)
@@ -98,11 +98,11 @@ def measure(base_path: Path, texts: Sequence[str], steps: int, repeats: int) -> 
 
 
 Work = Callable[[], tuple[float, int, int]]
-"""Do some work; return wall seconds, tokens, posts."""
+"""Do the work once; return wall seconds, tokens and posts."""
 
 
 def _stepper(side: Callable[..., Any], base_path: Path, examples: Sequence[Example], settings: Finetune) -> Work:
-    """Return what trains over the examples and tells of a step."""
+    """Return a function that trains on the examples and returns the cost of one step."""
 
     def run() -> tuple[float, int, int]:
         steps = len(examples) // settings.batch_size
@@ -113,12 +113,12 @@ def _stepper(side: Callable[..., Any], base_path: Path, examples: Sequence[Examp
 
 
 def _with_resident_nf4(base_path: Path, examples: Sequence[Example], settings: Finetune) -> Any:
-    weights = "nf4" if choose_device().name == "cuda" else "dequantized"  # a CPU refuses the former
+    weights = "nf4" if choose_device().name == "cuda" else "dequantized"  # nf4 needs CUDA
     return babelgrid(base_path, examples, settings, weights)
 
 
 def _scorer(base: Any, base_path: Path, texts: Sequence[str]) -> Work:
-    """Return what scores all posts with an adapter that stays beside the base."""
+    """Return a function that scores all posts with an adapter that is not merged into the base."""
     model = add_adapter(base, Lora()).eval()
     examples = study_examples(base_path, texts, "study", "label")
     prompts = [example.ids[:-1] for example in examples]
@@ -133,7 +133,7 @@ def _scorer(base: Any, base_path: Path, texts: Sequence[str]) -> Work:
 
 
 def in_turn(work: str, sides: Mapping[str, Work], repeats: int) -> list[dict[str, Any]]:
-    """Let the sides take turns, so many rounds after a warm-up; return a record for each."""
+    """Run the sides in turn for `repeats` rounds after a warm-up round; return one record per side."""
     costs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in sides}
     for _ in range(repeats + 1):
         for name, run in sides.items():
@@ -159,7 +159,7 @@ def _reset_peak() -> None:
 
 
 def _peak_gib() -> float:
-    """Return the highest memory that was reserved on the GPU, or resident in the process where there is none."""
+    """Return the peak memory reserved on the GPU, or the peak resident memory of the process without a GPU."""
     return torch.cuda.max_memory_reserved() / 2**30 if choose_device().name == "cuda" else peak_memory() / 2**10
 
 

@@ -1,1 +1,1 @@
-"""The whole grid side by side: babelgrid's workflow, and a plain script of the usual libraries."""
+"""Compare babelgrid's workflow with a plain script of the usual libraries, on a whole grid."""

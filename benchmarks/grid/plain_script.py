@@ -1,10 +1,10 @@
-"""What a careful scientist writes in a day: TRL trains each adapter, lm-eval scores each cell, pandas tabulates.
+"""Build a grid with a plain script, as a careful scientist would write it in a day, from TRL, lm-eval and pandas.
 
     python benchmarks/grid/plain_script.py PLAN.json              one process for each adapter and for each cell
-    python benchmarks/grid/plain_script.py PLAN.json --tuned      as the libraries' own guides advise for speed
+    python benchmarks/grid/plain_script.py PLAN.json --tuned      as the libraries' guides recommend for speed
 
-The plan names the base, the adapters with their train posts, the test posts and the hyperparameters. The script uses
-nothing of babelgrid. As many processes as the plan's `workers` run at a time, each on one thread.
+The plan contains the base, the adapters with their train posts, the test posts and the hyperparameters. The script does
+not use babelgrid. It runs `workers` processes (given in the plan) at a time, each with one thread.
 """
 
 import argparse
@@ -20,7 +20,7 @@ TUNED_BATCH = 64
 
 
 def main() -> None:
-    """Run the whole grid, or the one step that the grid started this process for."""
+    """Run the whole grid, or the single step given on the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("plan", type=Path)
     parser.add_argument("--tuned", action="store_true")
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def run_grid(plan: Plan, path: Path, tuned: bool) -> None:
-    """Start a process for each adapter, then one for each cell (tuned: for each adapter's cells), then tabulate."""
+    """Run one process per adapter, then one per cell (tuned: per adapter), then tabulate."""
     command = [sys.executable, __file__, str(path), *(["--tuned"] if tuned else [])]
     languages = list(plan["test_posts"])
     scored_together = [languages] if tuned else [[language] for language in languages]
@@ -61,14 +61,14 @@ def train(plan: Plan, name: str, tuned: bool) -> None:
 
     torch.set_num_threads(1)
     posts = json.loads(Path(plan["adapters"][name]["posts"]).read_text(encoding="utf-8"))
-    # Prompt and completion apart: TRL's own way to a loss on the answer alone.
+    # With separate prompt and completion, TRL computes the loss only on the answer.
     rows = posts if tuned else [{"text": post["prompt"] + post["completion"]} for post in posts]
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(plan["base"], **_four_bits(plan)),
         args=SFTConfig(
             output_dir=str(_folder(plan, name) / "trainer"),
             **plan["training"],
-            # Checkpointing is TRL's default.
+            # TRL enables checkpointing by default.
             **({"gradient_checkpointing": False} if tuned else {}),
             seed=plan["adapters"][name]["seed"],
             use_cpu=True,
@@ -85,7 +85,7 @@ def train(plan: Plan, name: str, tuned: bool) -> None:
 
 
 def score(plan: Plan, name: str, languages: list[str], tuned: bool) -> None:
-    """Score one adapter on languages: the answer of the highest log-likelihood for each post."""
+    """Score one adapter in some languages, choosing the answer with the highest log-likelihood for each post."""
     import pandas as pd
     import torch
     from lm_eval.api.instance import Instance
@@ -94,7 +94,7 @@ def score(plan: Plan, name: str, languages: list[str], tuned: bool) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.set_num_threads(1)
-    # The harness's own `load_in_4bit` is refused by transformers 5, so it is given a model, which it takes as well.
+    # transformers 5 rejects the harness's `load_in_4bit`, so pass a loaded model instead.
     base = AutoModelForCausalLM.from_pretrained(plan["base"], **_four_bits(plan))
     harness = HFLM(
         pretrained=PeftModel.from_pretrained(base, str(_folder(plan, name) / "adapter")).eval(),
@@ -131,7 +131,7 @@ def tabulate(plan: Plan) -> None:
 
 
 def _four_bits(plan: Plan) -> dict[str, Any]:
-    """Return how to load the base: NF4, computed in float32."""
+    """Return the arguments for loading the base in NF4 with float32 computation."""
     from transformers import BitsAndBytesConfig
 
     quantization = BitsAndBytesConfig(

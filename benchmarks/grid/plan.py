@@ -1,4 +1,4 @@
-"""What the plain script is told: babelgrid's own base, posts, mixtures and hyperparameters, as plain JSON."""
+"""Write babelgrid's base, posts, mixtures and hyperparameters as JSON for the plain script."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ VIEW = "topic"
 
 
 def write_plan(experiment: Experiment, results: Path, folder: Path, workers: int) -> Path:
-    """Write the plan and its posts to `folder`, from the finished posts and base in `results`; return its path."""
+    """Write the plan and its posts to `folder`, from the existing posts and base in `results`; return its path."""
     grid = build_grid(experiment)
     base = read_json(results / "base.json")["folder"]
     adapters = {}

@@ -1,14 +1,13 @@
-"""Build the same grid with `snakemake` and with a plain script of TRL and lm-evaluation-harness, turn by turn.
+"""Build the same grid with `snakemake` and with a plain script of TRL and lm-evaluation-harness, in turn.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.grid.run            a small grid, some repeats
-    OMP_NUM_THREADS=1 python -m benchmarks.grid.run --full     the laboratory's whole grid, once, without the script as
-                                                               it comes, which takes an hour
+    OMP_NUM_THREADS=1 python -m benchmarks.grid.run            a small grid, several repeats
+    OMP_NUM_THREADS=1 python -m benchmarks.grid.run --full     the lab's whole grid, once, without the script as it
+                                                               comes, which takes an hour
 
-From process start to the last table. Both sides begin with the finished posts and the pre-trained base in
-results/bench, which are made first and not timed, and end with tables: no figure is drawn on either side. On either
-side as many processes run at a time as there are cores, each on one thread. Beside what the plain script makes,
-babelgrid's time includes its baselines and intervals. Writes benchmarks/results/grid.json (--full: grid_full.json)
-and prints a Markdown table.
+Time is measured from the start of the process to the last table. Both sides start from the posts and the pre-trained
+base in results/bench, which are created first and not timed, and end with tables; neither side draws figures. Each side
+runs one single-threaded process per core at a time. Unlike the plain script, babelgrid also computes baselines and
+intervals in this time. Writes benchmarks/results/grid.json (--full: grid_full.json) and prints a Markdown table.
 """
 
 import argparse
@@ -41,7 +40,7 @@ AS_IT_COMES = "plain script as it comes"
 
 
 def main() -> None:
-    """Prepare, let the sides take turns, and report."""
+    """Prepare the inputs, run the sides in turn, print the table and write the record."""
     arguments = _arguments()
     overlay = "full" if arguments.full else "small"
     configs = ["config/config.yaml", f"benchmarks/grid/{overlay}.yaml"]
@@ -68,13 +67,13 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--full", action="store_true", help="the laboratory's whole grid, once")
+    parser.add_argument("--full", action="store_true", help="build the lab's whole grid, once")
     parser.add_argument("--repeats", type=int, default=5)
     return parser.parse_args()
 
 
 def prepare(configs: Sequence[str], experiment: Experiment) -> list[str]:
-    """Make posts and base, which are not timed; return the tables that the grid ends with."""
+    """Create posts and base, which are not timed; return the final tables of the grid."""
     languages = dict.fromkeys([*experiment.languages.train, *experiment.test_languages])
     posts = [f"results/bench/posts/{language}.parquet" for language in languages]
     run_measured(_snakemake(configs, "posts", "prefetch", *posts), folder=ROOT)
@@ -89,7 +88,7 @@ def _snakemake(configs: Sequence[str], *arguments: str) -> list[str]:
 
 
 def line_up(configs: Sequence[str], tables: Sequence[str], plan: Path) -> dict[str, Callable[[], Measured]]:
-    """Return the sides by name; each builds the whole grid anew and returns what that cost."""
+    """Return the sides by name; each builds the whole grid from scratch and returns the cost."""
     script = [sys.executable, str(ROOT / "benchmarks/grid/plain_script.py"), str(plan)]
 
     def side(command: Sequence[str], *made: Path) -> Callable[[], Measured]:
@@ -109,7 +108,7 @@ def line_up(configs: Sequence[str], tables: Sequence[str], plan: Path) -> dict[s
 
 
 def in_language_scores(side: str, experiment: Experiment) -> dict[str, float]:
-    """Return the mean macro-F1 of the topic view and the mean 4-way accuracy over the cells of languages trained on."""
+    """Return the mean macro-F1 of the topic view and the mean 4-way accuracy over cells of trained-on languages."""
     plan = read_json(WORK / "plan.json")
     grid = build_grid(experiment)
     scores = []
@@ -129,7 +128,7 @@ def _predictions(side: str, mixture: str, seed: int, language: str) -> pd.DataFr
 
 
 def report(name: str, rounds: Sequence[Mapping[str, Measured]], scores: Mapping[str, float]) -> dict[str, Any]:
-    """Return a side's record: seconds, memory, how many times babelgrid's in the same round, quality."""
+    """Return a side's record: seconds, memory, ratios to babelgrid in the same round, and quality."""
     return {
         "side": name,
         **{unit: summary([getattr(costs[name], unit) for costs in rounds]) for unit in ("wall_s", "cpu_s", "peak_mb")},

@@ -1,1 +1,1 @@
-"""How often the intervals and tests of the tables are right, on simulated cells whose truth is known."""
+"""Measure how often the tables' intervals and tests are correct, on simulated cells with a known truth."""

@@ -1,4 +1,4 @@
-"""Measure how often intervals hold the truth and tests find what is not there: python -m benchmarks.intervals.run."""
+"""Measure the coverage of intervals and the false positives and power of tests: python -m benchmarks.intervals.run."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ CELLS = (
 
 
 def main() -> None:
-    """Measure, print, and write the record after each step, so that a stopped run leaves what it has."""
+    """Measure, print, and write the record after each step, so that an interrupted run keeps its results."""
     record: dict[str, Any] = {"simulations": SIMULATIONS, "resamples": RESAMPLES, "coverage": [], "rejections": []}
     for cell in CELLS:
         covered = coverage(cell, "macro_f1", SIMULATIONS, RESAMPLES, seed=1)

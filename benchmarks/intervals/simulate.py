@@ -1,4 +1,4 @@
-"""Simulated cells with a known truth, through the functions that make the tables."""
+"""Simulate cells with a known truth and evaluate them with the functions that create the tables."""
 
 from typing import NamedTuple
 
@@ -13,26 +13,26 @@ from babelgrid.analysis.scores.metrics import Metric, score_confusions
 from babelgrid.config.analysis import Score
 
 SHARES = np.array([0.3, 0.2, 0.5])
-"""How often a post has each gold class."""
+"""Share of posts with each gold class."""
 ANSWERS = np.array([[0.7, 0.2, 0.1], [0.15, 0.75, 0.1], [0.1, 0.2, 0.7]])
-"""How often each gold class is answered with each class, on average over seeds."""
+"""Share of each answer for each gold class, on average over seeds; shape (gold, answered)."""
 
 Floats = NDArray[np.float64]
 
 
 class Cell(NamedTuple):
-    """A kind of cell: how many posts and seeds it has, and how far a seed's answers stray from the average."""
+    """The parameters of a simulated cell: numbers of posts and seeds, and the variation between seeds."""
 
     posts: int
     seeds: int = 1
     spread: float = 0.0
-    """Standard deviation over seeds of the share of posts that a seed answers at random, or better than average."""
+    """Standard deviation over seeds of the share of posts answered at random (negative: better than average)."""
 
 
 def coverage(cell: Cell, metric: Metric, simulations: int, resamples: int, seed: int) -> float:
-    """Return how often the 95% interval of a cell holds the expected score of a new seed on endless posts.
+    """Return how often a cell's 95% interval contains the expected score of a new seed on infinitely many posts.
 
-    All simulations are resampled by the same draws, which are as good for one as for the other.
+    All simulations use the same draws for resampling, which does not affect the coverage.
     """
     generator = np.random.default_rng(seed)
     truth = _scores(_answers_of_seeds(100_000, cell.spread, generator), metric).mean()
@@ -50,10 +50,10 @@ def coverage(cell: Cell, metric: Metric, simulations: int, resamples: int, seed:
 
 
 def rejections(posts: int, gain: float, score: Score, simulations: int, seed: int) -> dict[str, float]:
-    """Return how often a difference is found (p < 0.05) between two adapters, by each test.
+    """Return how often each test finds a difference (p < 0.05) between two adapters.
 
-    Posts differ in difficulty, alike for both adapters, so that their answers are paired. gain: by how much more often
-    the first is right; 0 is the null hypothesis.
+    Posts differ in difficulty, equally for both adapters, so their answers are paired. gain: how much more often the
+    first adapter is right; 0 is the null hypothesis.
     """
     generator = np.random.default_rng(seed)
     rows = [("a", MODEL, 0), ("b", MODEL, 0)]
@@ -71,7 +71,7 @@ def rejections(posts: int, gain: float, score: Score, simulations: int, seed: in
 
 
 def _answers_of_seeds(seeds: int, spread: float, generator: np.random.Generator) -> Floats:
-    """Return how each seed answers; shape (seeds, gold, predicted)."""
+    """Return the answer probabilities of each seed; shape (seeds, gold, predicted)."""
     random = np.clip(generator.normal(0, spread, (seeds, 1, 1)), -0.25, 0.9)
     return (1 - random) * ANSWERS + random / len(SHARES)
 
@@ -83,5 +83,5 @@ def _answer(gold: NDArray[np.intp], answers: Floats, generator: np.random.Genera
 
 
 def _scores(answers: Floats, metric: Metric) -> Floats:
-    """Return the score that each seed has on endless posts."""
+    """Return the score of each seed on infinitely many posts."""
     return score_confusions(SHARES[:, None] * answers, [metric])[metric]

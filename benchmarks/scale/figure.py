@@ -1,4 +1,4 @@
-"""How time and memory grow with the cells, as a figure."""
+"""Draw how time and memory grow with the number of cells."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ MEASURES = {"cpu_s": "CPU seconds", "wall_s": "Wall seconds", "peak_mb": "Peak m
 
 
 def draw_growth(sizes: Sequence[dict[str, Any]], out_stem: Path) -> None:
-    """Draw each measure against the number of prediction files, medians with their range: out_stem.svg and .png."""
+    """Draw each measure (median and range) against the number of prediction files, as out_stem.svg and .png."""
     files = [size["prediction_files"] for size in sizes]
     with house_style():
         figure, axes = plt.subplots(1, len(MEASURES), figsize=(TWO_COLUMNS, 2.4), layout="constrained")

@@ -1,7 +1,7 @@
-"""Finish a grid without computing: Snakemake runs it, with jobs that write what they promise at once.
+"""Finish a grid without computing anything: Snakemake runs it, but each job only writes placeholder outputs.
 
-Everything else is Snakemake's own work: the order of the jobs, its checks, its record of parameters and inputs beside
-each file. Outputs that are there already (synthetic predictions) stay as they are. Run in an experiment's folder:
+Snakemake does the rest as usual: it orders the jobs, checks them, and records parameters and inputs for each file.
+Existing outputs (synthetic predictions) are kept. Run in an experiment's folder:
 python -m benchmarks.scale.finish --cores 2 --configfile grid.yaml
 """
 
@@ -15,7 +15,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 
 def write_outputs(executor: Any, job: Any) -> None:
-    """Write each output that is not there yet, in place of running the job."""
+    """Write each missing output instead of running the job."""
     for output in map(Path, job.output):
         if not output.exists():
             output.parent.mkdir(parents=True, exist_ok=True)

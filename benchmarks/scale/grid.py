@@ -1,4 +1,4 @@
-"""Make an experiment of a given number of cells, in a checkout of its own."""
+"""Create an experiment with a given number of cells, in its own copy of the project."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ EXPERIMENT = "scale"
 
 
 def make_experiment(folder: Path, mixtures: int, *, per_cell: bool = False) -> int:
-    """Copy the project into a folder, with a config of so many mixtures in it; return the number of cells."""
+    """Copy the project into a folder with a config of `mixtures` mixtures; return the number of cells."""
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "Snakefile", folder)
     for name in ("workflow", "src", "profiles", "envs", "config"):
@@ -28,7 +28,7 @@ def make_experiment(folder: Path, mixtures: int, *, per_cell: bool = False) -> i
 
 
 def _config(mixtures: int, per_cell: bool) -> dict[str, Any]:
-    """Return an experiment of config/grid13.yaml's kind; the base is not there, as no job runs."""
+    """Return an experiment similar to config/grid13.yaml. The base is not needed, because no job runs."""
     return {
         "experiment": EXPERIMENT,
         "seeds": list(range(SEEDS)),
@@ -46,7 +46,7 @@ def _config(mixtures: int, per_cell: bool) -> dict[str, Any]:
 
 
 def _mixtures(count: int) -> dict[str, Any]:
-    """Declare so many mixtures: each language, all, all but one, as many blocks of pairs as fit, and doses."""
+    """Return `count` mixtures: each language, all, all but one, as many blocks of pairs as fit, and doses."""
     languages = len(LANGUAGES)
     rest = count - languages - 1
     leave_one_out = "all" if rest >= languages else []
@@ -54,7 +54,7 @@ def _mixtures(count: int) -> dict[str, Any]:
     pairs = min(rest // (languages - 1), languages)
     doses = rest - pairs * (languages - 1)
     if doses < 0:
-        raise ValueError(f"at least {languages + 1} mixtures are needed; {count} were asked for")
+        raise ValueError(f"at least {languages + 1} mixtures are needed, got {count}")
     return {
         "none": False,
         "monolingual": "all",

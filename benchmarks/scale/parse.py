@@ -1,6 +1,6 @@
-"""Parse the Snakefile of the folder once and print the seconds that took, Snakemake's own imports not counted.
+"""Parse the folder's Snakefile once and print the wall and CPU seconds, without Snakemake's imports.
 
-python -m benchmarks.scale.parse CONFIG
+Usage: python -m benchmarks.scale.parse CONFIG
 """
 
 import sys
@@ -17,5 +17,5 @@ if __name__ == "__main__":
             config_settings=ConfigSettings(configfiles=[Path(sys.argv[1])]),
         )
         wall, cpu = time.perf_counter(), time.process_time()
-        workflow.dag()  # parses; the graph itself is built by what is called on it
+        workflow.dag()  # only parses; the graph is built later, by methods of the result
         print(time.perf_counter() - wall, time.process_time() - cpu)

@@ -1,4 +1,4 @@
-"""Synthetic predictions and baselines by the real contracts, for score_cells alone."""
+"""Write synthetic predictions and baselines in the real file formats, as inputs of score_cells."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from babelgrid.runtime.files import provenance, write_parquet
 from benchmarks.scale.grid import LABELS, LANGUAGES
 
 POSTS = 300
-"""Test posts of a language."""
+"""Test posts per language."""
 DRAWN = 20
-"""Rows whose answers are drawn."""
+"""Number of rows with newly drawn answers."""
 Row = tuple[str, int]
 
 
 def write_grid(folder: Path, rows: Sequence[Row]) -> None:
-    """Write predictions of every (row, language), and the baselines of every row, where the workflow keeps them.
+    """Write the predictions of every (row, language) and the baselines of every row to the workflow's paths.
 
-    Every row has files of its own; their content is drawn for the first `DRAWN` rows and copied in turn to the others,
-    which costs the one who reads them as much.
+    Every row has its own files. Their content is drawn for the first `DRAWN` rows and copied to the other rows, which
+    makes no difference to the cost of reading.
     """
     generator = np.random.default_rng(0)
     posts = {language: _posts(language, generator) for language in LANGUAGES}
@@ -40,12 +40,12 @@ def write_grid(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def prediction_file(folder: Path, mixture: str, seed: int, language: str) -> Path:
-    """Return where the workflow keeps a cell's predictions, under an experiment's results."""
+    """Return the workflow's path of a cell's predictions in an experiment's results folder."""
     return folder / "predictions" / mixture / f"seed{seed}" / f"{language}.parquet"
 
 
 def baseline_file(folder: Path, mixture: str, seed: int) -> Path:
-    """Return where the workflow keeps a row's baselines, under an experiment's results."""
+    """Return the workflow's path of a row's baselines in an experiment's results folder."""
     return folder / "baselines" / mixture / f"seed{seed}.parquet"
 
 
@@ -56,7 +56,7 @@ def _posts(language: str, generator: np.random.Generator) -> pd.DataFrame:
 
 
 def _predict(posts: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    """Return what `predict` writes, right about six times in ten."""
+    """Return predictions in the format of `predict`, correct for about 60% of posts."""
     labels = list(LABELS)
     scores = generator.normal(size=(len(posts), len(labels)))
     scores += 1.5 * (posts["label"].to_numpy()[:, None] == np.array(labels))
@@ -67,7 +67,7 @@ def _predict(posts: pd.DataFrame, generator: np.random.Generator) -> pd.DataFram
 
 
 def _baselines(posts: Mapping[str, pd.DataFrame], generator: np.random.Generator) -> pd.DataFrame:
-    """Return what `fit_baselines` writes: each baseline's answers in every language."""
+    """Return the answers of each baseline in every language, in the format of `fit_baselines`."""
     answers = [
         _predict(frame, generator).assign(baseline=baseline, language=language)
         for baseline in BASELINES

@@ -1,6 +1,6 @@
-"""How planning, the check of a finished grid and scoring grow with the cells: python -m benchmarks.scale.run.
+"""Measure how planning, checking a finished grid and scoring scale with cells: python -m benchmarks.scale.run.
 
-Writes benchmarks/results/scale.json and the figure scale.{svg,png}. No model is loaded and no GPU is used.
+Writes benchmarks/results/scale.json and the figure scale.{svg,png}. Loads no model and uses no GPU.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from benchmarks.scale.grid import CONFIG, EXPERIMENT, ROOT, make_experiment
 from benchmarks.scale.predictions import write_grid
 
 MIXTURES = (16, 31, 92)
-"""1,040, 2,015 and 5,980 prediction files; under two views that is 2,080, 4,030 and 11,960 cells."""
+"""1,040, 2,015 and 5,980 prediction files, which are 2,080, 4,030 and 11,960 cells under two views."""
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 ON_GRID = ["--cores", "2", "--configfile", CONFIG]
 NOTHING = "Nothing to be done"
 
 
 def main() -> None:
-    """Measure every size and write the record after each, so that a stopped run leaves what it has."""
+    """Measure every size and write the record after each, so that an interrupted run keeps its results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mixtures", type=int, nargs="+", default=MIXTURES)
     parser.add_argument("--repeats", type=int, default=3)
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def measure_size(folder: Path, mixtures: int, repeats: int) -> dict[str, Any]:
-    """Measure a grid of so many mixtures: parse and plan it, finish it, check it when finished, score it."""
+    """Measure a grid with a given number of mixtures: parse, plan, finish, check and score it."""
     files = make_experiment(folder, mixtures)
     grid = build_grid(read_experiment(folder / CONFIG))
     views = len(read_experiment(folder / CONFIG).effective_views)
@@ -50,7 +50,7 @@ def measure_size(folder: Path, mixtures: int, repeats: int) -> dict[str, Any]:
     def measure(name: str, command: Sequence[str], check: Callable[[str], bool]) -> None:
         runs = [_run(command, folder) for _ in range(repeats)]
         if not all(check(run.output) for run in runs):
-            raise RuntimeError(f"{name}: not what was to be measured:\n{runs[0].output[-2000:]}")
+            raise RuntimeError(f"{name}: unexpected output:\n{runs[0].output[-2000:]}")
         work[name] = _record(runs)
 
     measure("parse", _module("parse", CONFIG), lambda output: True)
@@ -73,7 +73,7 @@ def _run(command: Sequence[str], folder: Path) -> Measured:
 
 
 def _parse_alone(folder: Path, repeats: int) -> dict[str, Any]:
-    """Measure the parse within its process, without the start of Python and Snakemake's imports."""
+    """Measure parsing inside its process, without Python's start-up and Snakemake's imports."""
     printed = [_run(_module("parse", CONFIG), folder).output.split()[-2:] for _ in range(repeats)]
     wall, cpu = ([float(pair[column]) for pair in printed] for column in (0, 1))
     return {"wall_s": {**summary(wall), "all": wall}, "cpu_s": {**summary(cpu), "all": cpu}}

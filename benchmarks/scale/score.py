@@ -1,6 +1,7 @@
-"""Score every cell of an experiment, with intervals over its posts, and over posts and seeds together.
+"""Score every cell of an experiment, with intervals over posts, and over posts and seeds jointly.
 
-As the rules score_cells, resample_cells and summarize_scores do: python -m benchmarks.scale.score CONFIG RESULTS.
+Does the same as the rules score_cells, resample_cells and summarize_scores. Usage: python -m benchmarks.scale.score
+CONFIG RESULTS.
 """
 
 import sys

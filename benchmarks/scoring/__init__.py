@@ -1,1 +1,1 @@
-"""Scoring side by side: babelgrid, lm-evaluation-harness, and `generate`."""
+"""Compare the scoring of babelgrid, lm-evaluation-harness and `generate`."""

@@ -1,9 +1,9 @@
-"""Score the same posts with babelgrid, lm-evaluation-harness and `generate`, turn by turn, and compare.
+"""Score the same posts with babelgrid, lm-evaluation-harness and `generate` in turn, and compare.
 
     OMP_NUM_THREADS=1 python -m benchmarks.scoring.run
 
-Writes benchmarks/results/scoring.json and prints a Markdown table. Every side answers from the posts' words to one
-label each, on the same model object: NF4 weights dequantised once to float32, one thread.
+Writes benchmarks/results/scoring.json and prints a Markdown table. Every side takes the posts as text and returns one
+label for each. All sides use the same model object (NF4 weights dequantised once to float32) and one thread.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from benchmarks.questions import Questions, ask, lab_shape, lab_texts, templates
 from benchmarks.scoring import sides
 
 OURS = "babelgrid"
-# On a CPU "auto" is 64 and five forward passes more, to find that out.
+# On a CPU, "auto" chooses 64, after five additional forward passes.
 LM_EVAL_BATCHES = (4, 16, 64)
 GENERATE_BATCHES = ((8, "dynamic"), (32, "dynamic"), (128, "dynamic"), (32, "static"))
 NOT_RUN = {
-    "vllm": "not run: no NVIDIA GPU here. Its wheels on PyPI (0.33.0, looked up on 2026-11-24) are built for CUDA, and "
-    "ask for transformers<5.20, while babelgrid pins 5.23.0, so it needs an environment of its own"
+    "vllm": "not run: no NVIDIA GPU here. Its wheels on PyPI (0.33.0, checked on 2026-11-24) are built for CUDA and "
+    "require transformers<5.20, while babelgrid pins 5.23.0, so it needs its own environment"
 }
 
 
@@ -58,7 +58,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def compare_vocabulary(folder: Path, vocabulary: int, posts_per_language: int, repeats: int) -> list[dict[str, Any]]:
-    """Return one record for each template and side, on a random base of this vocabulary."""
+    """Return one record for each template and side, on a random base with this vocabulary."""
     texts = lab_texts(folder, posts_per_language)
     base_path = write_random_base(folder, lab_shape(vocabulary), texts)
     model = load_base(base_path, Base(folder=str(folder / "base")), choose_device()).eval()
@@ -83,7 +83,7 @@ def compare_sides(model: Any, tokenizer: Any, texts: Sequence[str], repeats: int
 def line_up(
     model: Any, tokenizer: Any, questions: Questions
 ) -> tuple[dict[str, sides.Side], dict[str, dict[str, float]]]:
-    """Return the sides by name, the tuned ones with the fastest of their settings, and what each setting took."""
+    """Return the sides by name, the tuned ones with their fastest settings, and the time of each setting."""
     batched = {f"batch_size={size}": sides.lm_eval(model, tokenizer, questions, size) for size in LM_EVAL_BATCHES}
     generated = {
         f"batch={size}, {cache} cache": sides.generate_batches(model, tokenizer, questions, size, cache)
@@ -109,7 +109,7 @@ def _fastest(seconds: Mapping[str, float]) -> str:
 
 
 def measure(side: sides.Side) -> tuple[list[str], dict[str, float]]:
-    """Run a side once; return its labels and what it cost in wall_s, cpu_s and peak_mb (of the whole process)."""
+    """Run a side once; return its labels and its cost: wall_s, cpu_s and peak_mb (of the whole process)."""
     reset_peak_memory()
     wall, cpu = time.perf_counter(), time.process_time()
     labels = side()
@@ -123,7 +123,7 @@ def measure(side: sides.Side) -> tuple[list[str], dict[str, float]]:
 def compare(
     contestants: Mapping[str, sides.Side], labels_of_generate: Sequence[str], repeats: int
 ) -> list[dict[str, Any]]:
-    """Let the sides take turns, so many rounds after a warm-up; return a record for each."""
+    """Run the sides in turn for `repeats` rounds after a warm-up; return one record per side."""
     labels = {name: side() for name, side in contestants.items() if name == OURS or name.startswith("lm_eval")}
     rounds = [{name: measure(side)[1] for name, side in contestants.items()} for _ in range(repeats)]
     return [

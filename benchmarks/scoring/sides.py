@@ -1,4 +1,4 @@
-"""The sides: each answers the same questions about the same model, from the posts' words to one label for each."""
+"""Define the sides: each scores the same posts with the same model and returns one label per post."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ Side = Callable[[], list[str]]
 
 
 def babelgrid(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions) -> Side:
-    """Our side: one forward pass over each post."""
+    """Return babelgrid's side: one forward pass over each post."""
 
     def run() -> list[str]:
         prompts = encode_prompts(questions.frame, questions.texts, tokenizer, max_post_tokens=256)
@@ -31,7 +31,7 @@ def babelgrid(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questio
 
 
 def lm_eval(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions, batch_size: int) -> Side:
-    """Ask lm-evaluation-harness for the log-likelihood of each label's answer; one-token answers share a forward."""
+    """Return lm-evaluation-harness's side: log-likelihoods of all answers; one-token answers share a forward pass."""
     harness = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
     answers = [label.answer for label in questions.labels.values()]
     _check_tokens(harness, questions)
@@ -50,15 +50,15 @@ def lm_eval(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions
 
 
 def _check_tokens(harness: HFLM, questions: Questions) -> None:
-    """Refuse to compare sides that read different tokens."""
+    """Raise an error if the harness and babelgrid use different tokens."""
     for context, prompt in zip(questions.contexts, questions.prompts, strict=True):
         for name, label in questions.labels.items():
             if harness._encode_pair(context, label.answer) != (list(prompt), list(questions.paths[name])):
-                raise RuntimeError("lm-evaluation-harness reads other tokens than babelgrid")
+                raise RuntimeError("lm-evaluation-harness and babelgrid use different tokens")
 
 
 def generate_each(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions) -> Side:
-    """Let `generate` answer as it comes: one post after the other, three new tokens, and a look at the text."""
+    """Return the side of `generate` with defaults: one post at a time, three new tokens, label read from the text."""
 
     def run() -> list[str]:
         answers = []
@@ -74,7 +74,7 @@ def generate_each(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Que
 def generate_batches(
     model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions, batch_size: int, cache: str
 ) -> Side:
-    """Let `generate` answer as tuned: posts of like length together, padded on the left."""
+    """Return the side of `generate` when tuned: batches of posts with similar lengths, padded on the left."""
 
     def run() -> list[str]:
         contexts = questions.contexts
@@ -102,9 +102,9 @@ def _generate(
 
 
 def labels_in_generate(model: Any, tokenizer: PreTrainedTokenizerBase, questions: Questions) -> list[str]:
-    """Return the label that `generate` gives the best logit as its first new token, post by post.
+    """Return for each post the label with the highest logit in the first new token of `generate`.
 
-    A random model's greedy text is no label, so this is how agreement with `generate` is checked. It is not timed.
+    A random model's greedy text is not a label, so agreement with `generate` is checked in this way. It is not timed.
     """
     names = list(questions.paths)
     tokens = [path[0] for path in questions.paths.values()]
@@ -123,6 +123,6 @@ def labels_in_generate(model: Any, tokenizer: PreTrainedTokenizerBase, questions
 
 
 def _read_label(answer: str, questions: Questions) -> str:
-    """Return the label that an answer begins with; the text of none is no label."""
+    """Return the label whose answer the text starts with, or an empty string."""
     matching = (name for name, label in questions.labels.items() if answer.startswith(label.answer))
     return next(matching, "")

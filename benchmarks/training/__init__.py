@@ -1,1 +1,1 @@
-"""Training steps side by side: babelgrid and TRL's `SFTTrainer`."""
+"""Compare training steps of babelgrid and TRL's `SFTTrainer`."""

@@ -1,9 +1,9 @@
-"""Train the same adapter with babelgrid and with TRL, turn by turn, and compare speed and what was learnt.
+"""Train the same adapter with babelgrid and with TRL in turn, and compare speed and learnt weights.
 
     OMP_NUM_THREADS=1 python -m benchmarks.training.run
 
-Writes benchmarks/results/training.json and prints a Markdown table. Time is that of a block of optimizer steps inside
-one process, after one step of warming up; loading and importing are benchmarks/startup.py's concern.
+Writes benchmarks/results/training.json and prints a Markdown table. The measured time is that of a block of optimizer
+steps inside one process, after one warm-up step. benchmarks/startup.py measures loading and importing.
 """
 
 import argparse
@@ -37,23 +37,23 @@ from benchmarks.training.sides import SIDES
 OURS = "babelgrid"
 WARM_UP = 1
 QUALITY_BATCH = 4
-"""Posts in a step where losses are compared: small, as TRL takes half a minute for 16 posts at 128,256 tokens."""
+"""Posts per step when losses are compared; small, as TRL takes half a minute for 16 posts at 128,256 tokens."""
 NOT_RUN = {
-    "LLaMA-Factory": "not run: llamafactory 0.9.5 asks for other versions of the pinned packages (pip finds no "
-    "solution beside envs/constraints.txt), so the two cannot run in one process",
+    "LLaMA-Factory": "not run: llamafactory 0.9.5 requires other versions of the pinned packages (pip finds no "
+    "solution with envs/constraints.txt), so the two cannot run in one process",
     "unsloth": "not run: needs a GPU; there is none here",
 }
 
 
 class Clock(TrainerCallback):
-    """Takes the time at the end of each step."""
+    """Record the time at the end of each step."""
 
     def __init__(self) -> None:
-        """Begin with no times."""
+        """Start with an empty list of times."""
         self.times: list[tuple[float, float]] = []
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Note wall time and CPU time, when the device has done what it was given."""
+        """Record wall time and CPU time once the device has finished its work."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.times.append((time.perf_counter(), time.process_time()))
@@ -81,7 +81,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--vocabularies", type=int, nargs="+", default=[1024, 8192, 128_256])
-    parser.add_argument("--steps", type=int, default=3, help="steps that are timed in each repeat")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps in each repeat")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quality-steps", type=int, default=50, help="steps over which losses are compared")
     return parser.parse_args()
@@ -90,7 +90,7 @@ def _arguments() -> argparse.Namespace:
 def compare(
     folder: Path, vocabulary: int, template: str, steps: int, repeats: int, quality_steps: int
 ) -> list[dict[str, Any]]:
-    """Return one record for each side: its costs, and how far it agrees with ours."""
+    """Return one record for each side, with its costs and its agreement with babelgrid."""
     texts = lab_texts(folder, posts_per_language=32)
     base_path = write_random_base(folder, lab_shape(vocabulary), texts)
     examples = study_examples(base_path, texts, template, "label")
@@ -118,7 +118,7 @@ def compare(
 def study_examples(
     base_path: Path, texts: Sequence[str], template: str, loss: Literal["label", "all"]
 ) -> list[Example]:
-    """Return training examples under the study's labels, which come in turn, since the base is random."""
+    """Return training examples with the study's labels, assigned in rotation, because the base is random."""
     labels = read_experiment(Path("config/paper.yaml")).labels
     names = [list(labels)[number % len(labels)] for number in range(len(texts))]
     posts = pd.DataFrame({"language": "en", "text": texts, "label": names})
@@ -137,7 +137,7 @@ def cost_of_a_step(trainer: Any, steps: int) -> dict[str, float]:
 
 
 def quality(base_path: Path, examples: Sequence[Example], steps: int) -> dict[str, dict[str, float]]:
-    """Compare tuned TRL with ours, without dropout: gradient of the first step, losses and labels after all."""
+    """Compare tuned TRL with babelgrid, without dropout: first gradient, losses, and labels after all steps."""
     settings = Finetune(epochs=1, batch_size=QUALITY_BATCH, lora=Lora(dropout=0.0))
     many = list(islice(cycle(examples), settings.batch_size * steps))
     pair = (OURS, "TRL tuned")
@@ -157,7 +157,7 @@ def quality(base_path: Path, examples: Sequence[Example], steps: int) -> dict[st
 
 def _first_gradient(trainer: Any) -> torch.Tensor:
     [batch] = trainer.get_train_dataloader()
-    trainer.current_gradient_accumulation_steps = 1  # which `train` would set
+    trainer.current_gradient_accumulation_steps = 1  # `train` would set this
     trainer.training_step(trainer.model, batch)
     gradients = [weight.grad.flatten() for weight in trainer.model.parameters() if weight.requires_grad]
     return torch.cat(gradients).double()
@@ -169,7 +169,7 @@ def _losses(trainer: Any) -> list[float]:
 
 
 def _labels(model: Any, examples: Sequence[Example]) -> np.ndarray:
-    """Return the answer token [posts] that a trained model prefers, of those that any example was trained on."""
+    """Return the index of a trained model's preferred answer token for each post, among all trained answer tokens."""
     answers = sorted({example.ids[example.first_target] for example in examples})
     model.set_attn_implementation(ATTENTION)
     prompts = [example.ids[: example.first_target] for example in examples]

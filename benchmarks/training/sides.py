@@ -1,4 +1,4 @@
-"""The sides: each makes a trainer of the same examples, base, adapter and settings; `train()` takes the steps."""
+"""Define the sides: each builds a trainer for the same examples, base, adapter and settings; `train()` runs it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,11 +21,11 @@ from babelgrid.runtime.files import read_json
 SEED = 0
 Weights = Literal["auto", "nf4", "dequantized"]
 Side = Callable[[Path, Sequence[Example], Finetune], Any]
-"""Make the trainer of some examples on the base that a base.json names."""
+"""Build a trainer for the examples on the base given by a base.json."""
 
 
 def babelgrid(base_path: Path, examples: Sequence[Example], settings: Finetune, weights: Weights = "auto") -> Any:
-    """Our side, as `finetune` builds it."""
+    """Return babelgrid's trainer, built as in `finetune`."""
     device = choose_device()
     model = _adapted(load_base(base_path, Base(folder="named in base.json", weights=weights), device), settings)
     arguments = training_arguments(settings, device, SEED, base_path.parent / "ours")
@@ -33,15 +33,16 @@ def babelgrid(base_path: Path, examples: Sequence[Example], settings: Finetune, 
 
 
 def trl_as_it_comes(base_path: Path, examples: Sequence[Example], settings: Finetune) -> Any:
-    """TRL with its defaults: loss on all tokens, gradient checkpointing, the base's layers kept in NF4."""
+    """Return TRL's trainer with defaults: loss on all tokens, gradient checkpointing, the base's layers kept in NF4."""
     rows = [{"input_ids": list(example.ids), "labels": list(example.ids)} for example in examples]
     return _sft_trainer(_adapted(_nf4(base_path), settings), base_path, rows, settings, gradient_checkpointing=True)
 
 
 def trl_tuned(base_path: Path, examples: Sequence[Example], settings: Finetune) -> Any:
-    """TRL as its docs advise for speed: loss on the completion, no gradient checkpointing, its fused head and AdamW.
+    """Return TRL's trainer tuned for speed as in its docs.
 
-    It is also given the base with weights dequantised once, which its docs do not advise and which makes it faster.
+    It uses the loss on the completion, no gradient checkpointing, and TRL's fused head and AdamW. It also gets the base
+    with weights dequantised once, which its docs do not recommend but which makes it faster.
     """
     rows = [
         {
@@ -56,7 +57,7 @@ def trl_tuned(base_path: Path, examples: Sequence[Example], settings: Finetune) 
 
 
 def _adapted(base: Any, settings: Finetune) -> Any:
-    """Put the same new adapter on the base, whichever side asks."""
+    """Add the same new adapter to the base for every side."""
     set_seed(SEED)
     return add_adapter(base, settings.lora)
 
@@ -107,7 +108,7 @@ def _sft_trainer(
         processing_class=load_tokenizer(read_json(base_path)["folder"]),
     )
     trainer.remove_callback(PrinterCallback)
-    # TRL rounds the adapter of a 4-bit base to bfloat16; here both sides learn the same weights in the same precision.
+    # TRL rounds the adapter of a 4-bit base to bfloat16; restore it, so that both sides train in the same precision.
     for name, weight in adapter.items():
         trainer.model.get_parameter(name).data = weight
     return trainer

@@ -9,7 +9,7 @@ def load(folder: str | Path) -> Any:
     """Open an experiment's results in a notebook: `babelgrid.load("results/lab")` is a `babelgrid.results.Results`.
 
     Its frames: posts, predictions, cells, scores, exposure, comparisons, and any table by `table(name)`; each is read
-    when it is first asked for. Raises `UserError` where there is no such folder.
+    on first access. Raises `UserError` if the folder does not exist.
     """
-    # By name: every module of babelgrid imports this one, and none of them is to depend on what a notebook needs.
+    # Imported by name: every babelgrid module imports this package and must not depend on what notebooks need.
     return import_module("babelgrid.results").open_results(folder)

@@ -1,4 +1,4 @@
-"""The files of the base: what was hashed when base.json was written is what a job loads."""
+"""Record the checksums of the base's files in base.json, and check that jobs load the same files."""
 
 import hashlib
 import json
@@ -18,15 +18,15 @@ WEIGHTS = "*.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
 TOKENIZER = ("*.json", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "vocab*", "merges*")
-"""Files that a tokenizer may be read from; transformers looks at several *.json files to choose its class."""
+"""Files that a tokenizer may be loaded from; transformers reads several *.json files to choose its class."""
 STAMPS = ".stamps.json"
 
 
 def record_base(name: str, revision: str | None, folder: Path, out: Path) -> None:
     """Write base.json: the base's name, its revision, its folder, and the SHA-256 of every file in the folder.
 
-    Sizes and times of the files go into `base.stamps.json` beside it. They save hashing the base again in each job, and
-    are kept apart because they say nothing about the content: base.json is part of every result's provenance.
+    Sizes and times of the files are written to `base.stamps.json` next to base.json, so jobs need not hash the base
+    again. They are separate because base.json is part of every result's provenance and must depend on content only.
     """
     stamps = {path.name: _stamped(path) for path in _files_in(folder)}
     checksums = {name: stamp["sha256"] for name, stamp in stamps.items()}
@@ -35,11 +35,11 @@ def record_base(name: str, revision: str | None, folder: Path, out: Path) -> Non
 
 
 def base_folder(base_path: str | Path, *, tokenizer_only: bool = False) -> Path:
-    """Return the base's folder after checking that its files are those that base.json records.
+    """Return the base's folder after checking that its files match base.json.
 
-    A file whose size and times are known from an earlier check is not read again; any other is hashed.
-    tokenizer_only: leave out the weights, for jobs that do not load them.
-    Raises `UserError` where a file is missing, new or has another content.
+    A file whose size and times are unchanged since an earlier check is not read again; all others are hashed.
+    tokenizer_only: skip the weights, for jobs that do not load them.
+    Raises `UserError` if a file is missing, new or changed.
     """
     base_path = Path(base_path)
     record = read_base(base_path)
@@ -55,15 +55,15 @@ def base_folder(base_path: str | Path, *, tokenizer_only: bool = False) -> Path:
 
 
 def read_base(base_path: str | Path) -> dict[str, Any]:
-    """Return what base.json records; `UserError` where it is not complete."""
+    """Return the content of base.json; raise `UserError` if it is incomplete."""
     record = read_json(base_path)
     if not isinstance(record, dict) or not isinstance(record.get("sha256"), dict) or "folder" not in record:
-        raise UserError(f"{base_path}: has no folder or no checksums of the base. Delete it and run again")
+        raise UserError(f"{base_path}: lacks the folder or the checksums of the base. Delete it and run again")
     return record
 
 
 def weights_digest(record: Mapping[str, Any]) -> str:
-    """Return a SHA-256 that identifies the base's weights, from the record in base.json."""
+    """Return a SHA-256 that identifies the base's weights, computed from the content of base.json."""
     weights = {name: digest for name, digest in record["sha256"].items() if fnmatch(name, WEIGHTS)}
     return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
 
@@ -74,12 +74,12 @@ def _check_contents(found: Mapping[str, Path], recorded: Mapping[str, str], base
     for name, path in found.items():
         stamp = known.get(name)
         if not isinstance(stamp, dict) or _times(path) != {key: stamp.get(key) for key in _times(path)}:
-            log.info("%s: its size or times are new, so it is hashed", path)
+            log.info("%s: size or times are new, so the file is hashed", path)
             known[name] = stamp = _stamped(path)
         if stamp.get("sha256") != recorded[name]:
             raise _changed(path, "has changed", base_path)
     if known != stamps:
-        with suppress(OSError):  # where the results cannot be written, the next job hashes again
+        with suppress(OSError):  # if the results folder is read-only, the next job hashes again
             write_json(base_path.with_suffix(STAMPS), known)
 
 
@@ -92,19 +92,19 @@ def _read_stamps(base_path: Path) -> dict[str, Any]:
 
 
 def _stamped(path: Path) -> dict[str, Any]:
-    """Return a file's size and times, taken before it is read, with its SHA-256."""
+    """Return a file's size and times, taken before reading it, and its SHA-256."""
     return {**_times(path), "sha256": sha256(path)}
 
 
 def _times(path: Path) -> dict[str, int]:
-    # The time of the last change of the inode too: a copy that keeps the modification time cannot keep this one.
+    # Include the inode change time: a copy can preserve the modification time, but not this one.
     status = path.stat()
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns}
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
-        raise UserError(f"{folder}: the base's folder is not there")
+        raise UserError(f"{folder}: the base's folder does not exist")
     return (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
 
 
@@ -114,6 +114,6 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 def _changed(path: Path, state: str, base_path: Path) -> UserError:
     return UserError(
-        f"{path}: {state} since {base_path} was written. Restore the base's files; to take the base as it is now, "
-        f"delete {base_path} and run again, and every adapter is trained again"
+        f"{path}: {state} since {base_path} was written. Restore the base's files. To use the base as it is now, "
+        f"delete {base_path} and run again; every adapter is then trained again"
     )

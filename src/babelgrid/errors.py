@@ -1,21 +1,21 @@
-"""The one exception for mistakes that a user can mend."""
+"""Define the exception for mistakes that a user can fix."""
 
 import difflib
 from collections.abc import Iterable
 
 MESSAGE_LENGTH = 300
-"""Characters of another library's message that are shown."""
+"""Number of characters shown of another library's message."""
 
 
 class UserError(Exception):
-    """A mistake in a config, a data file or a machine: shown as its message, without a traceback.
+    """A mistake in a config, a data file or a machine; shown as a message without a traceback.
 
     The message says what was found and where, what is allowed, and what to do.
     """
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return the kind and the beginning of the message of another library's error, without line breaks."""
+    """Return the type of another library's error and the beginning of its message, without line breaks."""
     words = " ".join(str(error).split())
     return f"{type(error).__name__}: {words[:MESSAGE_LENGTH]}{'…' if len(words) > MESSAGE_LENGTH else ''}"
 

@@ -1,4 +1,4 @@
-"""The grid: which mixtures there are, what each is made of, and which cells they span."""
+"""Build the grid: its mixtures, what each is made of, and the cells they span."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -13,7 +13,7 @@ from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.imported_mixtures import mixture_names
 
 LONGEST_MIXTURE = 200
-"""Characters of a mixture's name, which file systems take up to 255 of."""
+"""Maximum characters of a mixture's name; file systems allow up to 255."""
 
 
 @dataclass(frozen=True)
@@ -26,37 +26,37 @@ class Grid:
 
     @property
     def rows(self) -> list[tuple[str, int]]:
-        """Every (mixture, seed); the untuned base draws nothing, so it has one seed only."""
+        """Return every (mixture, seed); the untuned base has only one seed, because nothing is drawn for it."""
         return [(name, seed) for name in self.mixtures for seed in self.seeds_of(name)]
 
     @property
     def adapters(self) -> list[tuple[str, int]]:
-        """Every (mixture, seed) that is trained."""
+        """Return every (mixture, seed) that is trained."""
         return [(name, seed) for name, seed in self.rows if self.mixtures[name].is_trained]
 
     @property
     def cells(self) -> list[tuple[str, int, str]]:
-        """Every (mixture, seed, test language)."""
+        """Return every (mixture, seed, test language)."""
         return [(*row, language) for row in self.rows for language in self.test_languages]
 
     def seeds_of(self, name: str) -> tuple[int, ...]:
-        """The seeds of a mixture."""
+        """Return the seeds of a mixture."""
         return self.seeds if self.mixtures[name].is_trained else self.seeds[:1]
 
 
 def build_grid(experiment: Experiment) -> Grid:
-    """Expand the declared mixtures, in the order in which they are declared, each once.
+    """Expand the declared mixtures, in order of declaration, each once.
 
-    For predictions made elsewhere, the mixtures are those in the files, which are read for it.
-    Raises `UserError` where a declaration names a language that is not a train language, and where two things of
-    different content would have one name, as their files would.
+    For predictions made elsewhere, the mixtures are read from the files.
+    Raises `UserError` if a declaration names a language that is not a train language, or if two different rows would
+    have the same name, because their files would overwrite each other.
     """
     _check_languages(experiment)
     expanded = imported_mixtures(experiment).values() if experiment.predictions else _expand(experiment)
     asked = map(Mixture, experiment.api.rows if experiment.api else ())
     mixtures = _by_name([*expanded, *asked])
     if not mixtures:
-        raise UserError("mixtures: none are declared; add for example 'monolingual: all' or 'all: true'")
+        raise UserError("mixtures: no mixture is declared; add for example 'monolingual: all' or 'all: true'")
     _check_lengths(mixtures)
     if not experiment.predictions:
         _check_mixtures(mixtures.values(), experiment.mixtures.posts)
@@ -64,9 +64,9 @@ def build_grid(experiment: Experiment) -> Grid:
 
 
 def _check_languages(experiment: Experiment) -> None:
-    """Refuse languages whose code is the name of a mixture: `all` (Allar) and what begins with `all-`.
+    """Reject languages whose code is the name of a mixture: `all` (Allar), or a code that starts with `all-`.
 
-    `posts/all.parquet` is then the file of no language; no other file beside it is named like a language code.
+    `posts/all.parquet` therefore never belongs to a language; no other file in that folder is named like a language.
     """
     for key, languages in (("train", experiment.languages.train), ("test", experiment.test_languages)):
         for language in languages:
@@ -74,21 +74,21 @@ def _check_languages(experiment: Experiment) -> None:
                 private = f"x-{language.lower()}"
                 raise UserError(
                     f"languages.{key}: {language!r} is the name of a mixture here (all train languages, or all but "
-                    "one). Give the language a private code, and say which code the data has for it: "
+                    "one). Give the language a private code, and map the code in the data to it: "
                     f"languages: {{{key}: [{private}], aliases: {{{language}: {private}}}}}"
                 )
 
 
 def _by_name(mixtures: Iterable[Mixture]) -> dict[str, Mixture]:
-    """Return each mixture once; `UserError` where two different ones have one name, or names that differ in case."""
+    """Return each mixture once, by name; raise `UserError` if two different ones have the same name, ignoring case."""
     found: dict[str, Mixture] = {}
     for mixture in mixtures:
         other = found.setdefault(mixture.name.casefold(), mixture)
         if other != mixture:
             names = repr(mixture.name) if other.name == mixture.name else f"{other.name!r} and {mixture.name!r}"
             raise UserError(
-                f"mixtures: two different rows would be called {names}, and files of the one would replace those of "
-                "the other. Rename one of them"
+                f"mixtures: two different rows would be called {names}, and would overwrite each other's files. "
+                "Rename one of them"
             )
     return {mixture.name: mixture for mixture in found.values()}
 
@@ -106,9 +106,9 @@ def needs_of(grid: Grid, experiment: Experiment) -> Needs:
 
 
 def find_row(grid: Grid, name: str, key: str) -> tuple[str, int]:
-    """Return the (mixture, seed) that is written `en+hu@25/seed1`, or `en+hu@25` for its first seed.
+    """Return the (mixture, seed) written as `en+hu@25/seed1`, or as `en+hu@25` for its first seed.
 
-    key: of the config, for the error (`UserError`) where the grid has no such row.
+    key: the config key that contains the name, for the `UserError` if the grid does not have this row.
     """
     mixture, _, seed = name.partition("/seed")
     if mixture not in grid.mixtures:
@@ -122,7 +122,7 @@ def find_row(grid: Grid, name: str, key: str) -> tuple[str, int]:
 
 
 def imported_mixtures(experiment: Experiment) -> dict[str, Mixture]:
-    """Return what each mixture of imported predictions was trained on, by its name in the files."""
+    """Return the mixtures of imported predictions, by their names in the files."""
     if experiment.predictions is None:
         return {}
     settings = experiment.predictions.imported
@@ -132,14 +132,14 @@ def imported_mixtures(experiment: Experiment) -> dict[str, Mixture]:
         other = names.setdefault(mixture.name, name)
         if other != name:
             raise UserError(
-                f"predictions: the files' mixtures {other!r} and {name!r} would both be {mixture.name!r} here. Say in "
-                "predictions.import.mixtures what each was trained on, or leave one out of the files"
+                f"predictions: the mixtures {other!r} and {name!r} in the files would both be {mixture.name!r} here. "
+                "Set in predictions.import.mixtures what each was trained on, or remove one from the files"
             )
     return read
 
 
 def _read_name(name: str, experiment: Experiment) -> Mixture:
-    """Read a mixture's name as another hand may write it: as here, or languages joined by other marks (`en-es`)."""
+    """Parse the name of an imported mixture: as here, or languages joined by other separators (`en-es`)."""
     train = experiment.languages.train
     if name == "none":
         return Mixture(name)
@@ -147,7 +147,7 @@ def _read_name(name: str, experiment: Experiment) -> Mixture:
         base = _named(dose[1], experiment)
         [language], size = _listed([dose[2]], train, "a mixture's name"), int(dose[3])
         if language in base.languages:
-            raise UserError(f"predictions: the mixture {name!r} adds a dose of {language!r} to itself")
+            raise UserError(f"predictions: the mixture {name!r} adds a dose of {language!r}, which it already contains")
         return Mixture(f"{base.name}+{language}@{size}", base.languages, language, size)
     is_ours = name in {"all", *train, *experiment.mixtures.sets} or name.startswith("all-")
     pieces = [name] if is_ours else re.split(r"\+" if "+" in name else r"[-_,;/ ]+", name)
@@ -155,8 +155,8 @@ def _read_name(name: str, experiment: Experiment) -> Mixture:
     try:
         return _named("+".join(aliases.get(piece, piece) for piece in pieces), experiment)
     except UserError as error:
-        hint = "Say in predictions.import.mixtures what that mixture was trained on, e.g. {multi: all}"
-        raise UserError(f"predictions: what is the mixture {name!r}? {error}. {hint}") from None
+        hint = "Set in predictions.import.mixtures what this mixture was trained on, e.g. {multi: all}"
+        raise UserError(f"predictions: unknown mixture {name!r}: {error}. {hint}") from None
 
 
 def _expand(experiment: Experiment) -> Iterator[Mixture]:
@@ -182,7 +182,7 @@ def _expand(experiment: Experiment) -> Iterator[Mixture]:
 
 
 def _pairs(blocks: Iterable[Pairs], train: list[str]) -> Iterator[Mixture]:
-    """Yield each pair of languages once, in the order in which it is first met: `es+en` is `en+es`."""
+    """Yield each pair of languages once, in order of first occurrence: `es+en` is `en+es`."""
     met: set[frozenset[str]] = set()
     for block in blocks:
         firsts = _listed(block.base, train, "pairs.base")
@@ -203,7 +203,7 @@ def _doses(dose: Dose, experiment: Experiment) -> Iterator[Mixture]:
 
 
 def _named(name: str, experiment: Experiment) -> Mixture:
-    """Read the name of a mixture that is trained in full: `en`, `en+es`, `all`, `all-hu`, or a set's name."""
+    """Parse the name of a mixture that is trained in full: `en`, `en+es`, `all`, `all-hu`, or a set's name."""
     train = experiment.languages.train
     sets = experiment.mixtures.sets
     if name in sets:
@@ -220,15 +220,15 @@ def _named(name: str, experiment: Experiment) -> Mixture:
 
 
 def _check_mixtures(mixtures: Iterable[Mixture], budget: int | None) -> None:
-    """Refuse what would be trained twice under two names, and budgets that do not work out."""
+    """Reject mixtures that would be trained twice under two names, and budgets that are too small."""
     made_of: dict[object, str] = {}
     for mixture in mixtures:
         parts = (frozenset(mixture.languages), mixture.dose_language, mixture.dose, frozenset(mixture.allocation))
-        # With two train languages `all-hu` and `en` are the same too; a grid that is small may have both.
+        # With two train languages, `all-hu` equals `en`; such a small grid may contain both.
         is_named = mixture.is_trained and not re.fullmatch("all(-.*)?", mixture.name)
         first = made_of.setdefault(parts, mixture.name) if is_named else mixture.name
         if first != mixture.name:
-            raise UserError(f"mixtures: {first!r} and {mixture.name!r} are made of the same posts; declare one of them")
+            raise UserError(f"mixtures: {first!r} and {mixture.name!r} are made of the same posts; keep one of them")
         if budget is not None and mixture.languages and not mixture.allocation:
             _check_budget(mixture, budget)
 
@@ -237,8 +237,8 @@ def _check_lengths(names: Iterable[str]) -> None:
     for name in names:
         if len(name) > LONGEST_MIXTURE:
             raise UserError(
-                f"mixtures: {shown(name)} has {len(name)} characters and becomes a folder's name; "
-                f"{LONGEST_MIXTURE} at most. Give the languages a short name in mixtures.sets"
+                f"mixtures: {shown(name)} has {len(name)} characters, but as a folder name it may have "
+                f"at most {LONGEST_MIXTURE}. Give the languages a short name in mixtures.sets"
             )
 
 
@@ -261,7 +261,7 @@ def _listed(languages: Collection[str], train: list[str], where: str) -> list[st
         return train
     for number, language in enumerate(languages):
         if language in list(languages)[:number]:
-            raise UserError(f"mixtures.{where}: {language!r} is there twice; name each language once")
+            raise UserError(f"mixtures.{where}: {language!r} is given twice; name each language once")
         if language not in train:
             raise UserError(
                 f"mixtures.{where}: {language!r} is not in languages.train{nearest(language, train)}. "

@@ -1,4 +1,4 @@
-"""A mixture: what one adapter was trained on. And what a grid of mixtures needs of the posts."""
+"""Define mixtures, each the training data of one adapter, and what a grid of them needs of the posts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ class Mixture:
     dose_language: str | None = None
     dose: int = 0
     allocation: tuple[tuple[str, int], ...] = ()
-    """(language, posts) where the mixture is made of just so many posts of each language."""
+    """(language, posts) if the mixture has a fixed number of posts of each language."""
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build a mixture from plain builtins, in which form the workflow hands it to a job."""
+        """Build a mixture from plain builtins, the form in which the workflow passes it to a job."""
         allocation = tuple((language, posts) for language, posts in settings["allocation"])
         return cls(**{**settings, "languages": tuple(settings["languages"]), "allocation": allocation})
 
     @property
     def is_trained(self) -> bool:
-        """Whether there is an adapter for this mixture."""
+        """Return whether there is an adapter for this mixture."""
         return bool(self.languages)
 
     @property
     def all_languages(self) -> tuple[str, ...]:
-        """The languages that an adapter of this mixture has seen, the dose's included."""
+        """Return the languages that an adapter of this mixture is trained on, including the dose."""
         return (*self.languages, self.dose_language) if self.dose_language else self.languages
 
     def posts_per_language(self, available: dict[str, int], budget: int | None) -> dict[str, int]:
-        """Return how many train posts of each language the mixture takes.
+        """Return how many train posts of each language the mixture uses.
 
-        available: train posts there are, by language.
-        budget: posts in all (divided evenly, earlier languages take the remainder), or None for all there are.
+        available: number of available train posts by language.
+        budget: total posts (divided evenly, earlier languages get the remainder), or None for all available posts.
         """
         if self.allocation:
             return dict(self.allocation)
@@ -55,15 +55,15 @@ class Mixture:
 class Needs:
     """What a whole grid needs of the posts.
 
-    The workflow hands it to jobs as an object. Snakemake compares only plain builtins, so jobs that just check
-    against it do not run again when another row of the grid changes.
+    The workflow passes it to jobs as an object. Snakemake compares only plain builtins, so jobs that use it only for
+    checks do not rerun when another row of the grid changes.
     """
 
     train: tuple[str, ...]
-    """Languages that some mixture is made of."""
+    """Languages in at least one mixture."""
     test: tuple[str, ...]
     """Languages that adapters are tested on."""
     labels: tuple[str, ...]
     mixtures: tuple[Mixture, ...]
     budget: int | None
-    """Posts in each mixture, or None for all there are."""
+    """Posts in each mixture, or None for all available posts."""

@@ -1,13 +1,13 @@
-"""What a job that uses the model asks a cluster for: host memory and minutes, by the size of the base."""
+"""Estimate the host memory and minutes that a job with the model requests from a cluster, by size of the base."""
 
 import re
 from pathlib import Path
 
 from babelgrid.config.base import Base
 
-# Training on the lab's base takes 600 MB (results/lab/benchmarks), Snakemake in the same job 275 MB.
+# Training on the lab's base takes 600 MB (results/lab/benchmarks), and Snakemake in the same job 275 MB.
 JOB_MB = 1500
-# Weights of 16 bits are read through the host's memory, shard by shard, and 4-bit ones are staged there: reckoned.
+# Estimate: 16-bit weights are read through host memory shard by shard, and 4-bit weights are staged there.
 MB_PER_BILLION = 4000
 LAB_MINUTES = 30
 MINUTES = 240
@@ -15,9 +15,9 @@ UNKNOWN_BILLIONS = 8.0
 
 
 def billions_of_parameters(base: Base) -> float:
-    """Return the size of a base in 10^9 parameters: none for the lab's, by its files, by its name, or else 8.
+    """Return the size of a base in 10^9 parameters: 0 for the lab's base, else from its files or its name, else 8.
 
-    Nothing is opened and nothing is asked of a network, so that a workflow may call this whenever it is read.
+    Opens no file and uses no network, so a workflow can call this each time it is parsed.
     """
     if base.lab:
         return 0.0
@@ -30,15 +30,15 @@ def billions_of_parameters(base: Base) -> float:
 
 
 def parameters_in(folder: Path) -> float:
-    """Return the parameters in a base's folder by the size of its weights, of 16 bits each."""
+    """Return the number of parameters in a base's folder, from the size of its weight files (16 bits each)."""
     return sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2
 
 
 def host_memory_mb(base: Base) -> int:
-    """Return the host memory, in MB, that a training or scoring job asks for at its first attempt."""
+    """Return the host memory, in MB, that a training or scoring job requests at its first attempt."""
     return JOB_MB + round(MB_PER_BILLION * billions_of_parameters(base))
 
 
 def minutes(base: Base) -> int:
-    """Return the minutes that a training or scoring job asks for at its first attempt."""
+    """Return the minutes that a training or scoring job requests at its first attempt."""
     return LAB_MINUTES if base.lab else MINUTES

@@ -1,4 +1,4 @@
-"""An experiment's results as tidy data frames, for a notebook."""
+"""Provide an experiment's results as tidy data frames for notebooks."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,21 +14,21 @@ from babelgrid.runtime.files import read_parquet
 
 @dataclass(frozen=True)
 class Results:
-    """The frames of one experiment, each read when it is first asked for."""
+    """The frames of one experiment, each read on first access."""
 
     folder: Path
 
     @cached_property
     def posts(self) -> pd.DataFrame:
-        """One row a post: id, language, text, label, split, group, source_id."""
+        """One row per post: id, language, text, label, split, group, source_id."""
         path = self.folder / "posts" / "all.parquet"
         if not path.exists():
-            raise UserError(f"{path}: there are no posts; predictions made elsewhere come without them")
+            raise UserError(f"{path}: there are no posts; imported predictions come without them")
         return read_parquet(path)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """One row a mixture, seed and post: mixture, seed, language, id, gold, predicted, logp_<label>."""
+        """One row per mixture, seed and post: mixture, seed, language, id, gold, predicted, logp_<label>."""
         tables = []
         for path in sorted((self.folder / "predictions").glob("*/seed*/[!.]*.parquet")):
             mixture, seed = path.parts[-3], int(path.parts[-2].removeprefix("seed"))
@@ -41,22 +41,22 @@ class Results:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """One row a mixture, seed, test language and view: every metric, its interval over posts, the baselines."""
+        """One row per mixture, seed, test language and view: every metric, its interval over posts, the baselines."""
         return self.table("cells")
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """One row a view, mixture and test language: the score over all seeds, its interval over posts and seeds."""
+        """One row per view, mixture and test language: the score over all seeds, its interval over posts and seeds."""
         return self.table("scores")
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
-        """One row a mixture and language: pre-training shares, fine-tuning tokens."""
+        """One row per mixture and language: pre-training shares, fine-tuning tokens."""
         return self.table("exposure")
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """One row a view, test language and pair: the difference, its paired interval, p-values."""
+        """One row per view, test language and pair: the difference, its paired interval, p-values."""
         return self.table("comparisons")
 
     @cached_property
@@ -65,7 +65,7 @@ class Results:
         return read_replicates(self.folder / "tables" / "replicates.parquet")
 
     def table(self, name: str) -> pd.DataFrame:
-        """Read tables/<name>.csv; `UserError` with the names that there are."""
+        """Read tables/<name>.csv; raise a `UserError` that lists the existing tables if it does not exist."""
         names = sorted(path.stem for path in (self.folder / "tables").glob("[!.]*.csv"))
         if name not in names:
             raise UserError(
@@ -76,7 +76,7 @@ class Results:
 
 
 def open_results(folder: str | Path) -> Results:
-    """Return the results under results/<experiment>; `UserError` where there is no such folder."""
+    """Return the results under results/<experiment>; raise a `UserError` if the folder does not exist."""
     if not Path(folder).is_dir():
-        raise UserError(f"{folder}: there is no such folder; give the experiment's, such as results/lab")
+        raise UserError(f"{folder}: there is no such folder; give the experiment's folder, such as results/lab")
     return Results(Path(folder))

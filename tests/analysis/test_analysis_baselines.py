@@ -15,7 +15,7 @@ def _posts(labels, prefix="en"):
     return pd.DataFrame({"id": [f"{prefix}-{n}" for n in range(len(labels))], "text": text, "label": labels})
 
 
-def test_majority_answers_with_the_label_shares_of_the_train_posts():
+def test_majority_answers_with_train_label_shares():
     answers = fit_majority(_posts(["pro", "anti", "anti", "unrelated"]), {"hu": _posts(["pro"] * 3, "hu")}, LABELS)
     assert answers["predicted"].tolist() == ["anti"] * 3
     assert np.exp(answers.loc[0, [f"logp_{label}" for label in LABELS]].astype(float)).tolist() == pytest.approx(
@@ -23,14 +23,14 @@ def test_majority_answers_with_the_label_shares_of_the_train_posts():
     )
 
 
-def test_majority_takes_the_majority_class_of_every_view():
+def test_majority_baseline_per_view():
     train = _posts(["pro"] * 3 + ["anti"] * 2 + ["unrelated"] * 4)
     answers = answers_of(fit_majority(train, {"en": _posts(["unrelated"])}, LABELS), "x")
     related_wins = confusion_of(answers, {"related": ["pro", "anti"], "unrelated": ["unrelated"]})
     assert related_wins.tolist() == [[0, 0, 0], [1, 0, 0]]
 
 
-def test_ngrams_learn_what_separates_the_labels_and_answer_in_every_test_language():
+def test_ngrams_separate_labels_in_every_language():
     test = {"en": _posts(LABELS * 4), "es": _posts(LABELS, "es")}
     answers = fit_ngrams(_posts(LABELS * 8), test, LABELS)
     assert (answers["predicted"] == answers["gold"]).all()
@@ -39,19 +39,19 @@ def test_ngrams_learn_what_separates_the_labels_and_answer_in_every_test_languag
 
 
 @pytest.mark.parametrize("labels", [["pro", "pro"], ["pro", "anti"] * 3])
-def test_a_label_that_no_train_post_has_gets_probability_zero(labels):
+def test_label_without_train_posts_has_probability_zero(labels):
     answers = fit_baselines(_posts(labels), {"en": _posts(LABELS)}, LABELS)
     assert (answers["logp_unrelated"] == -np.inf).all()
     assert not answers.isna().any(axis=None)
     assert set(answers["baseline"]) == {"majority", "ngram"}
 
 
-def test_the_same_posts_give_the_same_answers():
+def test_baselines_are_deterministic():
     train, test = _posts(LABELS * 5), {"en": _posts(LABELS * 3)}
     pd.testing.assert_frame_equal(fit_baselines(train, test, LABELS), fit_baselines(train, test, LABELS))
 
 
-def test_no_train_posts_or_an_unknown_label_are_errors():
+def test_no_train_posts_or_unknown_label_raises():
     with pytest.raises(UserError, match="no train posts"):
         fit_majority(_posts([]), {}, LABELS)
     with pytest.raises(UserError, match="'unrelated' is not a label"):

@@ -22,18 +22,18 @@ def _calibrated(posts, seed=0):
     return np.column_stack([yes, 1 - yes]), (generator.random(posts) >= yes).astype(np.intp)
 
 
-def test_a_calibrated_model_has_no_error_and_an_overconfident_one_has():
+def test_calibration_error_of_calibrated_and_overconfident():
     probability, gold = _calibrated(100_000)
     assert calibration_error(probability, gold) < 0.01
     assert calibration_error(scale(probability, 0.3), gold) > 0.1
 
 
-def test_the_calibration_error_of_a_hand_made_case():
+def test_calibration_error_of_hand_computed_case():
     probability = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
     assert calibration_error(probability, np.array([0, 1, 1, 1])) == pytest.approx((2 * 0.4 + 2 * 0.4) / 4)
 
 
-def test_the_brier_score_runs_from_0_to_2():
+def test_brier_score_ranges_from_0_to_2():
     gold = np.array([0, 1])
     assert brier(np.eye(2), gold) == 0
     assert brier(np.eye(2)[::-1], gold) == 2
@@ -41,19 +41,19 @@ def test_the_brier_score_runs_from_0_to_2():
 
 
 @pytest.mark.parametrize("planted", [0.5, 1.0, 3.0])
-def test_a_planted_temperature_is_found_again(planted):
+def test_planted_temperature_is_recovered(planted):
     probability, gold = _calibrated(100_000)
     assert fit_temperature(scale(probability, 1 / planted), gold) == pytest.approx(planted, rel=0.05)
 
 
-def test_posts_of_one_cluster_stay_in_one_half():
+def test_halves_do_not_split_clusters():
     clusters = np.array([f"author{n % 7}" for n in range(70)])
     half = halves(clusters)
     assert {len(set(half[clusters == name])) for name in set(clusters)} == {1}
     assert np.bincount(half).tolist() in ([40, 30], [30, 40])
 
 
-def test_scaling_mends_an_overconfident_cell_and_says_on_what(tmp_path):
+def test_scaling_calibrates_cell_and_records_held_out_half(tmp_path):
     probability, gold = _calibrated(2000)
     logp = np.log(scale(probability, 0.25))
     columns = {"id": [str(n) for n in range(2000)], "gold": np.array(["yes", "no"])[gold]}

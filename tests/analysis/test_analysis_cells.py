@@ -24,7 +24,7 @@ def _posts(language, labels):
 
 @pytest.fixture
 def grid(tmp_path):
-    """Two mixtures, two seeds, two test languages; the Hungarian posts are all unrelated."""
+    """Write two mixtures, two seeds and two test languages; all Hungarian posts are unrelated."""
     generator = np.random.default_rng(0)
     test = {"en": _posts("en", LABELS * 10), "hu": _posts("hu", ["unrelated"] * 12)}
     predictions, baselines = {}, {}
@@ -48,7 +48,7 @@ def _score(grid, folder, **changes):
     return read_table(folder / "cells.csv"), read_table(folder / "classes.csv")
 
 
-def test_every_cell_has_a_row_for_each_view(grid, tmp_path):
+def test_each_cell_has_one_row_per_view(grid, tmp_path):
     cells, classes = _score(grid, tmp_path)
     assert len(cells) == 6 * 2
     assert len(classes) == 6 * (2 + 2)
@@ -56,7 +56,7 @@ def test_every_cell_has_a_row_for_each_view(grid, tmp_path):
     assert {"macro_f1", "macro_f1_low", "macro_f1_high", "majority_macro_f1", "ngram_mcc"} <= set(cells.columns)
 
 
-def test_a_cell_scores_what_scikit_learn_gives(grid, tmp_path):
+def test_cell_score_matches_scikit_learn(grid, tmp_path):
     cells, _ = _score(grid, tmp_path)
     table = pd.read_parquet(grid[0]["en", 1, "en"])
     probability = np.exp(table[[f"logp_{label}" for label in LABELS]].to_numpy())
@@ -68,7 +68,7 @@ def test_a_cell_scores_what_scikit_learn_gives(grid, tmp_path):
     assert row["macro_f1_low"] <= row["macro_f1"] <= row["macro_f1_high"]
 
 
-def test_a_cell_without_posts_in_a_view_stays_empty(grid, tmp_path):
+def test_cell_without_posts_in_view_is_empty(grid, tmp_path):
     cells, classes = _score(grid, tmp_path)
     empty = cells.query("test_language == 'hu' and view == 'stance'")
     assert (empty["n"] == 0).all()
@@ -76,7 +76,7 @@ def test_a_cell_without_posts_in_a_view_stays_empty(grid, tmp_path):
     assert (classes.query("test_language == 'hu' and view == 'stance'")["support"] == 0).all()
 
 
-def test_the_untuned_base_stands_beside_the_majority_alone(grid, tmp_path):
+def test_untuned_base_has_only_majority_baseline(grid, tmp_path):
     cells, _ = _score(grid, tmp_path)
     untuned = cells.query("mixture == 'none' and view == 'topic'")
     assert untuned["majority_accuracy"].notna().all()
@@ -84,7 +84,7 @@ def test_the_untuned_base_stands_beside_the_majority_alone(grid, tmp_path):
     assert cells.query("mixture == 'en' and view == 'topic'")["ngram_accuracy"].notna().all()
 
 
-def test_an_interval_depends_on_its_cell_alone(grid, tmp_path):
+def test_interval_depends_only_on_its_cell(grid, tmp_path):
     everything, _ = _score(grid, tmp_path)
     predictions, baselines = grid
     alone = {("en", 1, "en"): predictions["en", 1, "en"]}
@@ -93,29 +93,29 @@ def test_an_interval_depends_on_its_cell_alone(grid, tmp_path):
     pd.testing.assert_frame_equal(one, same, check_dtype=False)
 
 
-def test_the_same_predictions_give_the_same_bytes(grid, tmp_path):
+def test_same_predictions_give_same_bytes(grid, tmp_path):
     _score(grid, tmp_path)
     first = (tmp_path / "cells.csv").read_bytes()
     _score(grid, tmp_path)
     assert (tmp_path / "cells.csv").read_bytes() == first
 
 
-def test_baselines_of_other_posts_are_an_error(grid, tmp_path):
+def test_baselines_of_different_posts_raise(grid, tmp_path):
     _, baselines = grid
     other = fit_majority(_posts("en", LABELS), {"en": _posts("en", LABELS)}, LABELS)
     other.to_parquet(baselines["en", 0])
-    with pytest.raises(UserError, match=r"baselines-en-0.*other en posts"):
+    with pytest.raises(UserError, match=r"baselines-en-0.*contains other en posts"):
         _score(grid, tmp_path)
     assert not (tmp_path / "cells.csv").exists()
 
 
-def test_a_row_without_baselines_is_an_error(grid, tmp_path):
+def test_row_without_baselines_raises(grid, tmp_path):
     predictions, baselines = grid
     with pytest.raises(UserError, match="no file for mixture 'en' and seed 1"):
         _score((predictions, {key: path for key, path in baselines.items() if key != ("en", 1)}), tmp_path)
 
 
-def test_the_transfer_matrix_holds_means_over_seeds_in_the_order_of_the_languages(grid, tmp_path):
+def test_transfer_matrix_has_seed_means_in_language_order(grid, tmp_path):
     cells, _ = _score(grid, tmp_path)
     build_transfer_matrix(tmp_path / "cells.csv", "accuracy", ["hu", "en"], tmp_path / "matrix.csv")
     matrix = read_table(tmp_path / "matrix.csv")
@@ -131,7 +131,7 @@ def test_the_transfer_matrix_holds_means_over_seeds_in_the_order_of_the_language
     assert matrix.query("view == 'stance'")["hu"].isna().all()
 
 
-def test_the_better_baseline_of_a_cell_is_kept(grid, tmp_path):
+def test_better_baseline_is_kept(grid, tmp_path):
     cells, _ = _score(grid, tmp_path)
     means = average_over_seeds(cells, "accuracy").query("mixture == 'en' and test_language == 'en' and view == 'topic'")
     own = cells.query("mixture == 'en' and test_language == 'en' and view == 'topic'")
@@ -139,7 +139,7 @@ def test_the_better_baseline_of_a_cell_is_kept(grid, tmp_path):
     assert means["seeds"].item() == 2
 
 
-def test_an_unknown_metric_is_an_error_with_the_nearest_spelling(grid, tmp_path):
+def test_unknown_metric_suggests_nearest_name(grid, tmp_path):
     cells, _ = _score(grid, tmp_path)
     with pytest.raises(UserError, match="did you mean 'macro_f1'"):
         average_over_seeds(cells, "macro-f1")

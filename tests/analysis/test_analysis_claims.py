@@ -57,39 +57,39 @@ def _judge(tmp_path, topic, stance, slope=(0.1, 0.05, 0.15), ratio="0.0001"):
     return read_table(tmp_path / "claims.csv")
 
 
-def test_a_world_in_which_all_claims_hold(tmp_path):
+def test_all_claims_supported(tmp_path):
     claims = _judge(tmp_path, _scores(0.88, 0.9, 0.1), _scores(0.5, 0.7, 0.1))
     assert set(claims["claim"]) == {TRANSFERS, MULTILINGUAL, BIASED, DOSED, SUFFICES}
     assert set(claims["verdict"]) == {"supported"}, "another base's exposure has no say"
     assert claims.loc[claims["claim"] == MULTILINGUAL, "effect"].tolist() == pytest.approx([0.2])
 
 
-def test_a_world_in_which_none_holds(tmp_path):
+def test_all_claims_contradicted(tmp_path):
     claims = _judge(tmp_path, _scores(0.2, 0.25, -0.1), _scores(0.6, 0.25, -0.1), slope=(-0.1, -0.2, -0.05))
-    told = claims[~claims["test"].str.contains("no loss", na=False)]
+    told = claims[~claims["test"].str.contains("is accepted", na=False)]
     assert set(told["verdict"]) == {"contradicted"}
 
 
-def test_what_the_grid_cannot_tell_is_undecided_and_says_why(tmp_path):
+def test_missing_data_is_undecided_with_reason(tmp_path):
     claims = _judge(tmp_path, {("en", "en"): 0.9}, {("en", "en"): 0.9}, (None, None, None), ratio=None)
     assert set(claims["verdict"]) == {"undecided"}
     assert claims["why"].notna().all()
 
 
-def test_a_large_share_of_tokens_decides_nothing(tmp_path):
+def test_large_share_of_tokens_is_undecided(tmp_path):
     claims = _judge(tmp_path, _scores(0.88, 0.9, 0.1), _scores(0.5, 0.7, 0.1), ratio="0.01")
     [why] = claims.loc[claims["claim"] == SUFFICES, "why"].unique()
     assert "0.03" in why
 
 
-def test_transfer_leaves_out_the_language_trained_on():
+def test_transfer_excludes_train_language():
     [untuned, every] = judge_transfer(sampled(_scores(0.8, 0.9, 0.0)), MIXTURES[:3])
     assert untuned["effect"] == pytest.approx(0.5)
     assert every["effect"] == pytest.approx(-0.1)
     assert every["verdict"] == "contradicted"
 
 
-def test_an_interval_that_holds_the_bound_is_undecided():
+def test_interval_containing_bound_is_undecided():
     assert verdict(-0.01, 0.01) == "undecided"
     assert verdict(-0.04, 0.01, bound=-0.05) == "supported"
     assert verdict(-0.04, -0.01) == "contradicted"
@@ -102,13 +102,13 @@ def _doses(sizes, n=100, rise=0.3):
     return row
 
 
-def test_a_dose_is_judged_where_it_is_tiny_and_its_cells_have_enough_posts():
+def test_dose_is_judged_if_tiny_and_ranked():
     assert _doses([10, 500])["verdict"] == "supported"
     assert _doses([500])["why"] == "no dose has 100 posts or fewer"
     assert _doses([10], n=6)["verdict"] == "undecided"
 
 
-def test_an_effect_without_an_interval_decides_nothing_and_says_why():
+def test_effect_without_interval_is_undecided_with_reason():
     row = _doses([10], rise=float("nan"))
     assert row["verdict"] == "undecided"
     assert "no score, or no interval" in row["why"]

@@ -1,4 +1,4 @@
-"""The books of a classified archive: every row once, in one file."""
+"""Totals of a classified archive: every row is counted once, in one file."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from babelgrid.runtime.files import write_json
 
 @pytest.fixture
 def count(tmp_path):
-    """Return a function that writes a part with so many posts, and counts the archive of that one part."""
+    """Return a function that writes a part with the given number of posts and counts the archive of that part."""
     folder = tmp_path / "posts"
     folder.mkdir()
 
@@ -27,32 +27,32 @@ def count(tmp_path):
     return run
 
 
-def test_rows_add_up_by_file_and_in_all(count):
+def test_rows_add_up_by_file_and_in_total(count):
     assert count("a", 3)["classified"].tolist() == [3, 3]
 
 
-def test_a_part_that_lost_a_row_is_an_error(count):
-    with pytest.raises(UserError, match="holds 3 rows, its job wrote 4"):
+def test_part_with_lost_row_raises(count):
+    with pytest.raises(UserError, match="contains 3 rows, but its job wrote 4"):
         count("a", 3, counted=4)
 
 
-def test_rows_that_are_in_no_account_are_an_error(count):
+def test_unaccounted_rows_raise(count):
     with pytest.raises(UserError, match="2 rows are not accounted for"):
         count("a", 3, read=5)
 
 
-def test_a_file_of_another_division_of_the_archive_is_an_error_and_no_second_count(count):
+def test_part_of_different_division_raises(count):
     count("a", 3)
-    with pytest.raises(UserError, match=r"a\.parquet: is of another division of the archive \(1 such files\)"):
+    with pytest.raises(UserError, match=r"a\.parquet: belongs to a different division of the archive \(1 files\)"):
         count("a.00000", 3)
 
 
-def test_a_leftover_of_a_killed_job_is_no_other_division(count, tmp_path):
+def test_leftover_of_killed_job_is_ignored(count, tmp_path):
     (tmp_path / "posts/.b.k3j_x9qa.parquet").write_bytes(b"PAR1")
     assert count("a", 3)["classified"].tolist() == [3, 3]
 
 
-def test_two_files_of_one_name_in_different_folders_have_a_row_each(tmp_path):
+def test_same_file_name_in_two_folders_gives_two_rows(tmp_path):
     posts, counts = [tmp_path / "a.parquet", tmp_path / "a-2.parquet"], [tmp_path / "a.json", tmp_path / "a-2.json"]
     for number, (table, own) in enumerate(zip(posts, counts, strict=True)):
         pd.DataFrame({"language": ["en"] * 2, "predicted": ["pro"] * 2}).to_parquet(table)
@@ -66,7 +66,7 @@ def test_two_files_of_one_name_in_different_folders_have_a_row_each(tmp_path):
     ]
 
 
-def test_a_part_that_was_cut_is_named(count, tmp_path):
+def test_truncated_part_is_named(count, tmp_path):
     count("a", 3)
     part = tmp_path / "posts/a.parquet"
     part.write_bytes(part.read_bytes()[:-100])

@@ -26,7 +26,7 @@ GOLD = LABELS * 30
 
 
 def _answers(right):
-    """Answers to all posts, right in the places given."""
+    """Return answers to all posts that are correct at the given positions."""
     is_pro = (np.array(GOLD) == "pro") == right
     logp = np.log(np.column_stack([np.where(is_pro, 0.9, 0.1), np.where(is_pro, 0.1, 0.9)]))
     table = pd.DataFrame({"id": [f"en-{number}" for number in range(len(GOLD))], "gold": GOLD})
@@ -35,7 +35,7 @@ def _answers(right):
 
 @pytest.fixture
 def grid(tmp_path):
-    """The untuned base and two mixtures with two seeds, tested on English; `en` is right more often."""
+    """Return the untuned base and two mixtures with two seeds, tested on English; `en` is right more often."""
     generator = np.random.default_rng(0)
     predictions, baselines = {}, {}
     rates = {("none", 0): 0.5, ("en", 0): 0.9, ("en", 1): 0.9, ("es", 0): 0.6, ("es", 1): 0.6}
@@ -55,7 +55,7 @@ def _compare(grid, folder, baselines=True):
     return read_table(folder / "comparisons.csv"), read_replicates(folder / "replicates.parquet")
 
 
-def test_every_pair_is_compared_once(grid, tmp_path):
+def test_each_pair_is_compared_once(grid, tmp_path):
     table, _ = _compare(grid, tmp_path)
     assert table[["mixture", "against", "kind"]].to_numpy().tolist() == [
         ["en", "none", "none"],
@@ -68,7 +68,7 @@ def test_every_pair_is_compared_once(grid, tmp_path):
     assert (table["n"] == len(GOLD)).all()
 
 
-def test_differences_and_intervals_are_those_of_the_shared_replicates(grid, tmp_path):
+def test_differences_and_intervals_match_shared_replicates(grid, tmp_path):
     table, frame = _compare(grid, tmp_path)
     row = table.query("kind == 'mixture'").iloc[0]
     scores = frame.loc["label"].xs("en", level="test_language")
@@ -78,7 +78,7 @@ def test_differences_and_intervals_are_those_of_the_shared_replicates(grid, tmp_
     assert [row["low"], row["high"]] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_planted_difference_is_found_and_survives_holm(grid, tmp_path):
+def test_planted_difference_is_significant_after_holm(grid, tmp_path):
     table, _ = _compare(grid, tmp_path)
     row = table.query("mixture == 'en' and against == 'none'").iloc[0]
     assert row["low"] > 0
@@ -86,12 +86,12 @@ def test_a_planted_difference_is_found_and_survives_holm(grid, tmp_path):
     assert row["p_mcnemar"] <= row["p_holm"] < 0.01
 
 
-def test_predictions_from_elsewhere_have_no_baselines_to_be_compared_with(grid, tmp_path):
+def test_imported_predictions_are_compared_without_baselines(grid, tmp_path):
     table, _ = _compare(grid, tmp_path, baselines=False)
     assert table["kind"].tolist() == ["none", "none", "mixture"]
 
 
-def test_one_mixture_alone_gives_an_empty_table(grid, tmp_path):
+def test_single_mixture_gives_empty_table(grid, tmp_path):
     predictions = {cell: path for cell, path in grid[0].items() if cell[0] == "en"}
     table, _ = _compare((predictions, {}), tmp_path)
     assert table.empty
@@ -103,7 +103,7 @@ PAIR = [Pair("a", ("b", MODEL), "mixture")]
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1, ABSENT]), st.sampled_from([0, 1, ABSENT])), min_size=1, max_size=30))
-def test_mcnemar_with_one_seed_is_the_exact_sign_test_of_the_posts_that_differ(answers):
+def test_mcnemar_with_one_seed_equals_exact_sign_test(answers):
     predicted = np.array(answers).T
     posts = predicted.shape[1]
     panel = PairedPredictions(2, np.arange(posts).astype(str), np.zeros(posts, int), predicted)
@@ -114,7 +114,7 @@ def test_mcnemar_with_one_seed_is_the_exact_sign_test_of_the_posts_that_differ(a
     assert n[0] == sum(ABSENT not in pair for pair in answers)
 
 
-def test_mcnemar_of_several_seeds_is_twice_the_mean_of_theirs():
+def test_mcnemar_of_several_seeds_is_twice_their_mean():
     predicted = np.array([[0] * 6, [0] * 6, [1] * 6, [0] * 3 + [1] * 3])
     panel = PairedPredictions(2, np.arange(6).astype(str), np.zeros(6, int), predicted)
     rows = [("a", MODEL, 0), ("a", MODEL, 1), ("b", MODEL, 0), ("b", MODEL, 1)]
@@ -122,7 +122,7 @@ def test_mcnemar_of_several_seeds_is_twice_the_mean_of_theirs():
     assert p[0] == pytest.approx(2 * (2 / 2**6 + 2 / 2**3) / 2)
 
 
-def test_holm_s_own_steps_and_families():
+def test_holm_steps_and_families():
     assert holm(pd.Series([0.01, np.nan, 0.04, 0.03, 0.005])).tolist() == pytest.approx(
         [0.03, np.nan, 0.06, 0.06, 0.02], nan_ok=True
     )
@@ -130,12 +130,12 @@ def test_holm_s_own_steps_and_families():
     assert adjust(table)["p_holm"].tolist() == pytest.approx([0.02, 0.02, 0.03])
 
 
-def test_the_bootstrap_p_value_counts_the_observed_sample_in():
+def test_bootstrap_p_counts_observed_sample():
     assert bootstrap_p(np.array([[1.0] * 99, [0.0] * 99, [np.nan] * 99])).tolist() == pytest.approx(
         [0.02, 1, np.nan], nan_ok=True
     )
 
 
-def test_the_untuned_base_is_no_mixture_of_its_own_in_pairs():
+def test_untuned_base_is_only_a_rival_in_pairs():
     rivals = [("none", MODEL), ("en", MODEL)]
     assert pairs_of(rivals) == [Pair("en", ("none", MODEL), "none")]

@@ -12,7 +12,7 @@ LABELS = ("pro", "anti", "unrelated")
 
 
 def _write(path, answers):
-    """Write predictions: (id, gold, predicted label), the predicted label having all the probability."""
+    """Write predictions of (id, gold, predicted label), where the predicted label has probability 1."""
     rows = [
         {"id": post, "gold": gold, **{f"logp_{label}": 0.0 if label == predicted else -np.inf for label in LABELS}}
         for post, gold, predicted in answers
@@ -30,17 +30,17 @@ def table(tmp_path):
     return pd.read_parquet(out).set_index(["view", "gold", "predicted"])
 
 
-def test_counts_are_summed_over_seeds_and_hold_every_post_of_the_view(table):
+def test_counts_cover_all_posts_and_sum_over_seeds(table):
     assert table["n"].groupby("view").sum().to_dict() == {"topic": 6, "stance": 6}
     assert table.loc[("stance", "pro", "anti"), "n"] == 3
     assert table.loc[("topic", "related", "related"), "n"] == 5
 
 
-def test_an_answer_in_no_class_of_the_view_stands_apart(table):
+def test_answer_outside_view_is_counted_separately(table):
     assert table.loc[("stance", "pro", NO_CLASS), "n"] == 1
     assert ("topic", "related", NO_CLASS) not in table.index
 
 
-def test_examples_are_ids_of_errors_alone_at_most_so_many(table):
+def test_examples_are_limited_ids_of_errors(table):
     assert list(table.loc[("stance", "pro", "anti"), "examples"]) == ["a", "b"]
     assert list(table.loc[("stance", "anti", "anti"), "examples"]) == []

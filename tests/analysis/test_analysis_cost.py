@@ -1,4 +1,4 @@
-"""The ledger's arithmetic: speeds from work alone, dollars from stated prices, and each ratio with both its numbers."""
+"""Cost tables: speeds from work time only, dollars from stated prices, and each ratio with its two values."""
 
 import pandas as pd
 import pytest
@@ -45,33 +45,33 @@ def ledger(tmp_path):
     return make
 
 
-def test_speed_is_that_of_the_work_and_the_start_stands_apart(ledger):
+def test_speed_covers_work_and_start_is_separate(ledger):
     cost, _ = ledger(Assumptions(None, None, None, {}))
     own = cost.loc["en"]
     assert (own["posts_per_second"], own["tokens_per_second"], own["start_seconds"]) == (100.0, 5000.0, 6.0)
     assert (own["train_seconds"], own["jobs"], own["tokens_per_post"]) == (60.0, 2, 50.0)
     assert pd.isna(own["rented"])
     assert pd.isna(own["electricity"])
-    assert own["assumptions"] == "no price of this hardware is set (machine.dollars_per_hour, cost.dollars_per_kwh)"
+    assert own["assumptions"] == "no price is set for this hardware (machine.dollars_per_hour, cost.dollars_per_kwh)"
 
 
-def test_dollars_follow_from_the_prices_that_are_printed_beside(ledger):
+def test_dollars_follow_from_listed_prices(ledger):
     cost, _ = ledger(Assumptions(3.6, 0.3, 100.0, LISTED))
     assert cost.loc["en", "rented"] == pytest.approx(1e6 / 100 / 3600 * 3.6, abs=1e-6)
     assert cost.loc["en", "electricity"] == pytest.approx(1e6 / 100 * 100 / 3.6e6 * 0.3, abs=1e-6)
-    assert cost.loc["en", "assumptions"] == "electricity at 0.3 dollars per kWh, 100 W; rented at 3.6 dollars an hour"
+    assert cost.loc["en", "assumptions"] == "electricity at 0.3 dollars per kWh, 100 W; rented at 3.6 dollars per hour"
     assert cost.loc["api-0shot (big)", "charged"] == pytest.approx(5000.0)
     assert cost.loc["api-0shot (big)", "posts_per_second"] == pytest.approx(8.0)
     assert cost.loc["big", "charged"] == pytest.approx(50 * 2.0 + 2 * 10.0)
-    assert "reckoned, not asked" in cost.loc["big", "assumptions"]
+    assert "estimated, not measured" in cost.loc["big", "assumptions"]
 
 
-def test_measured_energy_goes_before_watts(ledger):
+def test_measured_energy_takes_precedence_over_watts(ledger):
     cost, _ = ledger(Assumptions(None, 0.3, 100.0, {}), energy=0.002)
     assert cost.loc["en", "electricity"] == pytest.approx(1e6 * 0.004 / 2000 * 0.3, abs=1e-6)
 
 
-def test_every_ratio_stands_beside_both_its_numbers(ledger):
+def test_each_ratio_has_its_two_values(ledger):
     _, ratios = ledger(Assumptions(3.6, None, None, LISTED))
     rows = ratios.reset_index()
     assert len(rows) == 3
@@ -81,13 +81,13 @@ def test_every_ratio_stands_beside_both_its_numbers(ledger):
     assert price["ratio"] == pytest.approx(price["value_against"] / price["value"], rel=1e-4)
 
 
-def test_the_shipped_list_has_a_date_and_a_source_for_every_price():
+def test_shipped_prices_have_date_and_source():
     prices = read_prices()
     assert "gpt-4o" in prices
     assert all(price.source[:2] == "20" and "," in price.source and price.prompt > 0 for price in prices.values())
 
 
-def test_a_model_without_a_price_is_an_error_unless_it_runs_here_or_the_config_has_one():
+def test_model_without_price_raises_unless_local_or_configured():
     prices = read_prices()
     with pytest.raises(UserError, match=r"no 'gpt-4p'; did you mean 'gpt-4o'"):
         price_of("gpt-4p", "https://api.openai.com/v1", None, prices)
@@ -97,7 +97,7 @@ def test_a_model_without_a_price_is_an_error_unless_it_runs_here_or_the_config_h
         chosen_prices(["gpt5"], prices)
 
 
-def test_a_list_of_another_shape_is_an_error_that_names_the_columns(tmp_path):
+def test_price_list_with_wrong_columns_names_columns(tmp_path):
     (tmp_path / "prices.csv").write_text("model,price\ngpt-4o,3\n", encoding="utf-8")
     with pytest.raises(UserError, match="needs the columns model, prompt, completion, date, source"):
         read_prices(tmp_path / "prices.csv")

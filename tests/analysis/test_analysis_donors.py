@@ -32,7 +32,7 @@ def _contrasts(kind, scores=None):
     return {(row["mixture"], row["test_language"]): row["effect"] for row in rows if row["kind"] == kind}
 
 
-def test_gap_and_gain_are_differences_to_the_own_adapter_and_to_the_untuned_base():
+def test_gap_to_own_adapter_and_gain_over_untuned_base():
     rows = {(row["mixture"], row["test_language"]): row for row in transfer_rows(sampled(SCORES))}
     assert rows["en", "hu"]["gap"] == pytest.approx(0.5 - 0.8)
     assert rows["en", "hu"]["gain"] == pytest.approx(0.5 - 0.3)
@@ -40,14 +40,14 @@ def test_gap_and_gain_are_differences_to_the_own_adapter_and_to_the_untuned_base
     assert (rows["hu", "hu"]["gap_low"], rows["hu", "hu"]["gap_high"]) == (0, 0)
 
 
-def test_the_interval_of_a_difference_is_that_of_its_replicates():
+def test_difference_interval_comes_from_its_replicates():
     rows = list(transfer_rows(sampled(SCORES, noise=0.02, resamples=4000)))
     [row] = [row for row in rows if (row["mixture"], row["test_language"]) == ("en", "hu")]
     half = 1.96 * 0.02 * np.sqrt(2)
     assert row["gap_high"] - row["gap_low"] == pytest.approx(2 * half, rel=0.1)
 
 
-def test_a_donor_is_scored_in_languages_that_it_was_not_trained_on_only():
+def test_donor_is_scored_only_in_unseen_languages():
     rows = {(row["role"], row["name"]): row for row in donor_rows(sampled(SCORES), MIXTURES)}
     assert rows["donor", "en"]["score"] == pytest.approx((0.8 + 0.5) / 2)
     assert rows["donor", "en"]["gain"] == pytest.approx((0.8 + 0.5) / 2 - 0.3)
@@ -57,32 +57,32 @@ def test_a_donor_is_scored_in_languages_that_it_was_not_trained_on_only():
     assert ("donor", "none") not in rows
 
 
-def test_a_cell_below_the_minimum_counts_for_no_donor():
+def test_cell_below_minimum_is_not_counted_for_donors():
     assert list(donor_rows(sampled(SCORES, min_posts=101), MIXTURES)) == []
 
 
-def test_asymmetry_is_what_a_language_gives_minus_what_it_gets():
+def test_asymmetry_is_transfer_given_minus_received():
     assert _contrasts("asymmetry") == pytest.approx({("en", "es"): 0.2, ("en", "hu"): 0.05, ("es", "hu"): 0.05})
 
 
-def test_a_second_language_is_measured_against_the_better_of_the_two():
+def test_second_language_is_compared_with_better_single():
     expected = {("en+es", "en"): 0, ("en+es", "es"): 0, ("en+es", "hu"): 0.1}
     effects = _contrasts("second_language")
     assert {cell: effects[cell] for cell in expected} == pytest.approx(expected)
     assert ("en+hu@25", "hu") not in effects
 
 
-def test_leaving_a_language_out_costs_what_its_own_posts_add():
+def test_left_out_is_gain_from_own_posts():
     assert _contrasts("left_out") == pytest.approx({("all", "hu"): 0.3})
 
 
-def test_languages_that_score_alike_stand_side_by_side():
+def test_similar_languages_are_adjacent():
     scores = {("en", language): score for language, score in zip("abcd", (0.9, 0.1, 0.85, 0.15), strict=True)}
     order = [row["name"] for row in cluster_rows(sampled(scores)) if row["axis"] == "test_language"]
     assert {frozenset(order[:2]), frozenset(order[2:])} == {frozenset("ac"), frozenset("bd")}
 
 
-def test_a_grid_of_one_row_gives_whole_tables_with_nothing_to_contrast(tmp_path):
+def test_single_row_grid_gives_tables_without_contrasts(tmp_path):
     replicates({("en", "en"): 0.9, ("en", "hu"): 0.4}).to_parquet(tmp_path / "replicates.parquet")
     names = ("transfer", "donors", "contrasts", "clusters")
     paths = {f"{name}_path": tmp_path / f"{name}.csv" for name in names}

@@ -20,7 +20,7 @@ def _scores(in_language=0.8):
     return {**by_dose, ("hu", "hu"): in_language}
 
 
-def test_a_planted_curve_is_found_again():
+def test_planted_curve_is_recovered():
     doses = np.array(SIZES, float)
     assert fit_curve(doses, PLANTED.at(doses)) == pytest.approx(PLANTED, rel=1e-3)
 
@@ -28,11 +28,11 @@ def test_a_planted_curve_is_found_again():
 @pytest.mark.parametrize(
     ("target", "size"), [(0.4, 0.0), (0.39, 0.0), (0.4 + 0.45 / 2, 30 * np.log(2)), (0.86, np.inf), (0.9, np.inf)]
 )
-def test_the_size_that_reaches_a_target_is_the_curve_s_inverse(target, size):
+def test_size_for_target_is_inverse_of_curve(target, size):
     assert PLANTED.reaches(target) == pytest.approx(size)
 
 
-def test_a_series_starts_with_its_base_at_dose_zero():
+def test_series_starts_with_base_at_dose_zero():
     [series] = dose_series(MIXTURES, sampled(_scores()))
     assert (series.base, series.language) == ("en", "hu")
     assert series.mixtures == {0: "en", 10: "en+hu@10", 25: "en+hu@25", 75: "en+hu@75", 150: "en+hu@150"}
@@ -51,7 +51,7 @@ def test_two_doses_fit_no_curve():
     assert fit_series(series, scores) == []
 
 
-def test_the_size_has_the_interval_of_the_refitted_curves(tmp_path):
+def test_size_interval_comes_from_refitted_curves(tmp_path):
     frame = replicates(_scores(), noise=0.005, resamples=200)
     frame.to_parquet(tmp_path / "replicates.parquet")
     paths = {"doses_path": tmp_path / "doses.csv", "fits_path": tmp_path / "fits.csv"}
@@ -71,7 +71,7 @@ def test_the_size_has_the_interval_of_the_refitted_curves(tmp_path):
     assert curve["dose"].iloc[[0, -1]].tolist() == [0, 150]
 
 
-def test_a_target_above_the_curve_is_never_reached(tmp_path):
+def test_target_above_curve_is_never_reached(tmp_path):
     replicates(_scores(in_language=0.99), noise=0.001).to_parquet(tmp_path / "replicates.parquet")
     paths = {"doses_path": tmp_path / "doses.csv", "fits_path": tmp_path / "fits.csv"}
     paths |= {"curves_path": tmp_path / "curves.csv"}

@@ -13,7 +13,7 @@ MIXTURES = [Mixture("none"), Mixture("en", ("en",)), Mixture("en+hu@2", ("en",),
 
 @pytest.fixture
 def settings(tmp_path):
-    """Ten train posts and one test post in English and in Hungarian: 3 and 5 tokens each, 10 more with the prompt."""
+    """Write ten train posts and one test post in English (3 tokens each) and Hungarian (5); prompts add 10 tokens."""
     posts, tokens = {}, []
     for language, length in [("en", 3), ("hu", 5)]:
         ids = [f"{language}-{number}" for number in range(11)]
@@ -43,7 +43,7 @@ def _measure(settings, **changes):
     return read_table(settings["out"])
 
 
-def test_fine_tuning_tokens_are_counted_once_and_over_the_epochs(settings):
+def test_finetuning_tokens_are_counted_unique_and_over_epochs(settings):
     exposure = _measure(settings).set_index(["mixture", "language"])
     assert len(exposure) == 3 * 3
     dose = exposure.loc[("en+hu@2", "hu")]
@@ -54,18 +54,18 @@ def test_fine_tuning_tokens_are_counted_once_and_over_the_epochs(settings):
     assert (exposure.loc["none", "finetune_text_tokens"] == 0).all()
 
 
-def test_an_equal_budget_divides_the_posts(settings):
+def test_equal_budget_divides_posts(settings):
     exposure = _measure(settings, budget=8).set_index(["mixture", "language"])["finetune_posts"]
     assert (exposure["en", "en"], exposure["en+hu@2", "en"], exposure["en+hu@2", "hu"]) == (8, 6, 2)
 
 
-def test_the_ratio_to_pre_training_survives_however_small(settings):
+def test_small_ratio_to_pretraining_is_not_rounded_to_zero(settings):
     exposure = _measure(settings).set_index(["mixture", "language"])
     assert exposure.loc[("en", "en"), "finetune_to_pretraining"] == pytest.approx(75 / 9e12, rel=1e-4)
     assert _measure(settings, pretraining_tokens=None)["finetune_to_pretraining"].isna().all()
 
 
-def test_unknown_shares_stay_empty(settings):
+def test_unknown_shares_are_empty(settings):
     exposure = _measure(settings)
     assert exposure_of_languages(exposure, "llama2").isna().to_dict() == {"en": False, "hu": False, "tr": True}
     assert exposure_of_languages(exposure, "fineweb2").isna().to_dict() == {"en": True, "hu": False, "tr": False}
@@ -74,7 +74,7 @@ def test_unknown_shares_stay_empty(settings):
     assert pd.isna(tokens["tr"])
 
 
-def test_the_lab_tells_the_exact_pre_training_tokens(settings, tmp_path):
+def test_lab_gives_exact_pretraining_tokens(settings, tmp_path):
     path = tmp_path / "exposure.json"
     path.write_text(json.dumps({"tokens": {"en": 1500, "hu": 500}, "total": 2000}))
     exposure = _measure(settings, tables=["lab"], lab_exposure=path, pretraining_tokens=None)
@@ -83,19 +83,19 @@ def test_the_lab_tells_the_exact_pre_training_tokens(settings, tmp_path):
     assert english["finetune_to_pretraining"] == pytest.approx(75 / 2000)
 
 
-def test_seen_tells_which_languages_a_mixture_holds(settings):
+def test_seen_lists_languages_of_each_mixture(settings):
     assert seen_cells(_measure(settings)) == {("en", "en"), ("en+hu@2", "en"), ("en+hu@2", "hu")}
 
 
-def test_mistakes_are_errors_and_leave_no_file(settings, tmp_path):
+def test_errors_leave_no_file(settings, tmp_path):
     pd.DataFrame({"id": ["en-0"], "text_tokens": [1], "prompt_tokens": [1]}).to_parquet(tmp_path / "few.parquet")
     (tmp_path / "llama2.csv").write_text("language,share\nen,90\n")
-    with pytest.raises(UserError, match="has not been counted"):
+    with pytest.raises(UserError, match="has no token count"):
         _measure(settings, tokens_path=tmp_path / "few.parquet")
     with pytest.raises(UserError, match="two tables are called 'llama2'"):
         _measure(settings, tables=["llama2", str(tmp_path / "llama2.csv")])
-    with pytest.raises(UserError, match="this base is another one"):
+    with pytest.raises(UserError, match="this base is a different one"):
         _measure(settings, tables=["lab"])
     assert not settings["out"].exists()
-    with pytest.raises(UserError, match="nothing from the table 'commoncrawl_2023_50'"):
+    with pytest.raises(UserError, match="no column for the table 'commoncrawl_2023_50'"):
         exposure_of_languages(_measure(settings), "commoncrawl_2023_50")

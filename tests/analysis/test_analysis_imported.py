@@ -1,4 +1,4 @@
-"""Predictions made elsewhere become the files that the grid itself would have written."""
+"""Imported predictions have the same file format as the grid's own predictions."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def _experiment(path, **changes):
 
 
 def _run(experiment, folder):
-    """Do what the rule does; return cell -> path."""
+    """Run the same call as the rule; return cell -> path."""
     grid = build_grid(experiment)
     outputs = {cell: folder / "{}-{}-{}.parquet".format(*cell) for cell in grid.cells}
     import_predictions(
@@ -68,7 +68,7 @@ def source(tmp_path):
     return tmp_path / "source.csv"
 
 
-def test_a_cell_holds_what_the_grid_would_have_written(source, tmp_path):
+def test_imported_cell_has_grid_format(source, tmp_path):
     outputs = _run(_experiment(source), tmp_path)
     assert list(outputs) == [("en", 0, "en"), ("en", 0, "id"), ("all", 0, "en"), ("all", 0, "id")]
     table = pd.read_parquet(outputs["en", 0, "en"])
@@ -81,13 +81,13 @@ def test_a_cell_holds_what_the_grid_would_have_written(source, tmp_path):
     assert pd.read_parquet(outputs["all", 0, "id"])["id"].tolist() == ["id-3"]
 
 
-def test_an_answer_outside_the_view_is_no_class_of_it(source, tmp_path):
+def test_answer_outside_view_has_no_class(source, tmp_path):
     outputs = _run(_experiment(source), tmp_path)
     assert confusion_of(read_answers(outputs["en", 0, "en"]), STANCE).tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(("on_failure", "posts"), [("wrong", 2), ("leave_out", 1)])
-def test_a_failure_is_wrong_or_left_out(source, tmp_path, on_failure, posts):
+def test_failure_is_wrong_or_left_out(source, tmp_path, on_failure, posts):
     outputs = _run(_experiment(source, on_failure=on_failure), tmp_path)
     answers = read_answers(outputs["all", 0, "en"])
     assert len(answers.ids) == posts
@@ -105,14 +105,14 @@ def test_probabilities_are_kept_as_logarithms(source, tmp_path):
     assert np.exp(first[["logp_pro", "logp_anti", "logp_unrelated"]].astype(float)).tolist() == [0.25, 0.75, 0]
 
 
-def test_seeds_are_told_apart(source, tmp_path):
+def test_seeds_are_kept_separate(source, tmp_path):
     table = pd.read_csv(source, dtype=str, keep_default_na=False)
     both = pd.concat([table.assign(run=0), table.assign(run=1, predicted="anti")])
     both.to_csv(tmp_path / "seeds.csv", index=False)
     experiment = _experiment(tmp_path / "seeds.csv", columns={"part": "part", "seed": "run"})
     outputs = _run(experiment.model_copy(update={"seeds": [0, 1]}), tmp_path)
     assert pd.read_parquet(outputs["en", 1, "en"])["predicted"].tolist() == ["anti", "anti"]
-    with pytest.raises(UserError, match="hold the seed 1, which the grid does not have"):
+    with pytest.raises(UserError, match="contain the seed 1, which is not in the grid"):
         _run(experiment, tmp_path)
 
 
@@ -121,23 +121,23 @@ def test_seeds_are_told_apart(source, tmp_path):
     [
         ("2,en,en,anti", "2,en,en,ante", "unknown gold label 'ante'; did you mean 'anti'"),
         ("anti,unrelated", "anti,error", "unknown predicted label 'error'.*predictions.import.failures"),
-        ("3,in,en", "3,sv,en", "hold the language sv.*languages.test"),
-        ("2,en,en,", "1,en,en,", "1 posts stand twice.*'en-1' of 'en'"),
+        ("3,in,en", "3,sv,en", "contain the language sv.*languages.test"),
+        ("2,en,en,", "1,en,en,", "1 posts appear twice.*'en-1' of 'en'"),
         ("predicted,part", "prediction,part", "no column 'predicted'; did you mean 'prediction'"),
     ],
 )
-def test_what_the_config_does_not_explain_is_an_error(source, tmp_path, old, new, words):
+def test_values_missing_in_config_raise(source, tmp_path, old, new, words):
     source.write_text(ROWS.replace(old, new), encoding="utf-8")
     with pytest.raises(UserError, match=words):
         _run(_experiment(source), tmp_path)
 
 
-def test_a_mixture_that_cannot_be_read_is_an_error_that_says_where_to_explain_it(source):
-    with pytest.raises(UserError, match=r"what is the mixture 'multi'.*predictions\.import\.mixtures"):
+def test_unknown_mixture_name_points_to_config_key(source):
+    with pytest.raises(UserError, match=r"unknown mixture 'multi'.*predictions\.import\.mixtures"):
         build_grid(_experiment(source, mixtures={}))
 
 
-def test_a_row_that_ends_too_soon_and_a_broken_parquet_are_named(tmp_path):
+def test_short_row_and_broken_parquet_are_named(tmp_path):
     short, broken = tmp_path / "short.csv", tmp_path / "broken.parquet"
     short.write_text(ROWS + "5,en\n", encoding="utf-8")
     broken.write_bytes(b"PAR1 and no more")
@@ -147,13 +147,13 @@ def test_a_row_that_ends_too_soon_and_a_broken_parquet_are_named(tmp_path):
         build_grid(_experiment(broken))
 
 
-def test_the_mixtures_of_a_parquet_are_those_of_its_csv(source, tmp_path):
+def test_parquet_and_csv_give_same_mixtures(source, tmp_path):
     pd.read_csv(source, dtype=str).to_parquet(tmp_path / "source.parquet")
     from_csv, from_parquet = (build_grid(_experiment(tmp_path / f"source.{kind}")) for kind in ("csv", "parquet"))
     assert from_parquet.mixtures == from_csv.mixtures
 
 
-def test_mixtures_are_read_from_the_file_whatever_joins_their_languages(source):
+def test_mixture_names_with_any_separator_are_read(source):
     names = {"en": "en", "en-es": "en+es", "es_en": "es+en", "none": "none", "all-es": "all-es", "en+es@5": "en+es@5"}
     header, first = ROWS.splitlines()[:2]
     lines = [header, *(first.replace("en,en", f"en,{name}") for name in names)]
@@ -161,8 +161,8 @@ def test_mixtures_are_read_from_the_file_whatever_joins_their_languages(source):
     assert list(build_grid(_experiment(source)).mixtures) == list(names.values())
 
 
-def test_the_study_s_published_metrics_come_out(shared_file, tmp_path):
-    """The rows in which the study counted otherwise are those of docs/published.md."""
+def test_published_metrics_are_reproduced(shared_file, tmp_path):
+    """The rows that differ from the study's own counts are those listed in docs/published.md."""
     experiment = read_experiment(PUBLISHED)
     source = shared_file("data/immigration13/published_predictions.csv")
     block = experiment.predictions.model_dump(by_alias=True)
@@ -190,7 +190,7 @@ def test_the_study_s_published_metrics_come_out(shared_file, tmp_path):
     }
 
 
-def test_parts_are_scored_alone_and_pooled_over_the_languages(source, tmp_path):
+def test_parts_are_scored_per_language_and_pooled(source, tmp_path):
     outputs = _run(_experiment(source), tmp_path)
     view = {label: [label] for label in ("pro", "anti", "unrelated")}
     score_parts(outputs, {"label": view}, tmp_path / "parts.csv")
@@ -199,6 +199,6 @@ def test_parts_are_scored_alone_and_pooled_over_the_languages(source, tmp_path):
     assert parts.loc[("en", POOLED, "extra"), ["n", "accuracy"]].tolist() == [1, 1]
 
 
-def test_two_mixtures_of_the_files_with_one_name_here_are_refused(source):
+def test_two_mixtures_mapped_to_one_name_raise(source):
     with pytest.raises(UserError, match="mixtures 'en' and 'multi' would both be 'en' here"):
         build_grid(_experiment(source, mixtures={"multi": "en"}))

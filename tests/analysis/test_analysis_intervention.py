@@ -40,7 +40,7 @@ def _set_against(tmp_path, here):
     return read_table(tmp_path / "cells.csv"), read_table(tmp_path / "slopes.csv").set_index("mixture")
 
 
-def test_a_planted_effect_of_exposure_is_found_again(tmp_path):
+def test_planted_exposure_effect_is_recovered(tmp_path):
     cells, slopes = _measure(tmp_path)
     cell = cells.set_index(["mixture", "test_language"]).loc[("en", "hu")]
     assert cell["log10_ratio"] == pytest.approx(2)
@@ -52,27 +52,27 @@ def test_a_planted_effect_of_exposure_is_found_again(tmp_path):
     assert slopes.loc["none", "slope"] == pytest.approx(0)
 
 
-def test_few_languages_have_differences_and_no_slope(tmp_path):
+def test_few_languages_have_differences_but_no_slope(tmp_path):
     cells, slopes = _measure(tmp_path, LANGUAGES[:4])
     assert len(cells) == 12
     assert slopes.empty
 
 
-def test_two_bases_of_the_same_exposure_have_differences_and_no_slope(tmp_path):
+def test_equal_exposure_has_differences_but_no_slope(tmp_path):
     cells, slopes = _measure(tmp_path, skewed=UNIFORM)
     assert len(cells) == 18
     assert slopes.empty
 
 
-def test_experiments_of_other_resamples_are_not_set_against_each_other(tmp_path):
+def test_different_numbers_of_resamples_raise(tmp_path):
     _measure(tmp_path)
     few = replicates({("en", "hu"): 0.5}, resamples=100)
     few.to_parquet(tmp_path / "few.parquet")
-    with pytest.raises(UserError, match="100 replicates and those of the other experiment 200"):
+    with pytest.raises(UserError, match="100 replicates, the other experiment 200"):
         _set_against(tmp_path, "few.parquet")
 
 
-def test_a_draw_of_languages_that_do_not_vary_has_no_slope():
+def test_draw_without_variation_has_no_slope():
     slopes = sample_slopes(np.array([0.0, 1.0]), np.tile([0.2, 0.5], (201, 1)), seed=1)
     assert 50 < len(slopes) < 201
     assert slopes == pytest.approx(0.3)

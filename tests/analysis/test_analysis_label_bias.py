@@ -16,7 +16,7 @@ SCORE = Score(bootstrap=200, opposites={"stance": ["pro", "anti"]})
 
 
 def _measure(tmp_path, answered, score=SCORE):
-    """answered: {seed: [(gold, predicted), ...]} of the mixture en in hu; return the table by class."""
+    """Return the table by class; answered: {seed: [(gold, predicted), ...]} of the mixture en in hu."""
     paths = {}
     for seed, pairs in answered.items():
         gold, predicted = zip(*pairs, strict=True)
@@ -31,14 +31,14 @@ def _measure(tmp_path, answered, score=SCORE):
 PLANTED = [("pro", "pro")] * 6 + [("pro", "anti")] * 4 + [("anti", "anti")] * 10 + [("neutral", "anti")] * 20
 
 
-def test_bias_is_the_predicted_minus_the_gold_share(tmp_path):
+def test_bias_is_predicted_minus_gold_share(tmp_path):
     table = _measure(tmp_path, {0: PLANTED})
     assert table["gold_share"].to_dict() == pytest.approx({"pro": 0.25, "anti": 0.25, "neutral": 0.5})
     assert table["bias"].to_dict() == pytest.approx({"pro": -0.1, "anti": 0.6, "neutral": -0.5})
     assert ((table["low"] < table["bias"]) & (table["bias"] < table["high"])).all()
 
 
-def test_a_flip_is_counted_among_the_posts_of_the_class(tmp_path):
+def test_flips_are_a_share_of_the_class(tmp_path):
     table = _measure(tmp_path, {0: PLANTED})
     assert table.loc["pro", ["opposite", "flipped"]].tolist() == ["anti", pytest.approx(0.4)]
     assert table.loc["anti", "flipped"] == 0
@@ -54,7 +54,7 @@ def test_seeds_are_averaged_and_widen_the_interval(tmp_path):
 
 
 @pytest.mark.parametrize("opposites", ["stance: [pro, pro]", "stance: [pro, for]", "stanse: [pro, anti]"])
-def test_opposites_are_two_classes_of_a_view(opposites, tmp_path):
+def test_opposites_must_be_two_classes_of_view(opposites, tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(f"score: {{opposites: {{{opposites}}}}}\n")
     with pytest.raises(UserError, match="opposites"):

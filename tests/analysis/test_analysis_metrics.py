@@ -19,7 +19,7 @@ from babelgrid.analysis.scores.metrics import (
 )
 
 CLASSES = 4
-# A prediction may be none of the classes.
+# The predicted index CLASSES means no class.
 answers = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES)), min_size=1, max_size=40)
 
 
@@ -30,7 +30,7 @@ def _confusion(pairs):
 
 @pytest.mark.filterwarnings("ignore:A single label was found")
 @given(answers)
-def test_scores_equal_those_of_scikit_learn(pairs):
+def test_scores_match_scikit_learn(pairs):
     gold, predicted, confusion = _confusion(pairs)
     scores = score_confusions(confusion)
     labels = {"labels": sorted({*gold, *predicted} - {CLASSES}), "zero_division": 0}
@@ -42,7 +42,7 @@ def test_scores_equal_those_of_scikit_learn(pairs):
 
 
 @given(answers)
-def test_scores_of_each_class_equal_those_of_scikit_learn(pairs):
+def test_class_scores_match_scikit_learn(pairs):
     gold, predicted, confusion = _confusion(pairs)
     ours = score_classes(confusion)
     theirs = precision_recall_fscore_support(gold, predicted, labels=range(CLASSES), zero_division=0)
@@ -51,7 +51,7 @@ def test_scores_of_each_class_equal_those_of_scikit_learn(pairs):
 
 
 @given(st.lists(answers, min_size=1, max_size=5))
-def test_many_matrices_score_as_each_of_them_alone(cells):
+def test_stacked_matrices_score_like_single_ones(cells):
     stacked = np.stack([_confusion(pairs)[2] for pairs in cells])
     together = score_confusions(stacked)
     for number, confusion in enumerate(stacked):
@@ -59,7 +59,7 @@ def test_many_matrices_score_as_each_of_them_alone(cells):
             assert together[metric][number] == score_confusions(confusion)[metric]
 
 
-def test_a_matrix_without_posts_has_no_scores():
+def test_matrix_without_posts_has_no_scores():
     empty = np.zeros((3, 4), dtype=int)
     assert all(np.isnan(score) for score in score_confusions(empty).values())
     assert np.isnan(score_classes(empty)["f1"]).all()
@@ -68,7 +68,7 @@ def test_a_matrix_without_posts_has_no_scores():
     )
 
 
-def test_resampling_the_matrix_gives_the_intervals_of_resampling_the_posts():
+def test_resampling_matrix_matches_resampling_posts():
     generator = np.random.default_rng(3)
     gold = generator.integers(0, 3, 120)
     predicted = np.where(generator.random(120) < 0.7, gold, generator.integers(0, 3, 120))
@@ -82,7 +82,7 @@ def test_resampling_the_matrix_gives_the_intervals_of_resampling_the_posts():
 
 @settings(max_examples=30)
 @given(answers)
-def test_intervals_stay_within_the_range_of_the_score(pairs):
+def test_intervals_stay_within_score_range(pairs):
     confusion = _confusion(pairs)[2]
     for metric, (low, high) in bootstrap_intervals(confusion, 100, np.random.default_rng(0)).items():
         assert (-1 if metric == "mcc" else 0) <= low <= high <= 1

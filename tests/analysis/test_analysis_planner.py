@@ -29,7 +29,7 @@ ALONE = {"en": 400.0, "es": 400.0, "hu": 400.0}
 
 
 def _grid():
-    """English teaches Spanish all there is and Hungarian nothing; Hungarian teaches itself."""
+    """Return scores where English closes the whole gap in Spanish, none in Hungarian, and Hungarian only its own."""
     risen = {size: 0.3 + 0.5 * -np.expm1(-size / SCALE) for size in SIZES}
     return {
         **{("none", language): 0.3 for language in ("en", "es", "hu")},
@@ -44,13 +44,13 @@ def _model():
     return build_model(sampled(_grid()), MIXTURES, ["en", "es", "hu"], ALONE)
 
 
-def test_as_many_posts_as_the_grid_s_adapter_had_give_its_scores():
+def test_full_posts_give_scores_of_grid_adapter():
     assert _model().scale[0] == pytest.approx(SCALE, rel=1e-3)
     assert _model().expect({"en": 400})[:, 0] == pytest.approx([0.8, 0.8, 0.3])
     assert _model().expect({})[:, 0] == pytest.approx([0.3, 0.3, 0.3])
 
 
-def test_what_an_api_answers_is_no_ceiling_of_this_base():
+def test_api_scores_do_not_set_ceiling():
     grid = {**_grid(), **{(name, "ko"): 0.3 for name in ("none", "en", "hu")}}
     apart = build_model(sampled(grid), MIXTURES, ["en", "ko"], ALONE)
     grid |= {("api-0shot", language): 0.99 for language in ("en", "es", "hu", "ko")}
@@ -58,21 +58,21 @@ def test_what_an_api_answers_is_no_ceiling_of_this_base():
     assert (beside.ceiling == apart.ceiling).all()
 
 
-def test_a_second_donor_learns_a_part_of_what_is_left():
+def test_second_donor_closes_part_of_remaining_gap():
     model = _model()
     own, given = model.expect({"es": 400})[0, 0], model.expect({"en": 400, "es": 400})[0, 0]
     assert own == pytest.approx(0.4)
     assert given == pytest.approx(0.8)
 
 
-def test_the_advice_labels_the_donor_and_the_language_that_nobody_teaches():
+def test_advice_labels_donor_and_language_without_donor():
     allocation = choose_greedily(_model(), budget=200, step=10)
     assert sum(allocation.values()) == 200
     assert set(allocation) == {"en", "hu"}
     assert allocation["hu"] == pytest.approx(100, abs=20)
 
 
-def test_more_posts_are_never_expected_to_hurt():
+def test_more_posts_never_lower_expected_scores():
     model = _model()
     few, more = model.expect({"en": 50, "hu": 10}), model.expect({"en": 60, "hu": 10})
     assert (more >= few - 1e-12).all()
@@ -83,13 +83,13 @@ def test_rivals_cost_the_same():
 
 
 @pytest.mark.parametrize("risen", [[0.3, 0.28, 0.26, 0.25], [0.3, 0.31, 0.35, 0.6]], ids=["falls", "never levels off"])
-def test_a_curve_that_tells_no_scale_is_not_planned_by(risen):
+def test_curve_without_scale_raises(risen):
     doses = {(f"en+hu@{size}" if size else "en", "hu"): score for size, score in zip(SIZES, risen, strict=True)}
     with pytest.raises(UserError, match="needs a dose-response curve that rises and levels off"):
         build_model(sampled({**_grid(), **doses}), MIXTURES, ["en", "hu"], ALONE)
 
 
-def test_a_cell_without_a_number_teaches_nothing():
+def test_cell_without_score_is_no_donor():
     hole = build_model(sampled({**_grid(), ("en", "es"): float("nan")}), MIXTURES, ["en", "es", "hu"], ALONE)
     without = {cell: score for cell, score in _grid().items() if cell != ("en", "es")}
     plain = build_model(sampled(without), MIXTURES, ["en", "es", "hu"], ALONE)
@@ -97,7 +97,7 @@ def test_a_cell_without_a_number_teaches_nothing():
     assert choose_greedily(hole, budget=100, step=10) == choose_greedily(plain, budget=100, step=10)
 
 
-def test_a_grid_without_doses_cannot_plan():
+def test_grid_without_doses_raises():
     with pytest.raises(UserError, match="add mixtures"):
         build_model(sampled(_grid()), MIXTURES[:4], ["en", "hu"], ALONE)
 
@@ -123,14 +123,14 @@ def _plan(tmp_path):
     return read_table(tmp_path / "plan_scores.csv").set_index(["plan", "target"])
 
 
-def test_the_advice_is_expected_to_beat_its_rivals_with_intervals(tmp_path):
+def test_advice_is_expected_to_beat_rivals(tmp_path):
     scores = _plan(tmp_path)
     assert scores["expected"].groupby("target").idxmax().tolist() == [("advice", "mean"), ("advice", "worst")]
     assert ((scores["low"] < scores["expected"] + 0.02) & (scores["expected"] - 0.02 < scores["high"])).all()
     assert read_table(tmp_path / "plan.csv").groupby("plan")["posts"].sum().tolist() == [200, 200, 200]
 
 
-def test_the_overlay_trains_the_plans_at_equal_cost(tmp_path):
+def test_overlay_trains_plans_at_equal_cost(tmp_path):
     _plan(tmp_path)
     assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["experiment"] == "lab_plan"
     experiment = read_experiment(CONFIG, tmp_path / "plan.yaml")
@@ -142,7 +142,7 @@ def test_the_overlay_trains_the_plans_at_equal_cost(tmp_path):
     assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["api"] is None
 
 
-def test_the_check_sets_the_advice_against_its_rivals(tmp_path):
+def test_check_compares_advice_with_rivals(tmp_path):
     _plan(tmp_path)
     achieved = {("advice", "en"): 0.7, ("advice", "hu"): 0.6, ("only_en", "en"): 0.8, ("only_en", "hu"): 0.3}
     achieved |= {("equal", "en"): 0.6, ("equal", "hu"): 0.65}
@@ -155,7 +155,7 @@ def test_the_check_sets_the_advice_against_its_rivals(tmp_path):
     assert check.loc[("advice", "mean"), ["achieved", "advantage"]].tolist() == pytest.approx([0.65, 0])
 
 
-def test_a_plan_that_was_not_trained_is_an_error(tmp_path):
+def test_untrained_plan_raises(tmp_path):
     _plan(tmp_path)
     replicates({("advice", "en"): 0.7}).to_parquet(tmp_path / "trained.parquet")
     paths = {"replicates_path": tmp_path / "trained.parquet", "expected_path": tmp_path / "plan_scores.csv"}

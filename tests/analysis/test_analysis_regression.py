@@ -50,7 +50,7 @@ def _frame(**planted):
     return design_frame(_outcomes(**planted), _exposure(), SHARES, fertility={})
 
 
-def test_planted_slopes_and_effects_are_found_again():
+def test_planted_slopes_and_effects_are_recovered():
     rows = {(row["model"], row["term"]): row for row in regression_rows(_frame())}
     assert rows["by_mixture", "log10_exposure[none]"]["estimate"] == pytest.approx(0.02, abs=1e-4)
     assert rows["by_mixture", "log10_exposure[en]"]["estimate"] == pytest.approx(0.1, abs=1e-4)
@@ -60,7 +60,7 @@ def test_planted_slopes_and_effects_are_found_again():
     assert rows["pooled", "log10_exposure"]["languages"] == len(LANGUAGES)
 
 
-def test_counts_give_the_estimates_and_the_errors_of_single_posts_but_for_one_factor():
+def test_counts_match_regression_on_single_posts():
     import statsmodels.api as sm
 
     frame = _frame(noise=0.05, posts=20)
@@ -78,14 +78,14 @@ def test_counts_give_the_estimates_and_the_errors_of_single_posts_but_for_one_fa
     assert np.ptp(width) < 1e-6
 
 
-def test_a_term_that_does_not_vary_has_no_estimate():
+def test_constant_term_has_no_estimate():
     frame = _frame().query("mixture == 'none'")
     rows = {(row["model"], row["term"]): row for row in regression_rows(frame)}
     assert rows["pooled", "seen"]["estimate"] is None
     assert rows["pooled", "log10_exposure"]["estimate"] == pytest.approx(0.02, abs=1e-4)
 
 
-def test_leaving_out_the_odd_language_moves_the_slope_most():
+def test_outlier_language_moves_slope_most():
     outcomes = _outcomes()
     outcomes.loc[outcomes["test_language"] == "hi", "right"] = outcomes["posts"]
     [row] = [
@@ -97,11 +97,11 @@ def test_leaving_out_the_odd_language_moves_the_slope_most():
     assert row["loo_low"] < row["estimate"] < row["loo_high"]
 
 
-def test_few_languages_fit_nothing():
+def test_few_languages_give_no_fit():
     assert list(regression_rows(_frame().query("test_language in ['en', 'es', 'de', 'fr']"))) == []
 
 
-def test_rank_correlation_is_scipy_s():
+def test_rank_correlation_matches_scipy():
     from scipy.stats import spearmanr
 
     x, y = np.random.default_rng(1).integers(0, 5, (2, 20, 9)).astype(float)
@@ -110,7 +110,7 @@ def test_rank_correlation_is_scipy_s():
     assert np.isnan(rank_correlations(np.ones((1, 4)), y[:1, :4])).all()
 
 
-def test_a_perfect_order_has_correlation_one_and_noise_an_interval_over_zero():
+def test_rank_correlation_of_perfect_order_and_noise():
     perfect = {("en", language): 0.5 + 0.1 * np.log10(SHARES[language]) for language in LANGUAGES}
     [row] = spearman_rows(sampled(perfect), ["en"], SHARES, seed=1)
     assert (row["estimate"], row["high"], row["loo_low"]) == pytest.approx((1, 1, 1))
@@ -118,7 +118,7 @@ def test_a_perfect_order_has_correlation_one_and_noise_an_interval_over_zero():
     assert noisy["low"] < 0 < noisy["high"]
 
 
-def test_unknown_shares_are_in_no_fit_and_named(tmp_path):
+def test_unknown_shares_are_excluded_and_named(tmp_path):
     predictions = {}
     scores = {}
     for mixture in SLOPES:

@@ -32,7 +32,7 @@ def _predictions(language, generator):
 
 @pytest.fixture
 def predictions(tmp_path):
-    """Three mixtures, one of them with three seeds; `es` answers exactly as `en` does with seed 1."""
+    """Write three mixtures, one of them with three seeds; `es` has the same answers as seed 1 of `en`."""
     generator = np.random.default_rng(0)
     paths = {}
     for mixture, seed in ROWS:
@@ -50,7 +50,7 @@ def _resample(predictions, tmp_path, posts=None, **changes):
     return read_replicates(tmp_path / "replicates.parquet")
 
 
-def test_every_mixture_and_test_language_has_its_replicates_under_each_view(predictions, tmp_path):
+def test_each_cell_has_replicates_under_each_view(predictions, tmp_path):
     frame = _resample(predictions, tmp_path)
     expected = [(view, mixture, lang) for view in VIEWS for mixture in ["none", "en", "es"] for lang in LANGUAGES]
     assert frame.index.tolist() == expected
@@ -59,7 +59,7 @@ def test_every_mixture_and_test_language_has_its_replicates_under_each_view(pred
     assert frame.loc[("topic", "en", "en"), ["seeds", "n"]].tolist() == [3, 30]
 
 
-def test_a_score_is_the_mean_over_seeds_of_what_scikit_learn_gives(predictions, tmp_path):
+def test_score_is_seed_mean_of_scikit_learn_scores(predictions, tmp_path):
     scores = []
     for seed in range(3):
         table = pd.read_parquet(predictions["en", seed, "en"])
@@ -71,40 +71,40 @@ def test_a_score_is_the_mean_over_seeds_of_what_scikit_learn_gives(predictions, 
     assert frame.loc[("topic", "en", "en"), "score"] == pytest.approx(np.mean(scores), abs=1e-12)
 
 
-def test_mixtures_are_scored_on_the_same_draws(predictions, tmp_path):
+def test_mixtures_share_post_draws(predictions, tmp_path):
     only = {cell: path for cell, path in predictions.items() if cell[0] == "es" or cell[:2] == ("en", 1)}
     replicates = replicates_of(_resample(only, tmp_path))
     pd.testing.assert_frame_equal(replicates.xs("en", level="mixture"), replicates.xs("es", level="mixture"))
     assert replicates.loc[("topic", "en", "en")].nunique() > 5
 
 
-def test_seeds_are_drawn_alike_for_all_mixtures(predictions, tmp_path):
-    """Seed k draws posts, weights and batches alike for each of them, so a mean over mixtures has no more seeds."""
+def test_mixtures_share_seed_draws(predictions, tmp_path):
+    """Seed k fixes posts, weights and batches of every mixture, so a mean over mixtures does not have more seeds."""
     copies = {("hu", seed, language): predictions["en", seed, language] for seed in range(3) for language in LANGUAGES}
     replicates = replicates_of(_resample({**predictions, **copies}, tmp_path))
     pd.testing.assert_frame_equal(replicates.xs("en", level="mixture"), replicates.xs("hu", level="mixture"))
 
 
-def test_a_seed_without_posts_in_a_cell_does_not_count_there(predictions, tmp_path):
+def test_seed_without_posts_is_not_counted(predictions, tmp_path):
     pd.read_parquet(predictions["en", 2, "hu"]).head(0).to_parquet(tmp_path / "none.parquet")
     gap = _resample({**predictions, ("en", 2, "hu"): tmp_path / "none.parquet"}, tmp_path).loc[("topic", "en", "hu")]
     two = {cell: path for cell, path in predictions.items() if cell[:2] != ("en", 2)}
     pd.testing.assert_series_equal(gap, _resample(two, tmp_path).loc[("topic", "en", "hu")])
 
 
-def test_replicates_do_not_depend_on_the_other_mixtures(predictions, tmp_path):
+def test_replicates_do_not_depend_on_other_mixtures(predictions, tmp_path):
     everything = _resample(predictions, tmp_path)
     alone = _resample({cell: path for cell, path in predictions.items() if cell[0] == "en"}, tmp_path)
     pd.testing.assert_frame_equal(alone, everything.loc[(slice(None), "en"), :])
 
 
-def test_a_cell_without_posts_in_a_view_stays_empty(predictions, tmp_path):
+def test_cell_without_posts_in_view_is_empty(predictions, tmp_path):
     empty = _resample(predictions, tmp_path).loc[("stance", slice(None), "hu"), :]
     assert (empty["n"] == 0).all()
     assert empty.drop(columns=["seeds", "n"]).isna().all(axis=None)
 
 
-def test_the_same_predictions_give_the_same_bytes(predictions, tmp_path):
+def test_same_predictions_give_same_bytes(predictions, tmp_path):
     contents = []
     for _ in range(2):
         _resample(predictions, tmp_path)
@@ -112,8 +112,8 @@ def test_the_same_predictions_give_the_same_bytes(predictions, tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_posts_of_a_group_are_drawn_together(predictions, tmp_path):
-    """With all right answers in one group and all wrong ones in another, a replicate is a draw of two groups."""
+def test_posts_of_group_are_drawn_together(predictions, tmp_path):
+    """If one group has all correct answers and another all wrong ones, each replicate is a draw of two groups."""
     table = pd.read_parquet(predictions["none", 0, "en"])
     right = table["gold"] == "pro"
     table = table.assign(logp_pro=np.where(right, 0.0, -np.inf), logp_anti=-np.inf)
@@ -128,7 +128,7 @@ def test_posts_of_a_group_are_drawn_together(predictions, tmp_path):
     assert set(np.unique(replicates_of(frame))) == {0.0, 0.5, 1.0}
 
 
-def test_posts_of_one_group_alone_have_no_replicates(predictions, tmp_path):
+def test_posts_of_single_group_have_no_replicates(predictions, tmp_path):
     posts = pd.DataFrame({"id": [f"en-{number}" for number in range(30)], "group": "bbc", "source_id": None})
     posts.to_parquet(tmp_path / "en.parquet")
     frame = _resample(predictions, tmp_path, {"en": tmp_path / "en.parquet"})
@@ -139,7 +139,7 @@ def test_posts_of_one_group_alone_have_no_replicates(predictions, tmp_path):
     assert replicates_of(frame).loc[("topic", "en", "hu")].notna().all()
 
 
-def test_parallel_texts_are_drawn_alike_even_where_one_language_lacks_a_few():
+def test_incomplete_parallel_texts_share_draws():
     names = np.array([f"text-{number:03d}" for number in range(200)])
     clusters = {"en": names, "hu": np.delete(names, 7), "ko": np.delete(names, [9, 11]), "tr": names + "-own"}
     family = families(clusters)
@@ -150,7 +150,7 @@ def test_parallel_texts_are_drawn_alike_even_where_one_language_lacks_a_few():
     assert (drawn["tr"] == draw_posts(clusters["tr"], 500, 1)).all()
 
 
-def test_no_draw_of_a_family_leaves_a_language_without_posts():
+def test_family_draw_never_leaves_language_without_posts():
     few, family = np.array(["a", "b"]), np.array(["a", "b", "c", "d"])
     drawn = draw_posts(few, 4000, 1, family)
     assert (drawn.sum(axis=1) > 0).all()
@@ -158,7 +158,7 @@ def test_no_draw_of_a_family_leaves_a_language_without_posts():
     assert [len(apart[language]) for language in ("en", "hu")] == [2, 8]
 
 
-def test_a_post_draw_is_a_bootstrap_sample_and_the_same_for_clusters_of_the_same_names():
+def test_draw_is_bootstrap_sample_by_cluster_name():
     weights = draw_posts(np.array(["b", "a", "c", "d"]), 4000, seed=1)
     assert (weights.sum(axis=1) == 4).all()
     assert weights.mean(axis=0) == pytest.approx(1, abs=0.06)
@@ -168,18 +168,18 @@ def test_a_post_draw_is_a_bootstrap_sample_and_the_same_for_clusters_of_the_same
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_drawn_seeds_vary_as_the_mean_of_the_seeds_does(seeds):
+def test_drawn_seeds_have_variance_of_seed_mean(seeds):
     scores = np.arange(seeds) ** 2.0
     drawn = scores[draw_seeds(seeds, 100_000, seed=1)].mean(axis=1)
     assert drawn.var() == pytest.approx(scores.var(ddof=1) / seeds, rel=0.03)
 
 
-def test_files_that_do_not_belong_together_are_an_error(predictions, tmp_path):
+def test_mismatched_prediction_files_raise(predictions, tmp_path):
     path = predictions["none", 0, "en"]
     table = pd.read_parquet(path)
     table.assign(gold="pro").to_parquet(path)
-    with pytest.raises(UserError, match=r"the gold label of 10 posts.*'en-2'"):
+    with pytest.raises(UserError, match=r"the gold labels of 10 posts.*'en-2'"):
         _resample(predictions, tmp_path)
     pd.concat([table, table.head(1)]).to_parquet(path)
-    with pytest.raises(UserError, match="holds a post id twice"):
+    with pytest.raises(UserError, match="contains a post id twice"):
         _resample(predictions, tmp_path)

@@ -15,17 +15,17 @@ def _summarize(tmp_path, posts, replicates):
     return read_table(tmp_path / "scores.csv")
 
 
-def test_an_interval_holds_the_middle_95_percent_of_the_replicates(tmp_path):
+def test_interval_is_middle_95_percent_of_replicates(tmp_path):
     scores = _summarize(tmp_path, [100], [np.arange(1001) / 1000])
     assert scores.columns[-4:].tolist() == ["score", "low", "high", "ranked"]
     assert scores.loc[0, ["low", "high"]].tolist() == pytest.approx([0.025, 0.975])
 
 
-def test_a_cell_below_the_minimum_is_never_ranked(tmp_path):
+def test_cell_below_minimum_is_not_ranked(tmp_path):
     scores = _summarize(tmp_path, [0, 49, 50], [[np.nan] * 3, [0.1, 0.2, 0.3], [0.1, 0.2, 0.3]])
     assert scores["ranked"].tolist() == [False, False, True]
     assert scores.loc[0, ["low", "high"]].isna().all()
 
 
-def test_missing_replicates_give_a_missing_interval():
+def test_missing_replicates_give_missing_interval():
     assert np.isnan(percentile_interval(np.array([0.1, np.nan]))).all()

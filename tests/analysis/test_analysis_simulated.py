@@ -1,4 +1,4 @@
-"""Intervals and tests on simulated cells whose truth is known (benchmarks/intervals/run.py measures more of them)."""
+"""Intervals and tests on simulated cells with a known truth (benchmarks/intervals/run.py measures more of them)."""
 
 import pytest
 
@@ -7,17 +7,17 @@ from benchmarks.intervals.simulate import Cell, coverage, rejections
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
-def test_the_interval_of_a_large_cell_holds_the_truth_in_95_percent_of_1000_simulations(metric):
+def test_interval_of_large_cell_has_95_percent_coverage(metric):
     assert 0.94 <= coverage(Cell(posts=1000), metric, simulations=1000, resamples=500, seed=1) <= 0.96
 
 
-def test_ten_seeds_that_differ_are_not_taken_for_certain():
-    """Posts alone would leave the doubt about seeds out: with a large spread, the interval would be far too short."""
+def test_interval_covers_seed_variance():
+    """Resampling only posts would ignore seed variance: with a large spread, the interval would be far too short."""
     cell = Cell(posts=300, seeds=10, spread=0.1)
     assert coverage(cell, "accuracy", simulations=200, resamples=300, seed=1) >= 0.88
 
 
-def test_what_is_not_there_is_found_in_5_percent_at_most_and_what_is_there_is_found():
+def test_false_positive_rate_and_power_of_tests():
     score = Score(metric="accuracy", bootstrap=300)
     null = rejections(100, 0.0, score, simulations=300, seed=1)
     assert null["p_mcnemar"] <= 0.05

@@ -11,7 +11,7 @@ values = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=3, m
 
 
 @given(values)
-def test_spearman_equals_scipys(pairs):
+def test_spearman_matches_scipy(pairs):
     x, y = np.array(pairs, dtype=float).T
     if len(set(x)) > 1 and len(set(y)) > 1:
         assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
@@ -19,7 +19,7 @@ def test_spearman_equals_scipys(pairs):
         assert np.isnan(spearman(x, y))
 
 
-def test_the_band_holds_its_line_and_is_wider_far_from_the_data():
+def test_band_contains_line_and_widens_at_the_ends():
     generator = np.random.default_rng(0)
     x = np.linspace(-2, 2, 13)
     band = fit_band(x, 0.6 + 0.1 * x + generator.normal(0, 0.05, 13), np.random.default_rng(1))
@@ -39,6 +39,6 @@ def test_no_line_for_few_languages_or_equal_exposure(x):
     assert fit_band(np.array(x), np.arange(len(x)) / 10, np.random.default_rng(0)) is None
 
 
-def test_resamples_of_one_language_alone_do_not_spoil_the_band():
+def test_resamples_of_equal_exposure_leave_band_finite():
     band = fit_band(np.array([0.0, 0, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.2, 0.5]), np.random.default_rng(0))
     assert pd.DataFrame({"low": band.low, "high": band.high}).notna().all(axis=None)

@@ -21,31 +21,31 @@ def _answers(gold, probabilities):
     )
 
 
-def test_a_class_has_the_sum_of_its_labels_renormalised_within_the_view():
+def test_class_probability_is_label_sum_within_view():
     answers = _answers(["pro"], [[0.1, 0.2, 0.1, 0.1]])
     assert class_probabilities(answers, TOPIC)[0] == pytest.approx([0.8, 0.2])
     assert class_probabilities(answers, STANCE)[0] == pytest.approx([0.25, 0.5, 0.25])
 
 
-def test_the_sum_of_labels_can_win_although_no_single_label_does():
+def test_sum_of_labels_can_win_over_top_label():
     answers = _answers(["pro"], [[0.2, 0.2, 0.2, 0.35]])
     assert confusion_of(answers, TOPIC).tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
-def test_posts_whose_gold_label_is_in_no_class_are_left_out():
+def test_posts_with_gold_label_outside_view_are_left_out():
     answers = _answers(["unrelated", "anti"], [[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
     assert confusion_of(answers, STANCE).sum() == 1
     assert confusion_of(answers, TOPIC).sum() == 2
 
 
-def test_an_answer_without_probability_in_the_view_is_no_class_and_wrong():
+def test_answer_with_zero_probability_in_view_is_wrong():
     answers = _answers(["anti", "neutral"], [[0, 0, 0, 1], [0, 0, 0, 0]])
     assert class_probabilities(answers, STANCE) == pytest.approx(np.full((2, 3), 1 / 3))
     assert confusion_of(answers, STANCE).tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]
 
 
 @given(st.lists(st.floats(-800, 0), min_size=4, max_size=4), st.floats(-3000, 0))
-def test_scaling_all_probabilities_changes_nothing_not_even_below_the_smallest_float(logp, shift):
+def test_scaling_probabilities_changes_nothing_without_underflow(logp, shift):
     frame = pd.DataFrame(
         {"id": ["1"], "gold": ["pro"], **{f"logp_{label}": [value] for label, value in zip(LABELS, logp, strict=True)}}
     )
@@ -56,28 +56,28 @@ def test_scaling_all_probabilities_changes_nothing_not_even_below_the_smallest_f
     assert scaled == pytest.approx(plain, abs=1e-9)
 
 
-def test_a_label_of_the_view_without_a_column_is_an_error_that_names_it():
+def test_view_label_without_column_is_named():
     with pytest.raises(UserError, match=r"'nuetral'.*did you mean 'neutral'"):
         confusion_of(_answers(["pro"], [[1, 0, 0, 0]]), {"a": ["pro"], "b": ["nuetral"]})
 
 
-def test_a_gold_label_without_a_column_is_an_error_that_names_it():
+def test_gold_label_without_column_is_named():
     with pytest.raises(UserError, match="'other'"):
         _answers(["other"], [[1, 0, 0, 0]])
 
 
-def test_a_probability_that_is_not_a_number_is_an_error():
+def test_nan_probability_raises():
     with pytest.raises(UserError, match="1 posts have NaN"):
         _answers(["pro"], [[np.nan, 0.1, 0.1, 0.1]])
 
 
-def test_infinite_log_probability_is_an_error_and_that_of_no_answer_is_not():
+def test_positive_infinite_log_probability_raises():
     with pytest.raises(UserError, match=r"1 posts have \+inf"):
         _answers(["pro"], [[np.inf, 0.1, 0.1, 0.1]])
     assert _answers(["pro"], [[0, 0, 0, 0]]).logp[0, 0] == -np.inf
 
 
-def test_a_broken_or_missing_file_is_an_error_that_names_it(tmp_path):
+def test_broken_or_missing_file_is_named(tmp_path):
     (tmp_path / "en.parquet").write_bytes(b"not parquet")
     for name in ("en.parquet", "missing.parquet"):
         with pytest.raises(UserError, match=name):

@@ -32,29 +32,29 @@ def _warn(tmp_path, **changed):
     return read_table(tmp_path / "warnings.csv")
 
 
-def test_a_sound_experiment_has_no_warning(tmp_path):
+def test_sound_experiment_has_no_warnings(tmp_path):
     assert _warn(tmp_path).empty
 
 
-def test_a_test_post_that_is_a_train_post_is_a_leak_and_its_text_stays_out(tmp_path):
+def test_leak_is_counted_without_quoting_text(tmp_path):
     [row] = _warn(tmp_path, posts=[("1", "A secret", "train"), ("2", "a  SECRET", "test")]).to_dict("records")
     assert (row["kind"], row["where"], row["count"]) == ("leak", "hu", 1)
     assert "secret" not in row["warning"].lower()
 
 
-def test_a_class_almost_alone_in_gold_or_answers_is_degenerate(tmp_path):
+def test_dominant_class_in_gold_or_answers_is_degenerate(tmp_path):
     gold = [("topic", "en", "ko", "no", 70, 0.93, 0.9), ("topic", "es", "ko", "no", 70, 0.93, 0.5)]
     assert _warn(tmp_path, bias=gold)["where"].tolist() == ["topic: ko"]
     assert _warn(tmp_path, bias=[("topic", "en", "hu", "no", 70, 0.5, 0.9)])["where"].tolist() == ["topic: en"]
 
 
-def test_mixtures_of_other_sizes_are_confounded(tmp_path):
+def test_mixtures_of_different_sizes_are_confounded(tmp_path):
     [row] = _warn(tmp_path, exposure=[("en", "en", 1125.0), ("es", "es", 750.0)]).to_dict("records")
     assert row["kind"] == "confounded"
     assert "750 (es) to 1125 (en)" in row["warning"]
 
 
-def test_one_seed_and_small_cells_are_named_and_the_untuned_base_is_not(tmp_path):
+def test_one_seed_and_small_cells_are_named(tmp_path):
     scores = [("topic", "en", "hu", 1, False), ("topic", "none", "hu", 1, False)]
     assert _warn(tmp_path, scores=scores)[["kind", "where"]].to_numpy().tolist() == [
         ["one_seed", "en"],

@@ -1,4 +1,4 @@
-"""A small OpenAI-compatible endpoint on this machine that behaves as it is told, call by call."""
+"""Serve a small OpenAI-compatible endpoint on this machine whose behaviour is scripted call by call."""
 
 import json
 import math
@@ -24,8 +24,8 @@ def said(content, *, tokens=(10, 1), top=None, **others):
 def endpoint(behave):
     """Serve chat completions; `behave(call, request)` returns (status, headers, body), seconds to hang, or drops.
 
-    call: 0 for the first. Drops: a list of bytes, one every tenth of a second, in front of an answer. Yields an object
-    with `url` and `requests` (messages of each call, in order of arrival) and `most_at_once`.
+    call: number of the call, from 0. Drops: a list of bytes, sent one every tenth of a second before an answer. Yields
+    an object with `url`, `requests` (messages of each call, in order of arrival) and `most_at_once`.
     """
     state = State()
 
@@ -67,7 +67,7 @@ def endpoint(behave):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.handle_error = lambda *_: None  # a caller that has gone away is part of the play
+    server.handle_error = lambda *_: None  # callers that disconnect are expected
     state.url = f"http://127.0.0.1:{server.server_port}/v1"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:

@@ -1,4 +1,4 @@
-"""An endpoint that is busy, fails, hangs or talks nonsense costs time, never a post, a key or a dollar too many."""
+"""Test that a busy, failing, hanging or malformed endpoint never leaks a post or a key, nor exceeds the budget."""
 
 import json
 import os
@@ -49,11 +49,11 @@ def labels(made, count):
 
 
 def first_then_pro(*first):
-    """Behave in some way at the first calls, and answer afterwards."""
+    """Return a behaviour that gives `first` at the first calls and answers "pro" afterwards."""
     return lambda call, _: first[call] if call < len(first) else (200, {}, said("pro"))
 
 
-def test_answers_come_in_the_order_of_the_posts_and_a_rerun_makes_no_call(tmp_path):
+def test_answers_keep_post_order_and_rerun_makes_no_call(tmp_path):
     def behave(_, request):
         number = int(request["messages"][-1]["content"].split()[-1])
         time.sleep(0.05)
@@ -83,13 +83,13 @@ def test_answers_come_in_the_order_of_the_posts_and_a_rerun_makes_no_call(tmp_pa
     ],
     ids=["429", "500", "503", "truncated", "half JSON", "HTML", "a list", "an empty object", "no UTF-8"],
 )
-def test_a_trouble_that_passes_costs_an_attempt_and_no_answer(tmp_path, trouble):
+def test_transient_error_is_retried(tmp_path, trouble):
     with asked(first_then_pro(trouble, trouble), tmp_path) as (server, make):
         assert labels(make(), 1) == ["pro"]
         assert len(server.requests) == 3
 
 
-def test_an_endpoint_that_says_when_to_come_again_is_waited_for(tmp_path):
+def test_retry_after_header_is_respected(tmp_path):
     with asked(first_then_pro((429, {"Retry-After": "0.25"}, "{}")), tmp_path) as (_, make):
         start = time.monotonic()
         labels(make(), 1)
@@ -105,20 +105,20 @@ def test_an_endpoint_that_says_when_to_come_again_is_waited_for(tmp_path):
     ],
     ids=["a huge number", "more digits than Python reads", "endless depth"],
 )
-def test_an_absurd_reply_is_an_attempt_or_counts_as_the_dearest(tmp_path, body):
+def test_absurd_reply_is_retried_or_charged_at_maximum(tmp_path, body):
     with asked(first_then_pro((200, {}, body)), tmp_path) as (server, make):
         assert labels(make(), 1) == ["pro"]
         assert len(server.requests) <= 2
 
 
 @pytest.mark.parametrize("status", [408, 409])
-def test_a_refusal_that_may_pass_is_asked_again(tmp_path, status):
+def test_transient_refusal_is_retried(tmp_path, status):
     with asked(first_then_pro((status, {}, "{}")), tmp_path) as (server, make):
         assert labels(make(), 1) == ["pro"]
         assert len(server.requests) == 2
 
 
-def test_a_reply_that_comes_drop_by_drop_is_not_waited_for_longer_than_the_time_out(tmp_path):
+def test_slow_reply_is_limited_by_timeout(tmp_path):
     with asked(first_then_pro([b"\n"] * 40), tmp_path, timeout=0.5) as (server, make):
         start = time.monotonic()
         assert labels(make(), 1) == ["pro"]
@@ -126,7 +126,7 @@ def test_a_reply_that_comes_drop_by_drop_is_not_waited_for_longer_than_the_time_
         assert len(server.requests) == 2
 
 
-def test_an_endpoint_that_hangs_is_asked_again(tmp_path):
+def test_hanging_endpoint_is_retried(tmp_path):
     with asked(first_then_pro(2.0), tmp_path, timeout=0.3) as (server, make):
         assert labels(make(), 1) == ["pro"]
         assert len(server.requests) == 2
@@ -135,17 +135,17 @@ def test_an_endpoint_that_hangs_is_asked_again(tmp_path):
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        ((429, {"Retry-After": "0"}, "{}"), "it is busy, 3 times"),
-        ((500, {}, "secret post"), r"it fails, 3 times \(status 500\)"),
-        ((401, {}, '{"error": {"message": "planted-key"}}'), "does not take the key in OPENAI_API_KEY"),
-        ((404, {}, "{}"), "it has no model 'm'"),
+        ((429, {"Retry-After": "0"}, "{}"), "the endpoint is busy, in 3 attempts"),
+        ((500, {}, "secret post"), r"the endpoint fails, in 3 attempts \(status 500\)"),
+        ((401, {}, '{"error": {"message": "planted-key"}}'), "the endpoint rejects the key in OPENAI_API_KEY"),
+        ((404, {}, "{}"), "there is no model 'm'"),
         ((400, {}, '{"error": {"message": "secret post"}}'), "top_logprobs: 0"),
-        ((200, {}, "{"), "no answer can be read, 3 times"),
-        (2.0, "no answer within 0.3 s, 3 times"),
-        ((402, {}, "{}"), r"it fails, and another attempt would not help \(status 402\)"),
+        ((200, {}, "{"), "no readable answer, in 3 attempts"),
+        (2.0, "no answer within 0.3 s, in 3 attempts"),
+        ((402, {}, "{}"), r"the endpoint fails, another attempt would not help \(status 402\)"),
     ],
 )
-def test_a_trouble_that_stays_is_one_error_and_what_was_answered_is_kept(tmp_path, trouble, words):
+def test_permanent_error_is_one_message_and_keeps_answers(tmp_path, trouble, words):
     def behave(call, _):
         return (200, {}, said("pro")) if call < 2 else trouble
 
@@ -158,7 +158,7 @@ def test_a_trouble_that_stays_is_one_error_and_what_was_answered_is_kept(tmp_pat
         assert len(server.requests) >= 3
 
 
-def test_a_post_that_the_endpoint_refuses_by_its_rules_has_no_label_and_the_rest_goes_on(tmp_path):
+def test_content_filtered_post_has_no_label(tmp_path):
     refused = (400, {}, '{"error": {"code": "content_filter", "message": "no"}}')
     with asked(first_then_pro(refused), tmp_path, concurrency=1) as (server, make):
         assert labels(make(), 3) == [None, "pro", "pro"]
@@ -166,7 +166,7 @@ def test_a_post_that_the_endpoint_refuses_by_its_rules_has_no_label_and_the_rest
 
 
 def reply(content="pro", usage=None, logprobs=None):
-    """Return a completion with parts as no honest endpoint makes them."""
+    """Return a completion with malformed parts."""
     body = json.loads(said("x"))
     body["choices"][0] |= {"message": {"role": "assistant", "content": content}, "logprobs": logprobs}
     return json.dumps({**body, "usage": body["usage"] if usage is None else usage})
@@ -186,7 +186,7 @@ def reply(content="pro", usage=None, logprobs=None):
         ({"usage": {"prompt_tokens": [], "completion_tokens": {}}}, "pro"),
     ],
 )
-def test_a_reply_of_odd_parts_is_an_answer_and_no_crash(tmp_path, odd, label):
+def test_malformed_parts_of_a_reply_do_not_crash(tmp_path, odd, label):
     with asked(lambda *_: (200, {}, reply(**odd)), tmp_path) as (server, make):
         assert labels(make(), 2) == [label, label]
         assert len(server.requests) == 2
@@ -201,7 +201,7 @@ def test_a_reply_of_odd_parts_is_an_answer_and_no_crash(tmp_path, odd, label):
         {"prompt_tokens": 10, "completion_tokens": None},
     ],
 )
-def test_a_reply_that_does_not_say_its_tokens_counts_as_the_dearest(tmp_path, usage):
+def test_reply_without_token_counts_is_charged_at_maximum(tmp_path, usage):
     price = Price(prompt=1e4, completion=1e4, source="a list")
     with asked(lambda *_: (200, {}, reply(usage=usage)), tmp_path, price, budget=100.0) as (_, make):
         made = make()
@@ -210,16 +210,16 @@ def test_a_reply_that_does_not_say_its_tokens_counts_as_the_dearest(tmp_path, us
         assert made.ledger.spent() == pytest.approx(most)
 
 
-def test_a_reply_dearer_than_its_call_could_be_stops_the_run(tmp_path):
+def test_reply_above_maximum_cost_stops_the_run(tmp_path):
     price = Price(prompt=1e4, completion=1e4, source="a list")
     long = (200, {}, said("pro", tokens=(10, 5000)))
     with asked(lambda *_: long, tmp_path, price, budget=100.0, concurrency=1) as (server, make):
-        with pytest.raises(UserError, match=r"api\.budget: a reply says that it cost more than its call could"):
+        with pytest.raises(UserError, match=r"api\.budget: a reply reports a higher cost than api\.max_tokens"):
             labels(make(), 5)
         assert len(server.requests) == 1
 
 
-def test_a_call_that_ends_in_a_server_s_fault_counts_as_paid(tmp_path):
+def test_server_error_is_charged(tmp_path):
     price = Price(prompt=1e4, completion=1e4, source="a list")
     with asked(first_then_pro((504, {}, ""), (429, {}, "")), tmp_path, price, budget=100.0) as (_, make):
         made = make()
@@ -227,7 +227,7 @@ def test_a_call_that_ends_in_a_server_s_fault_counts_as_paid(tmp_path):
         assert made.ledger.spent() == pytest.approx(made.most_dollars(questions(1)[0]) + price.of(10, 1))
 
 
-def test_posts_of_the_same_words_are_asked_once(tmp_path):
+def test_identical_posts_are_sent_once(tmp_path):
     with asked(lambda call, _: (200, {}, said(["pro", "anti"][call % 2])), tmp_path) as (server, make):
         with progress_bar(6, 0, "") as bar:
             found = [answer.label for answer in ask(make(), questions(1) * 6, bar)]
@@ -236,15 +236,15 @@ def test_posts_of_the_same_words_are_asked_once(tmp_path):
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-def test_the_budget_is_never_passed_and_more_budget_goes_on_from_there(tmp_path, concurrency):
-    price = Price(prompt=1e4, completion=1e4, source="a list")  # a cent a token
+def test_budget_is_never_exceeded_and_can_be_raised(tmp_path, concurrency):
+    price = Price(prompt=1e4, completion=1e4, source="a list")  # one cent per token
 
     def behave(call, _):
         return (429, {}, "") if call % 7 == 3 else (200, {}, said("pro", tokens=(10, 1)))
 
     with asked(behave, tmp_path, price, budget=5.0, concurrency=concurrency) as (server, make):
         made = make()
-        with pytest.raises(UserError, match=r"api\.budget: .* pass the 5 dollars"):
+        with pytest.raises(UserError, match=r"api\.budget: .* exceed 5 dollars"):
             labels(made, 200)
         paid = 0.11 * sum(call % 7 != 3 for call in range(len(server.requests)))
         assert made.ledger.spent() == pytest.approx(paid)
@@ -256,7 +256,7 @@ def test_the_budget_is_never_passed_and_more_budget_goes_on_from_there(tmp_path,
         assert len(server.requests) - before <= 20
 
 
-def test_an_answer_that_never_came_counts_against_the_budget(tmp_path):
+def test_missing_answer_counts_against_the_budget(tmp_path):
     price = Price(prompt=1e4, completion=0.0, source="a list")
     with asked(lambda *_: 2.0, tmp_path, price, budget=2.0, timeout=0.2, concurrency=1) as (server, make):
         with pytest.raises(UserError, match=r"api\.budget|no answer within"):
@@ -266,7 +266,7 @@ def test_an_answer_that_never_came_counts_against_the_budget(tmp_path):
         assert made.ledger.spent() == pytest.approx(len(server.requests) * made.most_dollars(questions(1)[0]))
 
 
-def test_without_its_key_an_endpoint_elsewhere_is_not_called(tmp_path, monkeypatch):
+def test_remote_endpoint_without_key_is_not_called(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     api = Api(model="m", base_url="https://example.invalid/v1", budget=1)
     made = Endpoint(api, FREE, LABELS, Ledger(tmp_path / "ledger.sqlite", 1), 1)
@@ -274,7 +274,7 @@ def test_without_its_key_an_endpoint_elsewhere_is_not_called(tmp_path, monkeypat
         labels(made, 1)
 
 
-def test_no_post_no_answer_and_no_key_is_kept(tmp_path):
+def test_no_post_reply_or_key_is_stored(tmp_path):
     with asked(lambda *_: (200, {}, said("you said: a secret post, pro")), tmp_path) as (server, make):
         made = make()
         assert labels(made, 3) == ["pro"] * 3
@@ -287,7 +287,7 @@ def test_no_post_no_answer_and_no_key_is_kept(tmp_path):
         assert b"planted" not in content
 
 
-def test_a_killed_job_goes_on_from_what_was_answered(tmp_path):
+def test_killed_job_resumes_from_stored_answers(tmp_path):
     script = (
         "import sys, json; from test_api_ask import *; "
         "api = Api(model='m', base_url=sys.argv[1], budget=0, concurrency=2); "
@@ -315,9 +315,9 @@ def test_a_killed_job_goes_on_from_what_was_answered(tmp_path):
         assert len({json.dumps(request["messages"]) for request in server.requests}) == 40
 
 
-def test_a_key_with_odd_letters_is_one_error_and_no_call(tmp_path, monkeypatch):
+def test_non_ascii_key_is_an_error_before_any_call(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-…")
     with asked(first_then_pro(), tmp_path) as (server, make):
-        with pytest.raises(UserError, match="OPENAI_API_KEY holds letters that no key has"):
+        with pytest.raises(UserError, match="OPENAI_API_KEY has non-ASCII characters"):
             labels(make(), 1)
         assert server.requests == []

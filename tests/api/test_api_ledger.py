@@ -1,4 +1,4 @@
-"""A ledger of which anything was lost is never taken for a new one, so the budget never begins again in silence."""
+"""Test that a damaged ledger is never treated as a new one, so that the budget never starts over silently."""
 
 import json
 import math
@@ -24,7 +24,7 @@ def path(tmp_path):
 
 
 def spend(path, calls, budget=1.0, dollars=0.01):
-    """Make paid calls, each with an answer; return what is spent."""
+    """Make paid calls, each with an answer; return the dollars spent."""
     ledger = Ledger(path, budget)
     for number in range(calls):
         ledger.settle(ledger.reserve(2 * dollars), dollars)
@@ -41,7 +41,7 @@ def by_sql(path, *statements):
     file.close()
 
 
-def test_a_ledger_goes_on_where_it_was(path):
+def test_ledger_continues_after_reopening(path):
     assert spend(path, 5) == pytest.approx(0.05)
     assert spend(path, 3) == pytest.approx(0.08)
     assert Ledger(path, 1.0).find(f"{path}-1") == ANSWER
@@ -67,10 +67,10 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_ledger_that_lost_something_is_refused_with_the_way_to_start_over(path, loss):
+def test_damaged_ledger_is_refused_with_advice(path, loss):
     spend(path, 6)
     LOSSES[loss](path)
-    for _ in range(2):  # the refusal itself makes nothing that would pass for a whole ledger
+    for _ in range(2):  # the refusal itself must not create a file that looks like a complete ledger
         with pytest.raises(UserError, match=START_OVER) as error:
             Ledger(path, 1.0)
         assert str(path) in str(error.value)
@@ -78,35 +78,35 @@ def test_a_ledger_that_lost_something_is_refused_with_the_way_to_start_over(path
     assert spend(path, 1) == pytest.approx(0.01)
 
 
-def test_an_old_copy_is_refused(path, tmp_path):
+def test_old_copy_of_ledger_is_refused(path, tmp_path):
     spend(path, 3)
     shutil.copyfile(path, tmp_path / "copy")
     spend(path, 1)
     shutil.copyfile(tmp_path / "copy", path)
-    with pytest.raises(UserError, match="holds 3 calls, and 4 were made"):
+    with pytest.raises(UserError, match="has 3 of 4 calls"):
         Ledger(path, 1.0)
 
 
-def test_the_ledger_of_another_experiment_is_refused(path, tmp_path):
+def test_ledger_of_another_experiment_is_refused(path, tmp_path):
     spend(path, 2)
     other = tmp_path / "other/ledger.sqlite"
     spend(other, 9)
     shutil.copyfile(other, path)
-    with pytest.raises(UserError, match="not the ledger that this experiment was begun with"):
+    with pytest.raises(UserError, match="not the ledger that this experiment started with"):
         Ledger(path, 1.0)
 
 
-def test_a_lost_ledger_is_noticed_by_the_answers_that_were_paid_for(path):
+def test_lost_ledger_is_detected_by_paid_answers(path):
     details = path.parent / "api-0shot/seed0.json"
     details.parent.mkdir(parents=True)
     details.write_text(json.dumps({"posts": 20, "dollars": 0.3}), encoding="utf-8")
-    with pytest.raises(UserError, match="files beside it tell of answers"):
+    with pytest.raises(UserError, match="files beside it contain answers"):
         Ledger(path, 1.0)
     details.write_text(json.dumps({"posts": 0, "dollars": 0}), encoding="utf-8")
     assert Ledger(path, 1.0).spent() == 0
 
 
-def test_a_ledger_without_calls_may_be_lost(path):
+def test_ledger_without_calls_may_be_lost(path):
     Ledger(path, 1.0).close()
     path.write_bytes(b"")
     assert Ledger(path, 1.0).spent() == 0
@@ -114,7 +114,7 @@ def test_a_ledger_without_calls_may_be_lost(path):
     assert Ledger(path, 1.0).spent() == 0
 
 
-def test_a_count_that_cannot_be_read_is_named_and_a_lost_one_is_made_again(path):
+def test_unreadable_count_is_an_error_and_lost_count_is_rebuilt(path):
     spend(path, 4)
     spend(path, 0)
     count = path.with_suffix(".json")
@@ -128,17 +128,17 @@ def test_a_count_that_cannot_be_read_is_named_and_a_lost_one_is_made_again(path)
     assert count.read_bytes() == whole
 
 
-def test_a_ledger_of_an_older_version_is_taken_over_with_what_it_spent(path):
+def test_ledger_of_older_version_keeps_its_spending(path):
     spend(path, 4)
     by_sql(path, "DROP TABLE count")
     path.with_suffix(".json").unlink()
     assert spend(path, 1) == pytest.approx(0.05)
     path.unlink()
-    with pytest.raises(UserError, match="holds 0 calls, and 5 were made"):
+    with pytest.raises(UserError, match="has 0 of 5 calls"):
         Ledger(path, 1.0)
 
 
-def test_a_damaged_answer_is_named(path):
+def test_damaged_answer_is_an_error(path):
     spend(path, 1)
     by_sql(path, "UPDATE answers SET answer = '{\"label\":'")
     with pytest.raises(UserError, match="an answer cannot be read"):
@@ -146,7 +146,7 @@ def test_a_damaged_answer_is_named(path):
 
 
 @pytest.mark.parametrize("dollars", [math.nan, math.inf, -1.0])
-def test_dollars_that_are_no_amount_neither_pass_the_budget_nor_free_any(path, dollars):
+def test_invalid_amounts_do_not_change_the_budget(path, dollars):
     ledger = Ledger(path, 1.0)
     number = ledger.reserve(0.75)
     with pytest.raises(OverBudgetError):
@@ -156,7 +156,7 @@ def test_dollars_that_are_no_amount_neither_pass_the_budget_nor_free_any(path, d
 
 
 def _spend_all(path):
-    ledger, calls = Ledger(path, 1.25), 0  # 20 calls, in numbers that binary fractions hold
+    ledger, calls = Ledger(path, 1.25), 0  # 20 calls, with costs that are exact in binary
     try:
         while True:
             ledger.settle(ledger.reserve(0.0625), 0.0625)
@@ -165,7 +165,7 @@ def _spend_all(path):
         return calls
 
 
-def test_processes_at_once_keep_one_budget_and_one_count(path):
+def test_parallel_processes_share_budget_and_count(path):
     with multiprocessing.get_context("fork").Pool(3) as pool:
         made = pool.map(_spend_all, [path] * 3)
     assert sum(made) == 20
@@ -173,7 +173,7 @@ def test_processes_at_once_keep_one_budget_and_one_count(path):
     assert Ledger(path, 1.25).spent() == 1.25
 
 
-def test_a_ledger_in_use_is_waited_for_and_then_named(path, monkeypatch):
+def test_locked_ledger_is_an_error_after_waiting(path, monkeypatch):
     spend(path, 1)
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda place, **options: connect(place, **{**options, "timeout": 0.01}))
@@ -184,7 +184,7 @@ def test_a_ledger_in_use_is_waited_for_and_then_named(path, monkeypatch):
     holder.close()
 
 
-def test_a_ledger_that_is_deleted_in_use_ends_the_asking(path):
+def test_ledger_deleted_during_use_stops_calls(path):
     ledger = Ledger(path, 1.0)
     ledger.settle(ledger.reserve(0.02), 0.01)
     path.unlink()
@@ -197,7 +197,7 @@ class Interrupted(BaseException):
 
 
 @pytest.mark.parametrize("place", ["babelgrid.api.ledger.write_json", "babelgrid.runtime.files.publishing"])
-def test_a_job_that_ends_between_the_ledger_and_its_count_goes_on(path, monkeypatch, place):
+def test_kill_between_ledger_and_count_is_recovered(path, monkeypatch, place):
     spend(path, 2)
     ledger = Ledger(path, 1.0)
     with monkeypatch.context() as patch:
@@ -209,10 +209,10 @@ def test_a_job_that_ends_between_the_ledger_and_its_count_goes_on(path, monkeypa
         with pytest.raises(Interrupted):
             ledger.reserve(0.5)
     ledger.close()
-    assert Ledger(path, 1.0).spent() == pytest.approx(0.52)  # what was put aside may have been charged
+    assert Ledger(path, 1.0).spent() == pytest.approx(0.52)  # the reservation may have been charged
 
 
-def test_a_full_disk_ends_the_asking_and_never_gives_money_back(mounted):
+def test_full_disk_stops_calls_and_refunds_nothing(mounted):
     small = mounted("size=64k")
     path = small / "api/ledger.sqlite"
     ledger, made = Ledger(path, 100.0), []
@@ -233,7 +233,7 @@ def test_a_full_disk_ends_the_asking_and_never_gives_money_back(mounted):
     assert 0.005 * (len(made) - 1) <= Ledger(path, 100.0).spent() <= 0.01 * (len(made) + 1)
 
 
-def test_a_read_only_ledger_is_one_error(mounted):
+def test_read_only_ledger_is_one_error(mounted):
     fixed = mounted("size=1m")
     path = fixed / "api/ledger.sqlite"
     spend(path, 1)
@@ -244,7 +244,7 @@ def test_a_read_only_ledger_is_one_error(mounted):
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 1), st.booleans()), max_size=6))
-def test_the_budget_holds_whatever_calls_cost(tmp_path_factory, steps):
+def test_budget_holds_for_any_call_costs(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
     paid = 0.0
     for most, share, is_settled in steps:

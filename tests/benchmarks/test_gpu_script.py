@@ -1,4 +1,4 @@
-"""In miniature, on whatever device there is: the GPU script goes from a random base to its tables."""
+"""The GPU script runs in miniature on any device, from a random base to its tables."""
 
 import pytest
 from transformers import LlamaConfig
@@ -13,7 +13,7 @@ from benchmarks.training.run import quality, study_examples
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A random base of two thin layers, and texts to ask it about."""
+    """Return a random base of two thin layers, and texts to score with it."""
     folder = tmp_path_factory.mktemp("gpu")
     texts = lab_texts(folder, 4)
     shape = LlamaConfig(
@@ -23,7 +23,7 @@ def base(tmp_path_factory):
     return write_random_base(folder, shape, texts), texts
 
 
-def test_every_work_is_measured_and_tabulated(base):
+def test_all_work_is_measured_and_tabulated(base):
     base_path, texts = base
     rows = measure(base_path, texts, steps=1, repeats=1)
     measured = {(row["work"], row["side"]) for row in rows}
@@ -32,7 +32,7 @@ def test_every_work_is_measured_and_tabulated(base):
     assert table(rows, FLOORS).count("%") == len([row for row in rows if row["work"] in FLOORS])
 
 
-def test_the_large_shape_has_the_parameters_of_llama_3b():
+def test_large_shape_has_llama_3b_parameter_count():
     import torch
     from transformers import LlamaForCausalLM
 
@@ -41,7 +41,7 @@ def test_the_large_shape_has_the_parameters_of_llama_3b():
     assert sum(weight.numel() for weight in model.parameters()) == 3_212_749_824
 
 
-def test_trl_learns_what_babelgrid_learns(base):
+def test_trl_and_babelgrid_learn_the_same(base):
     base_path, texts = base
     examples = study_examples(base_path, texts, "study", "label")
     found = quality(base_path, examples, steps=10)["TRL tuned"]

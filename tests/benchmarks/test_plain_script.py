@@ -1,4 +1,4 @@
-"""In miniature: the plain script is asked the same as babelgrid, and goes from posts to its table."""
+"""The plain script runs in miniature, with babelgrid's prompts, from posts to its table."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def grid(tmp_path, random_base):
     return experiment, tmp_path, write_plan(experiment, tmp_path, tmp_path / "plain", workers=1)
 
 
-def test_the_plain_script_trains_on_the_same_posts_in_the_same_words(grid):
+def test_plain_script_trains_on_same_prompts(grid):
     experiment, results, plan_path = grid
     [adapter] = json.loads(plan_path.read_text(encoding="utf-8"))["adapters"].values()
     posts = json.loads(Path(adapter["posts"]).read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def test_the_plain_script_trains_on_the_same_posts_in_the_same_words(grid):
 
 
 @pytest.mark.parametrize("tuned", [False, True])
-def test_the_plain_script_goes_from_posts_to_a_table(grid, tuned):
+def test_plain_script_runs_from_posts_to_table(grid, tuned):
     _, _, plan_path = grid
     plan = json.loads(plan_path.read_text(encoding="utf-8"))
     plain_script.train(plan, "en+es/0", tuned)
@@ -75,7 +75,7 @@ def test_the_plain_script_goes_from_posts_to_a_table(grid, tuned):
     assert made.loc["en+es"].between(0, 1).all()
 
 
-def test_a_side_begins_anew_each_time(tmp_path, monkeypatch):
+def test_side_starts_from_scratch(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.grid.run.WORK", tmp_path)
     (tmp_path / "out").mkdir()
     plan = tmp_path / "plan.json"
@@ -85,7 +85,7 @@ def test_a_side_begins_anew_each_time(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_ratio_is_taken_within_a_round():
+def test_ratios_are_computed_within_a_round():
     rounds = [
         {"babelgrid": Measured(10, 20, 100, ""), "plain": Measured(30, 80, 200, "")},
         {"babelgrid": Measured(20, 40, 100, ""), "plain": Measured(80, 160, 300, "")},

@@ -1,4 +1,4 @@
-"""In miniature: the sides of the scoring benchmark read the same tokens and answer alike."""
+"""The sides of the scoring benchmark, in miniature, use the same tokens and give the same labels."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def lab(tmp_path_factory):
 
 
 @pytest.mark.parametrize("template", templates())
-def test_every_side_gives_the_same_labels(lab, template):
+def test_all_sides_give_same_labels(lab, template):
     model, tokenizer, texts = lab
     questions = ask(texts, templates()[template], tokenizer)
     ours = sides.babelgrid(model, tokenizer, questions)()
@@ -33,7 +33,7 @@ def test_every_side_gives_the_same_labels(lab, template):
     assert sides.labels_in_generate(model, tokenizer, questions) == ours
 
 
-def test_generate_in_batches_writes_what_it_writes_post_by_post(lab):
+def test_batched_generate_matches_single_posts(lab):
     model, tokenizer, texts = lab
     questions = ask(texts, templates()["study"], tokenizer)
     padded, width = sides._generate(model, tokenizer, [list(ids) for ids in questions.prompts[:4]], "dynamic")
@@ -42,16 +42,16 @@ def test_generate_in_batches_writes_what_it_writes_post_by_post(lab):
         assert alone[0, len(ids) :].tolist() == together.tolist()
 
 
-def test_a_disagreement_shows_in_the_record():
+def test_disagreement_is_recorded():
     contestants = {"babelgrid": lambda: ["pro", "anti"], "lm_eval tuned": lambda: ["pro", "pro"]}
     ours, theirs = compare(contestants, labels_of_generate=["pro", "anti"], repeats=1)
     assert ours["label_agreement"] == 1
     assert theirs["label_agreement"] == 0.5
 
 
-def test_a_side_that_reads_other_tokens_is_refused(lab):
+def test_side_with_different_tokens_raises(lab):
     model, tokenizer, texts = lab
     questions = ask(texts[:1], templates()["study"], tokenizer)
     questions.prompts[0].append(questions.prompts[0][-1])
-    with pytest.raises(RuntimeError, match="other tokens"):
+    with pytest.raises(RuntimeError, match="different tokens"):
         sides.lm_eval(model, tokenizer, questions, batch_size=1)

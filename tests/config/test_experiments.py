@@ -1,4 +1,4 @@
-"""Every shipped config loads, builds its grid, and names its schema; schema and manual are what the models say."""
+"""Test that every shipped config loads, builds its grid and matches its schema; schema and manual are up to date."""
 
 import json
 from pathlib import Path
@@ -21,14 +21,14 @@ def test_every_shipped_file_is_tested_here():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_shipped_experiment_loads_and_builds_its_grid(name):
+def test_shipped_experiment_builds_its_grid(name):
     grid = build_grid(read_experiment(CONFIG / name))
     assert len(grid.cells) == len(grid.rows) * len(grid.test_languages)
     assert len(grid.test_languages) == 13
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_embedded_overlay_swaps_the_base_of_any_experiment(name):
+def test_embedded_overlay_replaces_the_base(name):
     plain, embedded = read_experiment(CONFIG / name), read_experiment(CONFIG / name, CONFIG / "embedded.yaml")
     assert embedded.base.lab is not None
     assert embedded.base.hub is None
@@ -36,13 +36,13 @@ def test_the_embedded_overlay_swaps_the_base_of_any_experiment(name):
 
 
 @pytest.mark.parametrize("name", [*EXPERIMENTS, "archive.yaml", "embedded.yaml", "lab_uniform.yaml", "published.yaml"])
-def test_a_shipped_file_names_the_schema_that_it_fits(name):
+def test_shipped_file_matches_its_schema(name):
     text = (CONFIG / name).read_text(encoding="utf-8")
     schema = CONFIG / text.splitlines()[0].split("$schema=")[1]
     jsonschema.validate(yaml.safe_load(text), json.loads(schema.read_text(encoding="utf-8")))
 
 
-def test_the_uniform_lab_differs_in_nothing_but_its_base():
+def test_uniform_lab_differs_only_in_its_base():
     skewed = read_experiment(CONFIG / "config.yaml")
     uniform = read_experiment(CONFIG / "config.yaml", CONFIG / "lab_uniform.yaml")
     assert uniform.base.lab.shares == "uniform"
@@ -52,14 +52,14 @@ def test_the_uniform_lab_differs_in_nothing_but_its_base():
     assert build_grid(uniform).cells == build_grid(skewed).cells
 
 
-def test_schema_and_manual_are_made_from_the_models():
+def test_schema_and_manual_match_the_models():
     hint = "run `make docs`"
     assert (CONFIG / "schema.json").read_text(encoding="utf-8") == schema_json(), hint
     assert (CONFIG / "schema-overlay.json").read_text(encoding="utf-8") == overlay_schema_json(), hint
     assert (CONFIG / "README.md").read_text(encoding="utf-8") == manual(), hint
 
 
-def test_the_original_study_has_its_four_mixtures_and_settings():
+def test_paper_config_matches_the_original_study():
     experiment = read_experiment(CONFIG / "paper.yaml")
     assert list(build_grid(experiment).mixtures) == ["none", "en", "es", "en+es", "all"]
     assert (experiment.finetune.lora.rank, experiment.finetune.lora.alpha, experiment.finetune.lora.dropout) == (

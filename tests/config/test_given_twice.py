@@ -1,4 +1,4 @@
-"""What a config gives twice, or writes so that YAML misreads it, is refused with the line where it is."""
+"""Test that duplicates in a config, and values that YAML misreads, are rejected with their line."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from babelgrid.grid import build_grid
 LAB = Path(__file__).parents[2] / "config" / "config.yaml"
 
 MISREAD = {
-    "a key": ("seed: 1\nfigures: {columns: 1}\nseed: 2\n", ["line 3", "seed is given twice", "first in line 1"]),
+    "a key": ("seed: 1\nfigures: {columns: 1}\nseed: 2\n", ["line 3", "seed is given twice", "first on line 1"]),
     "a key of an inner block": ("finetune:\n  epochs: 1\n  epochs: 2\n", ["line 3", "finetune.epochs is given twice"]),
     "a key in a list": (
         "mixtures:\n  pairs:\n  - {base: [en], base: [es]}\n",
@@ -30,14 +30,14 @@ MISREAD = {
     "base 60 with a fraction": ("finetune: {epochs: 1:30.5}\n", ["finetune.epochs", "without _ and :"]),
     "a date": ("labels: {new: {answer: 2020-01-01}}\n", ["labels.new.answer", "as a date", "quotes"]),
     "a date as a key": ("labels: {2020-01-01: {answer: x}}\n", ["the key '2020-01-01' as a date", "quotes"]),
-    "a boolean as a key": ("languages: {aliases: {no: nb}}\n", ["the key 'no' as yes or no", "quotes"]),
-    "nothing as a key": ("labels: {~: {answer: x}}\n", ["the key '~' as nothing"]),
-    "a list as a key": ("? [a, b]\n: 1\n", ["a key is a word"]),
-    "an anchor in itself": ("labels: &a {new: *a}\n", ["an anchor that holds itself"]),
+    "a boolean as a key": ("languages: {aliases: {no: nb}}\n", ["the key 'no' as a boolean", "quotes"]),
+    "null as a key": ("labels: {~: {answer: x}}\n", ["the key '~' as null"]),
+    "a list as a key": ("? [a, b]\n: 1\n", ["a key must be a single word"]),
+    "an anchor in itself": ("labels: &a {new: *a}\n", ["an anchor contains itself"]),
     "broken YAML": ("seed: 1\nlabels: {\n", ["line 3", "cannot be read as YAML"]),
     "a tab": ("finetune:\n\tepochs: 1\n", ["line 2", "cannot be read as YAML"]),
-    "a deep nest": ("labels: " + "[" * 1000, ["nested too deep"]),
-    "a tag of Python": ("seed: !!python/name:os.system\n", ["line 1", "constructor"]),
+    "deep nesting": ("labels: " + "[" * 1000, ["nested too deep"]),
+    "a Python tag": ("seed: !!python/name:os.system\n", ["line 1", "constructor"]),
     "two documents": ("seed: 1\n---\nseed: 2\n", ["cannot be read as YAML"]),
     "an empty file": ("# nothing\n", ["empty"]),
     "JSON": ('{\n\t"seed": 1,\n\t"seed": 2\n}', ["'seed' is given twice", "JSON"]),
@@ -45,7 +45,7 @@ MISREAD = {
 
 
 @pytest.mark.parametrize("name", MISREAD)
-def test_a_misread_file_is_one_line_that_names_it(tmp_path, name):
+def test_misread_file_gives_one_line_with_its_path(tmp_path, name):
     text, expected = MISREAD[name]
     path = tmp_path / "overlay.yaml"
     path.write_text(text, encoding="utf-8")
@@ -56,7 +56,7 @@ def test_a_misread_file_is_one_line_that_names_it(tmp_path, name):
         assert words in str(error.value)
 
 
-def test_a_file_that_snakemake_merged_is_read_again(tmp_path):
+def test_merged_files_are_checked_again(tmp_path):
     path = tmp_path / "overlay.yaml"
     path.write_text("seed: 1\nseed: 2\n", encoding="utf-8")
     merged = yaml.safe_load(LAB.read_text(encoding="utf-8")) | yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def test_a_file_that_snakemake_merged_is_read_again(tmp_path):
         load_experiment(merged, [LAB, path])
 
 
-def test_an_overlay_may_say_a_key_of_another_file(tmp_path):
+def test_overlay_may_override_keys_of_another_file(tmp_path):
     path = tmp_path / "overlay.yaml"
     path.write_text("seeds: [5]\nlabels: {pro: {answer: ' yes'}}\n", encoding="utf-8")
     experiment = read_experiment(LAB, path)
@@ -72,7 +72,7 @@ def test_an_overlay_may_say_a_key_of_another_file(tmp_path):
     assert experiment.labels["pro"].answer == " yes"
 
 
-def test_a_merge_key_may_be_overridden_in_its_block(tmp_path):
+def test_merge_key_may_be_overridden_in_its_block(tmp_path):
     path = tmp_path / "overlay.yaml"
     path.write_text("labels:\n  pro: &a {answer: ' p', aliases: [for]}\n  anti: {<<: *a, answer: ' n', aliases: []}\n")
     assert read_experiment(LAB, path).labels["anti"].answer == " n"
@@ -84,7 +84,7 @@ def test_json_with_tabs_is_read(tmp_path):
     assert read_experiment(LAB, path).seeds == [7]
 
 
-def test_a_few_anchors_cannot_stand_for_billions_of_values(tmp_path):
+def test_anchors_cannot_expand_to_billions_of_values(tmp_path):
     path = tmp_path / "overlay.yaml"
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
@@ -100,11 +100,11 @@ def test_a_few_anchors_cannot_stand_for_billions_of_values(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["seed=1", "seed=2"], "--config seed: is given twice"),
+        (["seed=1", "seed=2"], "--config seed is given twice"),
         (["labels={pro: {answer: a}, pro: {answer: b}}"], "--config labels, line 1: pro is given twice"),
     ],
 )
-def test_the_command_line_is_checked_too(arguments, expected):
+def test_command_line_duplicates_are_rejected(arguments, expected):
     with pytest.raises(UserError, match=expected):
         load_experiment(yaml.safe_load(LAB.read_text(encoding="utf-8")), arguments=arguments)
 
@@ -204,7 +204,7 @@ TWICE = {
 
 
 @pytest.mark.parametrize("name", TWICE)
-def test_what_is_given_twice_is_named(tmp_path, name):
+def test_duplicate_is_named_in_the_error(tmp_path, name):
     content, expected = TWICE[name]
     path = tmp_path / "overlay.yaml"
     path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
@@ -217,19 +217,19 @@ def test_what_is_given_twice_is_named(tmp_path, name):
 @pytest.mark.parametrize(
     ("mixtures", "expected"),
     [
-        ({"doses": [{"base": "en+en", "add": ["hu"], "sizes": [5]}]}, "'en' is there twice"),
+        ({"doses": [{"base": "en+en", "add": ["hu"], "sizes": [5]}]}, "'en' is given twice"),
         ({"sets": {"a": ["es", "it"], "b": ["it", "es"]}}, "'a' and 'b' are made of the same posts"),
         ({"budget": "equal", "posts": 5}, "5 posts are too few for a post in each of the 13 languages of 'all'"),
     ],
 )
-def test_a_mixture_of_the_same_languages_is_given_once(tmp_path, mixtures, expected):
+def test_duplicate_or_impossible_mixtures_are_rejected(tmp_path, mixtures, expected):
     path = tmp_path / "overlay.yaml"
     path.write_text(yaml.safe_dump({"mixtures": mixtures}), encoding="utf-8")
     with pytest.raises(UserError, match=expected):
         build_grid(read_experiment(LAB, path))
 
 
-def test_each_pair_of_languages_is_made_once(tmp_path):
+def test_each_language_pair_occurs_once(tmp_path):
     path = tmp_path / "overlay.yaml"
     path.write_text(yaml.safe_dump({"mixtures": {"pairs": [{"base": ["en", "hu"], "languages": "all"}]}}))
     names = build_grid(read_experiment(LAB, path)).mixtures

@@ -1,4 +1,4 @@
-"""Numbers are finite and of a size that can be computed with, and secrets stay out of configs and errors."""
+"""Test that numbers are finite and of a reasonable size, and that secrets stay out of configs and errors."""
 
 import copy
 import math
@@ -49,22 +49,22 @@ def refusal(content):
 
 @pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 1e308, True, "inf"])
-def test_a_number_that_is_infinite_absurd_or_none_is_refused(key, value):
+def test_invalid_number_is_rejected(key, value):
     assert f"{key}: " in refusal(lab_with(key, value))
 
 
 @pytest.mark.parametrize("key", COUNTS)
 @pytest.mark.parametrize("value", [10**13, 10**20, -1, True, math.inf])
-def test_an_absurd_count_is_refused(key, value):
+def test_out_of_range_count_is_rejected(key, value):
     assert f"{key}: " in refusal(lab_with(key, value))
 
 
 @pytest.mark.parametrize("seeds", [[2**32], [-1], [True], ["0x10"]])
-def test_a_seed_that_no_library_takes_is_refused(seeds):
+def test_out_of_range_seed_is_rejected(seeds):
     assert "seeds.0: " in refusal(lab_with("seeds", seeds))
 
 
-def test_the_largest_seed_is_taken():
+def test_largest_seed_is_accepted():
     assert load_experiment(lab_with("seeds", [2**32 - 1])).seeds == [2**32 - 1]
 
 
@@ -76,14 +76,14 @@ def test_the_largest_seed_is_taken():
         *("https://h\n/hidden", "https://h:99999/hidden", "https://[hidden", 7),
     ],
 )
-def test_an_address_that_may_hold_a_secret_is_refused_unseen(url):
+def test_rejected_url_is_not_shown(url):
     message = refusal(lab_with("api.base_url", url))
     assert "api.base_url: " in message
     assert "hidden" not in message
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8000/v1/", "https://[::1]:8000", "https://a-b.openai.azure.com/x/y"])
-def test_a_plain_address_is_taken(url):
+def test_plain_url_is_accepted(url):
     assert load_experiment(lab_with("api.base_url", url)).api.base_url == url.rstrip("/")
 
 
@@ -94,13 +94,13 @@ def test_a_plain_address_is_taken(url):
         *(["hidden"], {"hidden": 1}, "HIDDEN" * 20, "HIDDEN\n"),
     ],
 )
-def test_a_key_that_was_pasted_is_refused_unseen(key):
+def test_pasted_key_is_rejected_and_not_shown(key):
     message = refusal(lab_with("api.key", key))
     assert "api.key: " in message
     assert "hidden" not in message.lower()
 
 
-def test_the_name_of_a_variable_is_taken():
+def test_variable_name_is_accepted():
     assert load_experiment(lab_with("api.key", "MY_OTHER_PROVIDER_API_KEY_2")).api.key == "MY_OTHER_PROVIDER_API_KEY_2"
 
 
@@ -115,28 +115,28 @@ def test_the_name_of_a_variable_is_taken():
         ("figures.columns", "hf_hidden0hidden0hidden"),
     ],
 )
-def test_no_error_repeats_a_secret(key, value):
+def test_errors_do_not_show_secrets(key, value):
     assert "hidden" not in refusal(lab_with(key, value))
 
 
-def test_a_value_in_an_error_is_cut():
+def test_long_value_in_an_error_is_truncated():
     assert len(shown("ab " * 1000)) < 250
     assert shown("en") == "'en'"
 
 
 @pytest.mark.parametrize("revision", [None, "main", COMMIT[:39], COMMIT.upper(), "refs/pr/1"])
-def test_a_dataset_of_the_hub_needs_its_commit(revision):
+def test_hub_dataset_needs_its_commit(revision):
     with pytest.raises(ValueError, match="40-digit commit"):
         Dataset(name="owner/posts", revision=revision)
 
 
-def test_a_pinned_dataset_and_a_local_folder_are_taken(tmp_path, monkeypatch):
+def test_pinned_dataset_and_local_folder_are_accepted(tmp_path, monkeypatch):
     assert Dataset(name="owner/posts", revision=COMMIT).is_on_hub
     monkeypatch.chdir(tmp_path)
     Path("owner/posts").mkdir(parents=True)
     assert not any(Dataset(name=name).is_on_hub for name in ("owner/posts", "./later", "/a/later", "a/b/later"))
 
 
-def test_an_address_is_no_dataset():
-    with pytest.raises(ValueError, match="is an address"):
+def test_url_is_rejected_as_dataset_name():
+    with pytest.raises(ValueError, match="is a URL"):
         Dataset(name="https://example.org/posts", revision=COMMIT)

@@ -1,4 +1,4 @@
-"""A mistake in a config is one clear line: file, key, what was found, what is allowed."""
+"""Test that a config mistake gives one clear line: file, key, what was found, what is allowed."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ MISTAKES = {
     "old language code": ({"languages": {"train": ["en", "in"]}}, ["'in'", "'id'", "aliases"]),
     "two sources": ({"posts": {"files": ["a.csv"]}}, ["posts", "exactly one", "files, lab"]),
     "two bases": ({"base": {"folder": "x"}}, ["base", "exactly one", "folder, lab"]),
-    "no base": ({"base": None}, ["base: needed", "predictions.import"]),
+    "no base": ({"base": None}, ["base: required", "predictions.import"]),
     "a base beside predictions": ({"predictions": {"import": {"files": ["a.csv"]}}}, ["instead of posts and base"]),
     "predictions without seeds": (
         {"posts": None, "base": None, "predictions": {"import": {"files": ["a.csv"]}}},
@@ -65,7 +65,7 @@ def overlay(tmp_path, content):
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_the_message_names_file_key_and_what_is_allowed(tmp_path, name):
+def test_message_names_file_key_and_allowed_values(tmp_path, name):
     content, expected = MISTAKES[name]
     path = overlay(tmp_path, content)
     with pytest.raises(UserError) as error:
@@ -84,19 +84,19 @@ def test_the_message_names_file_key_and_what_is_allowed(tmp_path, name):
         ({"sets": {"all": ["en", "es"]}}, "is taken"),
     ],
 )
-def test_a_mixture_of_unknown_languages_is_refused(tmp_path, mixtures, expected):
+def test_invalid_mixture_is_rejected(tmp_path, mixtures, expected):
     with pytest.raises(UserError, match=expected):
         build_grid(read_experiment(LAB, overlay(tmp_path, {"mixtures": mixtures})))
 
 
 @pytest.mark.parametrize("text", ["a: [", "- just\n- a list", "\x00"])
-def test_a_file_that_is_not_a_block_of_keys_is_named(tmp_path, text):
+def test_file_without_a_block_of_keys_is_named(tmp_path, text):
     path = tmp_path / "broken.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"broken\.yaml"):
         read_experiment(path)
 
 
-def test_a_missing_file_is_named():
+def test_missing_file_is_named():
     with pytest.raises(UserError, match=r"nowhere\.yaml"):
         read_experiment("nowhere.yaml")

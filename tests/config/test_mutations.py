@@ -1,4 +1,4 @@
-"""Whatever is done to a shipped config, it is accepted or refused in words; never a traceback."""
+"""Test that any mutation of a shipped config is accepted or rejected with a message, never with a traceback."""
 
 import copy
 import math
@@ -53,7 +53,7 @@ def _places(content, path=()):
 
 
 def _mutate(content, data):
-    """Delete, replace, rename or add one thing at a random place."""
+    """Delete, replace, rename or add one value at a random place."""
     path = data.draw(st.sampled_from(list(_places(content))))
     holder = content
     for key in path[:-1]:
@@ -73,7 +73,7 @@ def _mutate(content, data):
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIG.glob("*.yaml")))
 @settings(max_examples=500, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_a_mutated_config_is_accepted_or_refused_in_words(name, data):
+def test_mutated_config_is_accepted_or_gives_a_user_error(name, data):
     content = _merged(name)
     for _ in range(data.draw(st.integers(1, 3))):
         if content:

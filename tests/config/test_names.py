@@ -1,4 +1,4 @@
-"""A name that becomes a path leads nowhere but under `results/<experiment>/`, or it is refused."""
+"""Test that names used in paths stay under `results/<experiment>/`, or are rejected."""
 
 import copy
 import os.path
@@ -68,64 +68,64 @@ PLACES = [
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_name_that_no_file_should_have_is_refused(name):
+def test_bad_file_name_is_rejected(name):
     with pytest.raises(ValueError, match=r"file names|Windows"):
         path_name(name)
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_plain_name_is_taken(name):
+def test_plain_name_is_accepted(name):
     assert path_name(name) == name
 
 
 @pytest.mark.parametrize("place", ["experiment", "views", "sets", "allocations", "against", "checks"])
 @pytest.mark.parametrize("name", ["../x", "/abs", "a/b", "", "x" * 81, "ü", "-n"])
-def test_each_place_of_a_name_has_the_rule(place, name):
-    with pytest.raises(UserError, match="becomes a part of file names"):
+def test_every_key_with_a_name_rejects_bad_names(place, name):
+    with pytest.raises(UserError, match="becomes part of file names"):
         load_experiment(named(place, name))
 
 
 @pytest.mark.parametrize("name", ["none", "all", "ALL", "all-hu", "api-0shot", "en", "HU"])
 @pytest.mark.parametrize("place", ["sets", "allocations"])
-def test_the_name_of_another_row_is_taken(place, name):
+def test_name_of_another_row_is_rejected(place, name):
     with pytest.raises(UserError, match="is taken"):
         load_experiment(named(place, name))
 
 
-def test_a_set_is_not_called_as_a_test_language():
+def test_set_may_not_have_the_name_of_a_test_language():
     content = named("sets", "ko")
     content["languages"] = {"train": ["en", "hu"], "test": ["ko"]}
     with pytest.raises(UserError, match="'ko' is taken by a language"):
         load_experiment(content)
 
 
-def test_two_views_do_not_share_a_figure():
+def test_two_views_cannot_share_a_figure():
     view = {"a": ["pro"], "b": ["anti"]}
     with pytest.raises(UserError, match="gain_matrix_topic"):
         load_experiment(SMALL | {"views": {"topic": view, "matrix_topic": view}})
 
 
-def test_a_long_mixture_is_refused_with_what_to_do():
+def test_long_mixture_name_is_rejected_with_advice():
     languages = [f"en-x-{'a' * 8}-{'b' * 8}-{number:08}" for number in range(9)]
     content = SMALL | {"languages": {"train": languages}}
     content["mixtures"] = {"doses": [{"base": "+".join(languages[1:]), "add": languages[:1], "sizes": [1]}]}
-    with pytest.raises(UserError, match=r"200 at most.*mixtures\.sets"):
+    with pytest.raises(UserError, match=r"at most 200.*mixtures\.sets"):
         build_grid(load_experiment(content))
 
 
 @pytest.mark.parametrize("label", ["../x", "a/b", "{view}", "=cmd", "$5", "<b>", "logp_pro", "gold"])
-def test_a_label_may_be_any_text(label):
+def test_label_may_be_any_text(label):
     assert label in load_experiment(named("label", label)).labels
 
 
 @pytest.mark.parametrize("label", ["", " ", "\u200b", "a\nb", "a\tb", "x" * 201, "\u2028"])
-def test_a_label_is_one_visible_line(label):
+def test_label_must_be_one_visible_line(label):
     with pytest.raises(UserError, match="labels"):
         load_experiment(named("label", label))
 
 
 def named(place, name):
-    """Return the small config with `name` in a place that takes a name."""
+    """Return the small config with `name` in a place that accepts a name."""
     content = copy.deepcopy(SMALL)
     block = {
         "experiment": {"experiment": name},
@@ -144,7 +144,7 @@ def named(place, name):
 
 
 def paths_of(experiment):
-    """Return every kind of path that the workflow makes of names, as its rules spell them."""
+    """Yield every kind of path that the workflow builds from names, as its rules spell them."""
     grid = build_grid(experiment)
     results = f"results/{experiment.experiment}"
     for mixture, seed, language in grid.cells:
@@ -165,7 +165,7 @@ def paths_of(experiment):
         st.tuples(st.sampled_from(PLACES), st.one_of(st.sampled_from(BAD + GOOD), st.text(max_size=12))), max_size=3
     )
 )
-def test_any_name_is_refused_or_stays_in_the_results(places):
+def test_any_name_is_rejected_or_stays_in_the_results(places):
     content = copy.deepcopy(SMALL)
     for place, name in places:
         content |= {key: value for key, value in named(place, name).items() if value != SMALL.get(key)}
@@ -184,13 +184,13 @@ def test_any_name_is_refused_or_stays_in_the_results(places):
     assert all(Path(os.path.normpath(f"results/{other}")).parent == Path("results") for other in others)
 
 
-def test_snakemake_refuses_what_its_own_reader_takes(tmp_path):
-    """Snakemake keeps the last of two equal keys, and would write where a view's name leads."""
+def test_snakemake_rejects_bad_names_and_duplicate_keys(tmp_path):
+    """Snakemake keeps the last of two equal keys, and would write wherever a view's name leads."""
     view = "x/../../../../outside"
     text = yaml.safe_dump(SMALL | {"views": {view: {"a": ["pro"], "b": ["anti"]}}})
     (tmp_path / "names.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "twice.yaml").write_text(yaml.safe_dump(SMALL) + "seeds: [0]\nseeds: [1]\n", encoding="utf-8")
-    for name, expected in (("names", "becomes a part of file names"), ("twice", "seeds is given twice")):
+    for name, expected in (("names", "becomes part of file names"), ("twice", "seeds is given twice")):
         command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-n", "--cores", "1"]
         command += ["--configfile", f"{name}.yaml"]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

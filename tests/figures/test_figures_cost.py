@@ -1,4 +1,4 @@
-"""The figure and the page's tables of speed and price."""
+"""Test the cost figure and the report's tables of speed and price."""
 
 import re
 
@@ -12,7 +12,7 @@ from babelgrid.runtime.files import write_csv
 
 OWN = {"how": "own", "device": "CPU", "posts_per_second": 500.0, "rented": 3.0}
 API = {"model": "api-0shot", "how": "api", "posts_per_second": 4.0, "charged": 160.0}
-LISTED = {"model": "gpt-4o", "how": "list price", "charged": 156.0, "assumptions": "reckoned, not asked"}
+LISTED = {"model": "gpt-4o", "how": "list price", "charged": 156.0, "assumptions": "estimated, not measured"}
 
 
 def table(*rows):
@@ -21,7 +21,7 @@ def table(*rows):
 
 @pytest.fixture
 def words_of(tmp_path):
-    """Return a function from rows to the words of the figure."""
+    """Return a function that draws rows and returns the texts of the figure."""
 
     def draw(*rows):
         write_csv(tmp_path / "cost.csv", table(*rows))
@@ -31,30 +31,30 @@ def words_of(tmp_path):
     return draw
 
 
-def test_a_list_price_is_told_from_a_charged_one(words_of):
+def test_list_and_charged_prices_have_separate_keys(words_of):
     words = words_of({"model": "en", **OWN}, API, LISTED)
     assert {"rented", "charged by the API", "by list price"} <= set(words)
     assert "charged by the API" not in words_of({"model": "en", **OWN}, LISTED)
 
 
-def test_an_axis_begins_at_zero_unless_speeds_are_far_apart(words_of):
+def test_axis_starts_at_zero_unless_speeds_differ_widely(words_of):
     assert "0" in words_of({"model": "en", **OWN}, {"model": "hu", **OWN, "posts_per_second": 450.0})
     assert "0" not in words_of({"model": "en", **OWN}, API, {**API, "charged": 1.0})
 
 
-def test_a_ledger_without_any_price_is_drawn(words_of):
+def test_costs_without_any_price_are_drawn(words_of):
     assert "no price is set" in words_of({"model": "en", **OWN, "rented": None})
 
 
-def test_the_page_shows_the_columns_that_hold_anything_and_what_the_prices_rest_on():
+def test_ledger_drops_empty_columns_and_lists_assumptions():
     speeds, assumed = ledger(table({"model": "en", **OWN}, LISTED))
     assert speeds.head == ["model", "how", "device", "posts/s", "rented", "charged, or by list price"]
-    assert assumed.rows == [["gpt-4o", "reckoned, not asked"]]
+    assert assumed.rows == [["gpt-4o", "estimated, not measured"]]
     [alone] = ledger(table({"model": "en", **OWN}))
     assert "assumptions" not in alone.head
 
 
-def test_models_whose_prices_rest_on_the_same_share_a_line():
+def test_models_with_the_same_assumptions_share_a_row():
     rented = {**OWN, "assumptions": "rented at 2 dollars an hour"}
     _, assumed = ledger(table({"model": "en", **rented}, LISTED, {"model": "hu", **rented}))
-    assert assumed.rows == [["en, hu", "rented at 2 dollars an hour"], ["gpt-4o", "reckoned, not asked"]]
+    assert assumed.rows == [["en, hu", "rented at 2 dollars an hour"], ["gpt-4o", "estimated, not measured"]]

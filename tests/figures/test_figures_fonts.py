@@ -1,4 +1,4 @@
-"""Fonts are chosen by script; labels are drawn as they are, and what no font has is said once for each script."""
+"""Test the choice of fonts by script, the warnings about missing fonts, and labels with unusual characters."""
 
 import logging
 from xml.etree import ElementTree
@@ -42,7 +42,7 @@ def _font(path, family, letters):
 
 @pytest.fixture
 def install(monkeypatch, tmp_path):
-    """Return a function that replaces all fonts but matplotlib's own by these: family -> its letters."""
+    """Return a function that replaces all fonts except matplotlib's own with the given ones: family -> letters."""
 
     def replace(**families):
         monkeypatch.setattr(font_manager, "fontManager", font_manager.FontManager())
@@ -58,26 +58,26 @@ def install(monkeypatch, tmp_path):
     fonts._letters_of.cache_clear()
 
 
-def test_noto_comes_before_other_families_of_a_script(install):
+def test_noto_is_preferred_to_other_families_of_a_script(install):
     install(Alpha=LETTERS, Noto_Sans_Gothic=LETTERS)
     assert fonts.families_for([f"word {LETTERS}"]) == ["DejaVu Sans", "Noto Sans Gothic"]
 
 
-def test_the_family_that_has_more_letters_comes_first_and_others_fill_in(install):
+def test_family_with_more_letters_is_chosen(install):
     install(Alpha=LETTERS[:1], Beta=LETTERS)
     assert fonts.families_for([LETTERS]) == ["DejaVu Sans", "Beta"]
 
 
-def test_words_of_latin_script_need_no_other_font(install):
+def test_latin_script_needs_no_other_font(install):
     install(Noto_Sans_Gothic=LETTERS)
     assert fonts.families_for(["año $ 5 \N{EN DASH} \N{GREEK SMALL LETTER RHO}"]) == ["DejaVu Sans"]
 
 
-def test_missing_letters_are_one_line_for_each_script_with_the_package(install, caplog):
+def test_missing_fonts_log_one_line_per_script_with_package(install, caplog):
     install()
     with caplog.at_level(logging.WARNING):
         fonts.warn_of_missing(["支持反对中立", LETTERS, "뉴스", "\N{TEST TUBE}"])
-    # matplotlib has a line of its own where its list of fonts takes long.
+    # matplotlib logs its own line if building its list of fonts takes long.
     lines = [record.message for record in caplog.records if record.name == "root"]
     assert len(lines) == 4
     assert any("script Han" in line and "apt-get install fonts-noto-cjk" in line for line in lines)
@@ -85,7 +85,7 @@ def test_missing_letters_are_one_line_for_each_script_with_the_package(install, 
     assert any("emoji" in line and "fonts-symbola" in line for line in lines)
 
 
-def test_the_doctor_names_the_package(install):
+def test_doctor_names_the_missing_font_package(install):
     install()
     assert check_fonts(["pro", "支持"]).problem
     assert "fonts-noto-cjk" in check_fonts(["pro", "支持"]).words
@@ -108,7 +108,7 @@ LABELS = [
 ]
 
 
-def test_labels_are_drawn_as_they_are(tmp_path):
+def test_labels_are_drawn_literally(tmp_path):
     rows = [("v", "m", "en", gold, other, 1) for gold in LABELS for other in LABELS]
     table = pd.DataFrame(rows, columns=["view", "mixture", "test_language", "gold", "predicted", "n"])
     table.to_parquet(tmp_path / "confusions.parquet")

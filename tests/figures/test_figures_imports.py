@@ -12,7 +12,7 @@ MODULES = (
 )
 
 
-def test_pictures_tables_and_report_are_made_without_a_model_library():
+def test_figures_tables_and_report_import_no_model_library():
     imports = ", ".join(f"babelgrid.{name}" for name in MODULES)
     heavy = "{'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)"
     code = f"import sys, {imports}; print(sorted({heavy}))"

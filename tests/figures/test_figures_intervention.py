@@ -1,4 +1,4 @@
-"""The intervention plot shows every cell that both bases have, its interval, and the slope in words."""
+"""Test that the intervention plot shows the cells of both bases, and the slope with its interval as text."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ LOOK = {"metric": "macro_f1", "against": "lab", "note": "A constructed world."}
 
 @pytest.fixture
 def tables(tmp_path):
-    """Two mixtures in 13 languages, where ten times the exposure is worth 0.1; one language's exposure is unknown."""
+    """Return tables of two mixtures in 13 languages: tenfold exposure adds 0.1, and one exposure is unknown."""
     ratio = dict(zip(LANGUAGES, np.linspace(-1, 1, len(LANGUAGES)), strict=True)) | {LANGUAGES[0]: np.nan}
     rows = [
         {
@@ -36,7 +36,7 @@ def tables(tmp_path):
 
 
 @pytest.mark.parametrize("width", [3.4, 7.0])
-def test_the_slope_stands_with_its_interval_and_the_number_of_languages(tables, tmp_path, width):
+def test_title_has_slope_interval_and_language_count(tables, tmp_path, width):
     draw_intervention(*tables, view="topic", width=width, out_stem=tmp_path / "drawn", **LOOK)
     words = (tmp_path / "drawn.svg").read_text(encoding="utf-8")
     assert "+.10 [+.06, +.14], n = 12" in words
@@ -45,6 +45,6 @@ def test_the_slope_stands_with_its_interval_and_the_number_of_languages(tables, 
     assert len(drawn) == 2 * (len(LANGUAGES) - 1)
 
 
-def test_a_view_without_cells_is_one_clear_error(tables, tmp_path):
+def test_view_without_cells_is_a_user_error(tables, tmp_path):
     with pytest.raises(UserError, match="'stance' was scored on both bases"):
         draw_intervention(*tables, view="stance", width=7.0, out_stem=tmp_path / "drawn", **LOOK)

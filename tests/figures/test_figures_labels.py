@@ -8,7 +8,7 @@ numbers = st.lists(st.floats(-100, 100), min_size=1, max_size=15)
 
 
 @given(numbers, st.floats(0.1, 10))
-def test_spread_values_keep_their_order_and_their_distance(values, distance):
+def test_spread_values_keep_order_and_distance(values, distance):
     values = np.array(values)
     moved = spread_apart(values, distance)
     order = np.argsort(values, kind="stable")
@@ -17,12 +17,12 @@ def test_spread_values_keep_their_order_and_their_distance(values, distance):
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=15, unique=True))
-def test_values_that_stand_apart_stay_where_they_are(values):
+def test_values_far_enough_apart_do_not_move(values):
     values = np.array(values, dtype=float)
     assert np.allclose(spread_apart(values, 0.9), values)
 
 
-def test_labels_of_thirteen_close_points_do_not_overlap_and_stay_inside():
+def test_labels_of_close_points_do_not_overlap():
     generator = np.random.default_rng(4)
     anchors = generator.uniform([30, 30], [90, 80], (13, 2))
     sizes = np.tile([7.2, 4.4], (13, 1))

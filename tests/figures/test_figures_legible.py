@@ -1,4 +1,4 @@
-"""Every figure can be read: text covers no text and no panel, stays in the figure, and has at least 6 points."""
+"""Test that every figure is legible: texts do not overlap, stay in the figure, and have at least 6 points."""
 
 from pathlib import Path
 
@@ -116,7 +116,7 @@ NOTE = "A constructed world."
 
 @pytest.fixture
 def texts_of(monkeypatch):
-    """Return a function that draws, and returns the figure and its texts; no picture is written."""
+    """Return a function that draws a figure and returns it with its texts, without writing an image."""
 
     def capture(draw):
         figures = []
@@ -139,7 +139,7 @@ def assert_legible(figure, texts):
 
 
 def _grid(folder, languages, mixtures):
-    """Write the tables of a grid; of every third language the exposure is unknown, the rarest has a tiny share."""
+    """Write the tables of a grid; every third language has unknown exposure, and shares get very small."""
     generator = np.random.default_rng(0)
     share = {code: np.nan if place % 3 == 2 else 90 / 1.9**place for place, code in enumerate(languages)}
     cells, exposure = [], []
@@ -246,7 +246,7 @@ def test_donors_are_legible_for_any_number_of_languages(texts_of, tmp_path, numb
 
 
 @SIZES
-def test_the_intervention_is_legible_for_any_number_of_languages(texts_of, tmp_path, number, width):
+def test_intervention_is_legible_for_any_number_of_languages(texts_of, tmp_path, number, width):
     ratio = np.linspace(-1, 1, number)
     mixtures = ["en", "all", "en+de+fr+es+it+pt+nl+pl@2500"]
     rows = [

@@ -10,12 +10,12 @@ def test_languages_have_english_names():
     assert [language_name(code) for code in ("hu", "pt-BR", "ko")] == ["Hungarian", "Portuguese (Brazil)", "Korean"]
 
 
-def test_unknown_exposure_comes_last_and_apart():
+def test_languages_of_unknown_exposure_come_last():
     exposure = pd.Series({"en": 89.7, "tr": np.nan, "hu": 0.03, "de": 0.17})
     assert order_languages(["tr", "hu", "de", "en", "xx"], exposure) == (["en", "de", "hu"], ["tr", "xx"])
 
 
-def test_mixtures_are_grouped_by_kind_in_the_order_of_the_grid():
+def test_mixtures_are_grouped_by_kind_in_grid_order():
     held = {
         "none": [],
         "es": ["es"],
@@ -40,5 +40,5 @@ def test_mixtures_are_grouped_by_kind_in_the_order_of_the_grid():
 @pytest.mark.parametrize(
     ("value", "text"), [(0.834, ".83"), (1.0, "1.00"), (0.999, "1.00"), (-0.05, "\N{MINUS SIGN}.05"), (-0.001, ".00")]
 )
-def test_scores_are_written_as_tables_in_print_do(value, text):
+def test_scores_are_formatted_as_in_printed_tables(value, text):
     assert decimal(value) == text

@@ -83,7 +83,7 @@ DRAWN = {
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Every figure, drawn once from the same tables."""
+    """Draw every figure once from the same tables, and return their folder."""
     folder = tmp_path_factory.mktemp("drawn")
     for name, draw in DRAWN.items():
         _draw(draw, _write_tables(folder), folder / name)
@@ -94,7 +94,7 @@ figures = pytest.mark.parametrize("name", list(DRAWN))
 
 
 @figures
-def test_a_user_with_other_matplotlib_settings_gets_the_same_bytes(name, drawn, tables, tmp_path):
+def test_user_matplotlib_settings_do_not_change_the_bytes(name, drawn, tables, tmp_path):
     with mpl.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.facecolor": "red"}):
         _draw(DRAWN[name], tables, tmp_path / name)
     for ending in ("pdf", "svg", "png", "csv"):
@@ -102,9 +102,9 @@ def test_a_user_with_other_matplotlib_settings_gets_the_same_bytes(name, drawn, 
 
 
 @figures
-def test_text_stays_text(name, drawn):
+def test_text_in_svg_and_pdf_is_not_converted_to_paths(name, drawn):
     lines = re.findall(r"<text[^>]*>([^<]+)</text>", (drawn / f"{name}.svg").read_text())
-    # Matplotlib writes the lines of a wrapped text from the last to the first.
+    # Matplotlib writes the lines of wrapped text in reverse order.
     assert NOTE in " ".join(lines) or NOTE in " ".join(reversed(lines))
     assert any("topic" in line for line in lines)
     assert b"/Subtype /Type3" not in (drawn / f"{name}.pdf").read_bytes()
@@ -116,7 +116,7 @@ def _edges(path):
 
 
 @figures
-def test_nothing_is_cut_off_at_the_edges_in_one_column_nor_in_two(name, drawn, tables, tmp_path):
+def test_edges_are_white_at_one_and_two_columns(name, drawn, tables, tmp_path):
     assert (_edges(drawn / f"{name}.png") == 255).all()
     _draw(DRAWN[name], tables, tmp_path / name, width=ONE_COLUMN)
     assert Image.open(tmp_path / f"{name}.png").width == round(300 * ONE_COLUMN)
@@ -124,26 +124,26 @@ def test_nothing_is_cut_off_at_the_edges_in_one_column_nor_in_two(name, drawn, t
 
 
 @figures
-def test_an_unknown_view_is_an_error_and_leaves_no_picture(name, tables, tmp_path):
+def test_unknown_view_is_an_error_and_writes_no_file(name, tables, tmp_path):
     with pytest.raises(UserError, match="did you mean 'topic'"):
         _draw(DRAWN[name], tables, tmp_path / "figure", view="topics")
     assert not list(tmp_path.glob("figure*"))
 
 
-def test_the_matrix_orders_languages_by_exposure_with_the_unknown_last(drawn):
+def test_matrix_orders_languages_by_exposure_unknown_last(drawn):
     data = pd.read_csv(drawn / "matrix.csv", keep_default_na=False, na_values=[""])
     assert data["test_language"].head(7).tolist() == ["en", "de", "fr", "es", "it", "hu", "tr"]
     assert data["mixture"].drop_duplicates().tolist() == list(MIXTURES)
 
 
-def test_the_matrix_marks_what_is_no_better_than_the_better_baseline(drawn):
+def test_matrix_marks_cells_no_better_than_a_baseline(drawn):
     data = pd.read_csv(drawn / "matrix.csv")
     assert (data["beats_baseline"] == (data["score"] > data["baseline"])).all()
     weak = data["ranked"] & ~data["beats_baseline"]
     assert (drawn / "matrix.svg").read_text().count("font-style: italic") == weak.sum() > 0
 
 
-def test_the_matrix_shows_an_empty_cell_as_a_dash(tables, tmp_path):
+def test_matrix_shows_an_empty_cell_as_a_dash(tables, tmp_path):
     cells = pd.read_csv(tables.cells)
     empty = (cells["test_language"] == "tr") & (cells["mixture"] == "en")
     scores = ["macro_f1", "macro_f1_low", "macro_f1_high", "majority_macro_f1", "ngram_macro_f1"]
@@ -156,13 +156,13 @@ def test_the_matrix_shows_an_empty_cell_as_a_dash(tables, tmp_path):
     assert len(pd.read_csv(tmp_path / "bias.csv").query("mixture == 'en'")) == len(LANGUAGES) - 1
 
 
-def test_the_bias_plot_counts_only_languages_of_known_exposure(drawn):
+def test_bias_plot_counts_languages_of_known_exposure(drawn):
     assert (drawn / "bias.svg").read_text().count("n = 6") == len(MIXTURES)
     assert "FillBetweenPolyCollection" in (drawn / "bias.svg").read_text()
 
 
 @pytest.mark.parametrize("known", [[], ["en"], ["en", "es", "hu", "de"]])
-def test_the_bias_plot_draws_no_line_over_few_languages(tables, tmp_path, known):
+def test_bias_plot_draws_no_fit_over_few_languages(tables, tmp_path, known):
     exposure = pd.read_csv(tables.exposure, keep_default_na=False, na_values=[""])
     exposure.loc[~exposure["language"].isin(known), "share_llama2"] = np.nan
     write_csv(tables.exposure, exposure)
@@ -172,7 +172,7 @@ def test_the_bias_plot_draws_no_line_over_few_languages(tables, tmp_path, known)
     assert "FillBetweenPolyCollection" not in svg
 
 
-def test_a_known_exposure_of_zero_stands_apart_from_an_unknown_one(tables, tmp_path):
+def test_zero_and_unknown_exposure_have_separate_strips(tables, tmp_path):
     exposure = pd.read_csv(tables.exposure, keep_default_na=False, na_values=[""])
     exposure.loc[exposure["language"] == "hu", "share_llama2"] = 0
     write_csv(tables.exposure, exposure)
@@ -181,7 +181,7 @@ def test_a_known_exposure_of_zero_stands_apart_from_an_unknown_one(tables, tmp_p
     assert {"unknown", "zero"} <= set(words)
 
 
-def test_the_gain_is_the_difference_to_the_untuned_base(drawn):
+def test_gain_is_the_difference_from_the_untuned_base(drawn):
     data = pd.read_csv(drawn / "gain.csv", keep_default_na=False, na_values=[""])
     cells = pd.read_csv(drawn / "cells.csv", keep_default_na=False, na_values=[""]).groupby(
         ["mixture", "test_language"]
@@ -192,21 +192,21 @@ def test_the_gain_is_the_difference_to_the_untuned_base(drawn):
     assert "none" not in set(data["mixture"])
 
 
-def test_a_gain_without_the_untuned_base_is_an_error(tables, tmp_path):
+def test_gain_without_the_untuned_base_is_an_error(tables, tmp_path):
     cells = pd.read_csv(tables.cells, keep_default_na=False, na_values=[""])
     write_csv(tables.cells, cells[cells["mixture"] != "none"])
     with pytest.raises(UserError, match=r"mixtures\.none: true"):
         _draw(draw_gain, tables, tmp_path / "gain")
 
 
-def test_a_cell_below_the_minimum_is_grey(drawn):
+def test_cells_with_too_few_posts_are_grey(drawn):
     data = pd.read_csv(drawn / "matrix.csv")
     assert set(data.loc[~data["ranked"], "test_language"]) == {"tr"}
     # One more than the cells: the key at the foot.
     assert (drawn / "matrix.svg").read_text().count("fill: #e8e8e8") == (~data["ranked"]).sum() + 1
 
 
-def test_the_gap_is_the_difference_to_the_in_language_adapter_where_there_is_one(drawn):
+def test_gap_is_the_difference_from_the_in_language_adapter(drawn):
     data = pd.read_csv(drawn / "gap.csv", keep_default_na=False, na_values=[""]).set_index(["mixture", "test_language"])
     assert data.loc[("hu", "hu"), "value"] == 0
     expected = data.loc[("en+es", "hu"), "score"] - data.loc[("hu", "hu"), "score"]
@@ -214,11 +214,11 @@ def test_the_gap_is_the_difference_to_the_in_language_adapter_where_there_is_one
     assert data.xs("de", level="test_language")["value"].isna().all()
 
 
-def test_the_gain_matrix_leaves_the_untuned_base_out(drawn):
+def test_gain_matrix_leaves_out_the_untuned_base(drawn):
     assert "none" not in set(pd.read_csv(drawn / "gain_matrix.csv", keep_default_na=False)["mixture"])
 
 
-def test_the_clustered_matrix_holds_the_same_scores_in_another_order(drawn):
+def test_clustered_matrix_has_the_same_scores_reordered(drawn):
     key = ["mixture", "test_language"]
     matrix, clusters = (
         pd.read_csv(drawn / f"{name}.csv", keep_default_na=False, na_values=[""]).set_index(key)["score"]
@@ -245,12 +245,12 @@ def test_confusion_is_in_percent_of_the_gold_class(confusions, tmp_path, width):
     assert words.count("75") == words.count("25") == 1
     assert words.count("\N{EN DASH}") == 2
     assert (_edges(tmp_path / "confusion.png") == 255).all()
-    with pytest.raises(UserError, match="nothing of the mixture 'en'"):
+    with pytest.raises(UserError, match="no results of the mixture 'en'"):
         draw_confusion(confusions, view="topic", mixture="en", note=NOTE, width=width, out_stem=stem)
 
 
 @pytest.mark.parametrize("mixtures", [["en", "hu"], [*LANGUAGES, "xx", "yy"]])
-def test_learning_curves_are_told_apart_or_summed_up(tables, tmp_path, mixtures):
+def test_learning_curves_are_named_or_summarised_by_median(tables, tmp_path, mixtures):
     for number, name in enumerate(mixtures):
         steps = pd.DataFrame({"step": [1, 2], "epoch": [0.5, 1.0], "loss": [1.0, 0.5 + number / 10]})
         write_csv(tmp_path / f"{name}.csv", steps.assign(learning_rate=0.1, grad_norm=1.0))

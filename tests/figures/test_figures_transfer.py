@@ -1,4 +1,4 @@
-"""Figures from the tables of transfer: donors, doses, calibration."""
+"""Test the figures of donors, doses and calibration."""
 
 import re
 
@@ -34,7 +34,7 @@ def _is_whole(stem, width):
 
 
 @WIDTHS
-def test_donors_stand_with_their_intervals_and_others_in_the_margin(tables, tmp_path, width):
+def test_donors_are_drawn_with_intervals_others_in_the_margin(tables, tmp_path, width):
     stem = tmp_path / "donors"
     look = {"metric": "macro_f1", "note": NOTE, "width": width, "out_stem": stem}
     draw_donors(tables["donors"], view="topic", languages=LANGUAGES, **look)
@@ -47,7 +47,7 @@ def test_donors_stand_with_their_intervals_and_others_in_the_margin(tables, tmp_
     assert np.isnan(data.loc["ko", "gives"])
 
 
-def test_too_few_donors_are_said_and_not_drawn(tables, tmp_path):
+def test_too_few_donors_give_a_note_instead_of_a_plot(tables, tmp_path):
     donors = pd.read_csv(tables["donors"])
     write_csv(tmp_path / "few.csv", donors[donors["role"] == "recipient"])
     stem = tmp_path / "donors"
@@ -57,7 +57,7 @@ def test_too_few_donors_are_said_and_not_drawn(tables, tmp_path):
 
 
 @WIDTHS
-def test_doses_stand_with_their_curve_and_the_size_that_is_enough(tables, tmp_path, width):
+def test_doses_are_drawn_with_curve_and_sufficient_dose(tables, tmp_path, width):
     stem = tmp_path / "doses"
     look = {"metric": "macro_f1", "note": NOTE, "width": width, "out_stem": stem}
     draw_doses(tables["doses"], tables["dose_fits"], tables["dose_curves"], view="topic", **look)
@@ -69,7 +69,7 @@ def test_doses_stand_with_their_curve_and_the_size_that_is_enough(tables, tmp_pa
         draw_doses(tables["doses"], tables["dose_fits"], tables["dose_curves"], view="other", **look)
 
 
-def test_a_series_too_short_for_a_curve_is_drawn_without_one(tables, tmp_path):
+def test_short_dose_series_is_drawn_without_a_curve(tables, tmp_path):
     fits = pd.read_csv(tables["dose_fits"])
     empty = ["floor", "rise", "scale", "size", "size_low", "size_high"]
     write_csv(tmp_path / "fits.csv", fits.assign(**dict.fromkeys(empty, np.nan)))
@@ -81,7 +81,7 @@ def test_a_series_too_short_for_a_curve_is_drawn_without_one(tables, tmp_path):
 
 
 @WIDTHS
-def test_calibration_goes_from_the_best_language_to_the_worst(tables, tmp_path, width):
+def test_calibration_is_sorted_from_best_to_worst_language(tables, tmp_path, width):
     stem = tmp_path / "calibration"
     draw_calibration(tables["calibration"], view="topic", mixture="all", note=NOTE, width=width, out_stem=stem)
     assert _is_whole(stem, width)
@@ -89,13 +89,13 @@ def test_calibration_goes_from_the_best_language_to_the_worst(tables, tmp_path, 
     assert any("the other half" in word for word in _words(stem))
 
 
-def test_answers_without_probabilities_have_no_calibration(tables, tmp_path):
+def test_answers_without_probabilities_give_a_note(tables, tmp_path):
     stem = tmp_path / "calibration"
     draw_calibration(tables["calibration"], view="topic", mixture="none", note=NOTE, width=7.0, out_stem=stem)
     assert any("no probabilities" in word for word in _words(stem))
 
 
-def test_a_target_that_no_dose_reaches_is_said_in_words(tables, tmp_path):
+def test_target_that_no_dose_reaches_is_stated_in_the_title(tables, tmp_path):
     fits = pd.read_csv(tables["dose_fits"])
     write_csv(tmp_path / "fits.csv", fits.assign(size=np.inf))
     look = {"metric": "macro_f1", "note": NOTE, "width": 7.0, "out_stem": tmp_path / "doses"}

@@ -1,4 +1,4 @@
-"""A checkout of its own for the tests of the workflow, in which the tiny grid has been run once, by real Snakemake."""
+"""Provide a separate checkout in which real Snakemake has run the tiny grid once, for the tests of the workflow."""
 
 import subprocess
 
@@ -11,12 +11,12 @@ CAN_CUT_OFF = subprocess.run(["unshare", "--net", "true"], capture_output=True, 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory):
-    """Return a checkout in which the tiny grid is finished. Tests leave it as they found it."""
+    """Return a checkout in which the tiny grid is finished. Tests must leave it unchanged."""
     made = Checkout(tmp_path_factory.mktemp("checkout"), "tests/grid/tiny.yaml").fill()
     made.git("init", "-q")
     made.git("add", "-A")
     made.git("commit", "-qm", "the project as it is")
-    # Whoever may take the network away does so: nothing of a grid needs one once its base and posts are there.
+    # If permitted, run without network: a grid needs none once its base and posts exist.
     result = (made.without_network() if CAN_CUT_OFF else made).snakemake()
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
     return made
@@ -24,7 +24,7 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def checkout_built_without_network(checkout):
-    """Return the checkout, if this machine could take its network away while the grid was built."""
+    """Return the checkout if its grid could be built without network on this machine."""
     if not CAN_CUT_OFF:
-        pytest.skip("needs the right to take a process's network away: `unshare --net true`, as root")
+        pytest.skip("needs permission to run a process without network: `unshare --net true`, as root")
     return checkout

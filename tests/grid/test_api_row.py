@@ -1,4 +1,4 @@
-"""A row that a real OpenAI-compatible server answers: `transformers serve` with the grid's own base, on loopback."""
+"""Test a row scored by a real OpenAI-compatible server: `transformers serve` with the grid's own base, on loopback."""
 
 import json
 import os
@@ -24,7 +24,7 @@ TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
 
 @pytest.fixture(scope="module")
 def server(checkout, tmp_path_factory):
-    """Serve the tiny grid's base; return the server's address and the folder that it calls its model."""
+    """Serve the tiny grid's base; return the server's address and the folder that is its model name."""
     folder = tmp_path_factory.mktemp("served") / "base"
     shutil.copytree(checkout.folder / "results/tiny/base", folder)
     settings = read_json(folder / "tokenizer_config.json")
@@ -59,7 +59,7 @@ def wait_for(url, process):
 
 @pytest.fixture(scope="module")
 def with_api(checkout, server, tmp_path_factory):
-    """Return a copy of the checkout whose grid has two rows more, finished."""
+    """Return a copy of the checkout with two finished API rows."""
     url, model = server
     copied = checkout.copy(tmp_path_factory.mktemp("with_api") / "copy")
     copied.overlay(f"api: {{model: {model}, base_url: '{url}', shots: [0, 2], budget: 0, max_tokens: 4}}")
@@ -68,7 +68,7 @@ def with_api(checkout, server, tmp_path_factory):
     return copied
 
 
-def test_only_the_rows_of_the_api_are_asked_for_and_nothing_is_trained(checkout, server):
+def test_api_rows_are_planned_without_training(checkout, server):
     url, model = server
     overlay = checkout.folder.parent / "api.yaml"
     overlay.write_text(f"api: {{model: {model}, base_url: '{url}', shots: [0, 2], budget: 0}}", encoding="utf-8")
@@ -84,7 +84,7 @@ def test_only_the_rows_of_the_api_are_asked_for_and_nothing_is_trained(checkout,
     assert not {"finetune", "predict", "pretrain_base"} & set(planned)
 
 
-def test_every_post_has_its_row_and_what_says_no_label_is_counted(with_api):
+def test_every_post_has_a_prediction_and_failures_are_counted(with_api):
     results = with_api.folder / "results/tiny"
     for row in ("api-0shot", "api-2shot"):
         tables = [read_parquet(results / f"predictions/{row}/seed0/{name}.parquet") for name in ("en", "hu", "ko")]
@@ -100,7 +100,7 @@ def test_every_post_has_its_row_and_what_says_no_label_is_counted(with_api):
         assert details["latency_seconds"]["median"] > 0
 
 
-def test_tables_figures_and_the_report_hold_the_rows(with_api):
+def test_tables_and_figures_contain_api_rows(with_api):
     results = with_api.folder / "results/tiny"
     cells = pd.read_csv(results / "tables/cells.csv", keep_default_na=False)
     assert set(cells["mixture"]) == {"none", "en", "en+hu@4", "api-0shot", "api-2shot"}
@@ -110,12 +110,12 @@ def test_tables_figures_and_the_report_hold_the_rows(with_api):
     assert "api-2shot" in (results / "tables/transfer_matrix_topic.md").read_text(encoding="utf-8")
 
 
-def test_a_rerun_asks_nothing_and_neither_the_manner_of_asking_nor_a_lost_file_costs_a_call(with_api):
+def test_reruns_and_lost_files_cost_no_call(with_api):
     overlay = with_api.folder / "overlay.yaml"
     assert with_api.planned(overlays=[overlay]) == {}
     slower = with_api.folder / "slower.yaml"
     slower.write_text("api: {concurrency: 1, budget: 3, attempts: 2}", encoding="utf-8")
-    assert set(with_api.planned(overlays=[overlay, slower])) == {"write_report"}  # which shows the config
+    assert set(with_api.planned(overlays=[overlay, slower])) == {"write_report"}  # the report shows the config
     lost = with_api.folder / "results/tiny/predictions/api-0shot/seed0/hu.parquet"
     content = lost.read_bytes()
     lost.unlink()
@@ -125,7 +125,7 @@ def test_a_rerun_asks_nothing_and_neither_the_manner_of_asking_nor_a_lost_file_c
     assert read_json(with_api.folder / "results/tiny/api/api-0shot/seed0.json")["calls"] == 0
 
 
-def test_no_key_and_no_post_is_written(with_api):
+def test_no_key_and_no_post_is_stored(with_api):
     results = with_api.folder / "results/tiny"
     posts = [text.encode() for text in read_parquet(results / "posts/all.parquet")["text"]]
     written = [*(results / "api").rglob("*.*"), *(results / "logs/predict").rglob("api*/**/*.log")]
@@ -136,10 +136,10 @@ def test_no_key_and_no_post_is_written(with_api):
         assert not any(secret.encode() in content for secret in SECRETS.values()), path
 
 
-def test_status_and_estimate_know_the_rows(with_api):
+def test_status_and_estimate_include_api_rows(with_api):
     overlay = with_api.folder / "overlay.yaml"
     status = with_api.snakemake("status", overlays=[overlay])
     assert "api-2shot" in status.stdout
     estimated = with_api.snakemake("estimate", overlays=[overlay])
     assert estimated.returncode == 0, estimated.stdout[-3000:] + estimated.stderr[-3000:]
-    assert "calls of the API: 144" in estimated.stdout, estimated.stdout[-2000:]
+    assert "API calls: 144" in estimated.stdout, estimated.stdout[-2000:]

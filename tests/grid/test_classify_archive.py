@@ -1,4 +1,4 @@
-"""The target `classify`, by real Snakemake: an archive with bad rows, killed in the middle, every row accounted for."""
+"""Test the target `classify` with real Snakemake: an archive with bad rows, also after a kill; no row is lost."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def classified(checkout, tmp_path_factory):
     return copied
 
 
-def test_every_row_of_the_archive_is_classified_or_rejected(classified):
+def test_every_archive_row_is_classified_or_rejected(classified):
     results = classified.folder / "results/tiny"
     made = [read_json(results / f"archive/shard{number}.json") for number in (0, 1)]
     files = pd.read_csv(results / "classified/files.csv").set_index("file").loc["all"]
@@ -45,11 +45,11 @@ def test_every_row_of_the_archive_is_classified_or_rejected(classified):
     assert languages["posts"].sum() == files["classified"]
 
 
-def test_a_second_run_does_nothing(classified):
+def test_second_run_does_nothing(classified):
     assert classified.planned("classify", overlays=[classified.folder / "overlay.yaml"]) == {}
 
 
-def test_a_killed_job_goes_on_to_the_same_bytes(classified, tmp_path):
+def test_killed_job_resumes_to_the_same_bytes(classified, tmp_path):
     killed = classified.copy(tmp_path / "killed")
     results = killed.folder / "results/tiny"
     target = results / "classified/posts/shard1.00000.parquet"
@@ -62,11 +62,11 @@ def test_a_killed_job_goes_on_to_the_same_bytes(classified, tmp_path):
     assert not target.exists()
     again = killed.snakemake(name, overlays=[overlay])
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
-    assert "going on after" in log.read_text(encoding="utf-8")
+    assert "resuming after" in log.read_text(encoding="utf-8")
     assert target.read_bytes() == whole
 
 
-def test_no_post_is_in_a_log_or_beside_the_labels(classified):
+def test_no_post_is_in_logs_or_classified_files(classified):
     import gzip
 
     results = classified.folder / "results/tiny"
@@ -94,7 +94,7 @@ def test_no_post_is_in_a_log_or_beside_the_labels(classified):
         ("classify: {lab: {}, adapter: en, keep: [predicted]}", "a column 'predicted' of its own"),
     ],
 )
-def test_a_mistake_in_classify_is_one_clear_error(checkout, tmp_path, overlay, words):
+def test_mistake_in_classify_is_one_error(checkout, tmp_path, overlay, words):
     path = tmp_path / "overlay.yaml"
     path.write_text(overlay, encoding="utf-8")
     result = checkout.snakemake("-n", "classify", overlays=[path])

@@ -1,4 +1,4 @@
-"""The tiny grid from labelled posts to pictures, run by real Snakemake on the real stack."""
+"""Test the tiny grid from labelled posts to figures with real Snakemake on the real stack."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_every_cell_has_its_predictions_with_provenance(checkout):
             assert {"settings", "versions", "inputs"} == set(record)
 
 
-def test_cells_hold_every_view_with_baselines_and_intervals(checkout):
+def test_cells_have_every_view_with_baselines_and_intervals(checkout):
     cells = pd.read_csv(
         checkout.folder / "results/tiny" / "tables" / "cells.csv", keep_default_na=False, na_values=[""]
     )
@@ -42,7 +42,7 @@ def test_cells_hold_every_view_with_baselines_and_intervals(checkout):
     assert scored.loc[scored["mixture"] != "none", "ngram_macro_f1"].notna().all()
 
 
-def test_the_matrix_is_mixtures_by_test_languages(checkout):
+def test_matrix_is_mixtures_by_test_languages(checkout):
     matrix = pd.read_csv(checkout.folder / "results/tiny" / "tables" / "transfer_matrix.csv")
     assert list(matrix.columns) == ["view", "mixture", *LANGUAGES]
     assert matrix.groupby("view", sort=False)["mixture"].apply(list).to_dict() == {
@@ -51,7 +51,7 @@ def test_the_matrix_is_mixtures_by_test_languages(checkout):
     }
 
 
-def test_exposure_is_the_lab_s_exact_count(checkout):
+def test_exposure_is_the_exact_count_of_the_lab(checkout):
     exposure = pd.read_csv(checkout.folder / "results/tiny" / "tables" / "exposure.csv").set_index(
         ["mixture", "language"]
     )
@@ -62,7 +62,7 @@ def test_exposure_is_the_lab_s_exact_count(checkout):
     assert exposure.loc[("en", "hu"), "finetune_posts"] == 0
 
 
-def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
+def test_every_figure_has_three_formats_and_its_data(checkout):
     names = {path.name for path in (checkout.folder / "results/tiny" / "figures").iterdir() if path.is_file()}
     expected = {
         f"{figure}_{view}.{kind}"
@@ -75,7 +75,7 @@ def test_every_figure_is_there_in_three_formats_with_its_data(checkout):
     assert names == expected
 
 
-def test_the_page_and_the_printed_matrix_are_there(checkout):
+def test_report_page_and_printed_matrix_exist(checkout):
     results = checkout.folder / "results/tiny"
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "3 mixtures of languages were tested on 3 languages" in page
@@ -84,7 +84,7 @@ def test_the_page_and_the_printed_matrix_are_there(checkout):
     assert (results / "tables/transfer_matrix_stance.md").read_text(encoding="utf-8").count("| en+hu@4") == 1
 
 
-def test_no_post_is_in_a_log_or_a_report(checkout):
+def test_no_post_is_in_logs_or_reports(checkout):
     posts = read_parquet(checkout.folder / "results/tiny" / "posts" / "all.parquet")["text"].tolist()
     written = [
         *(checkout.folder / "results/tiny" / "logs").rglob("*.log"),
@@ -100,12 +100,12 @@ def test_no_post_is_in_a_log_or_a_report(checkout):
         assert not any(post in content for post in posts), path
 
 
-def test_checkpoints_are_gone_when_the_adapters_are_written(checkout):
+def test_checkpoints_are_deleted_after_training(checkout):
     left = (checkout.folder / "results/tiny/checkpoints").rglob("*")
     assert not [path for path in left if path.is_file()]
 
 
-def test_a_job_for_each_cell_writes_the_same_files_as_a_job_for_each_adapter(checkout, tmp_path):
+def test_jobs_per_cell_write_the_same_files(checkout, tmp_path):
     copied = checkout.copy(tmp_path / "copy")
     overlay = copied.overlay("predict: {per_cell: true}")
     before = {path: path.read_bytes() for path in (copied.folder / "results/tiny" / "predictions").rglob("*.parquet")}
@@ -126,7 +126,7 @@ def test_a_job_for_each_cell_writes_the_same_files_as_a_job_for_each_adapter(che
         ('labels: {pro: {answer: "n"}, anti: {answer: "n"}}', "prefetch", "same answer"),
     ],
 )
-def test_a_mistake_ends_with_its_message_and_without_a_traceback(checkout, tmp_path, overlay, target, words):
+def test_mistake_shows_message_without_traceback(checkout, tmp_path, overlay, target, words):
     copied = checkout.copy(tmp_path / "copy")
     result = copied.snakemake(target, overlays=[copied.overlay(overlay)])
     output = result.stdout + result.stderr
@@ -135,7 +135,7 @@ def test_a_mistake_ends_with_its_message_and_without_a_traceback(checkout, tmp_p
     assert "Traceback" not in output
 
 
-def test_the_report_holds_every_figure_with_its_caption(checkout, tmp_path):
+def test_snakemake_report_contains_all_figures(checkout, tmp_path):
     result = checkout.snakemake("--report", str(tmp_path / "report.html"))
     assert result.returncode == 0, result.stderr[-3000:]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -144,7 +144,7 @@ def test_the_report_holds_every_figure_with_its_caption(checkout, tmp_path):
     assert "constructed world" in page
 
 
-def test_keys_in_the_environment_are_in_no_file_that_a_run_makes(checkout):
+def test_keys_in_environment_are_in_no_output_file(checkout):
     shown = checkout.snakemake("doctor").stdout
     made = [path for folder in ("results", ".snakemake") for path in (checkout.folder / folder).rglob("*")]
     files = [path for path in made if path.is_file() and not path.is_symlink()]

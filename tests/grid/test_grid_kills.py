@@ -1,4 +1,4 @@
-"""Jobs killed under a real Snakemake: started again, the grid ends with the bytes of one that nobody disturbed."""
+"""Test jobs killed under real Snakemake: after a restart, the grid has the same bytes as an undisturbed one."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.grid
 LONGER = "finetune: {epochs: 60, checkpoint_steps: 5}"
 
 
-def test_a_training_job_killed_under_snakemake_goes_on_to_the_same_adapter(checkout, tmp_path):
+def test_killed_training_job_resumes_to_the_same_adapter(checkout, tmp_path):
     adapter = "results/tiny/adapters/en/seed0/adapter_model.safetensors"
     whole, killed = checkout.copy(tmp_path / "whole"), checkout.copy(tmp_path / "killed")
     assert whole.snakemake(adapter, overlays=[whole.overlay(LONGER)]).returncode == 0
@@ -20,12 +20,12 @@ def test_a_training_job_killed_under_snakemake_goes_on_to_the_same_adapter(check
     assert not (killed.folder / adapter).exists()
     again = killed.snakemake(adapter, overlays=[longer])
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
-    assert "going on from" in log.read_text(encoding="utf-8")
+    assert "resuming from" in log.read_text(encoding="utf-8")
     for name in (adapter, adapter.replace("adapter_model.safetensors", "training.csv")):
         assert (killed.folder / name).read_bytes() == (whole.folder / name).read_bytes(), name
 
 
-def test_a_predict_job_killed_under_snakemake_is_done_again_and_nothing_else(checkout, tmp_path):
+def test_only_the_killed_predict_job_is_rerun(checkout, tmp_path):
     killed = checkout.copy(tmp_path / "killed")
     results = killed.folder / "results/tiny"
     cells = sorted((results / "predictions/en/seed0").iterdir())
@@ -42,7 +42,7 @@ def test_a_predict_job_killed_under_snakemake_is_done_again_and_nothing_else(che
     assert {path: path.read_bytes() for path in cells} == before
 
 
-def test_a_result_edited_by_hand_is_taken_as_it_is_and_what_follows_is_made_anew(checkout, tmp_path):
+def test_edited_result_is_kept_and_later_steps_rerun(checkout, tmp_path):
     edited = checkout.copy(tmp_path / "edited")
     cells = edited.folder / "results/tiny/tables/cells.csv"
     cells.write_text(cells.read_text(encoding="utf-8").replace("0.5", "0.6"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a job reads is an input of its rule, under whatever name it lies."""
+"""Test that every file a job reads is an input of its rule, even if the file has an odd name."""
 
 import json
 
@@ -69,7 +69,7 @@ for rule in workflow.rules:
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
-    """A checkout with files of odd names, in which posts and base were read once."""
+    """Return a checkout with oddly named files, in which posts and base have been read once."""
     made = Checkout(tmp_path_factory.mktemp("odd"), "odd.yaml").fill()
     for name, content in {**FILES, "odd.yaml": CONFIG, "imported.yaml": IMPORT, "walk.smk": WALK}.items():
         (made.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def odd(tmp_path_factory):
     return made
 
 
-def test_a_change_of_any_file_that_is_read_makes_posts_and_base_again(odd):
+def test_change_of_any_input_file_reruns_posts_and_base(odd):
     assert odd.planned(*TARGETS) == {}
     for name in ("plain/posts [final].csv", f"{ODD}/more.csv"):
         (odd.folder / name).write_text(FILES[name] + "en,anti,one more post\n", encoding="utf-8")
@@ -94,20 +94,20 @@ def test_a_change_of_any_file_that_is_read_makes_posts_and_base_again(odd):
     assert odd.planned(*TARGETS) == {"prefetch_base": 1}
 
 
-def test_a_file_added_to_a_local_dataset_makes_the_posts_again(odd):
+def test_file_added_to_local_dataset_reruns_posts(odd):
     target, overlay = "results/dataset/posts/all.parquet", odd.folder / "overlay.yaml"
     assert odd.planned(target, overlays=[overlay]) == {}
     (odd.folder / "data/train/more.csv").write_text("language,label,text\nen,pro,one more\n", encoding="utf-8")
     assert odd.planned(target, overlays=[overlay]) == {"prepare_posts": 1}
 
 
-def test_files_of_odd_names_can_be_planned_with(odd):
+def test_files_with_odd_names_can_be_planned(odd):
     planned = odd.planned("all", "classify")
     assert planned["classify_posts"] == 2
     assert planned["finetune"] == 1
 
 
-def test_imported_predictions_of_an_odd_name_are_made_again_when_they_change(odd):
+def test_changed_import_with_odd_name_is_rerun(odd):
     imported = Checkout(odd.folder, "imported.yaml")
     target = "results/imported/predictions/en/seed0/en.parquet"
     result = imported.snakemake(target)
@@ -118,12 +118,12 @@ def test_imported_predictions_of_an_odd_name_are_made_again_when_they_change(odd
     assert imported.planned(target) == {"import_predictions": 1}
 
 
-def test_no_rule_reads_a_file_that_only_its_params_name(odd):
+def test_no_rule_reads_a_file_named_only_in_params(odd):
     result = odd.snakemake("-n", "-s", "walk.smk")
     assert result.returncode == 0, result.stderr[-3000:]
     read = dict(json.loads(line.removeprefix("READ ")) for line in result.stdout.splitlines() if line[:5] == "READ ")
     assert {"prepare_posts", "prefetch_base", "measure_exposure", "tabulate_cost", "finetune"} <= set(read)
-    # The whole config is shown on the page, paths and all; none of them is read for it. One language's posts are taken
-    # from the file of all posts, and its counts, which are an input, hold a digest of them.
+    # The report shows the complete config with its paths, but reads none of these files. The posts of one language are
+    # taken from the file of all posts; its counts, which are an input, contain a digest of them.
     read["extract_posts"].remove("results/odd/posts/all.parquet")
     assert {rule: paths for rule, paths in read.items() if paths and rule != "write_report"} == {}

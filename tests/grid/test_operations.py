@@ -1,4 +1,4 @@
-"""The targets for people, beside a run and after it."""
+"""Test the interactive targets (status, estimate, doctor) during and after a run."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.grid
 
 
-def test_status_shows_the_jobs_of_a_run_that_goes_on(checkout, tmp_path):
+def test_status_shows_running_jobs(checkout, tmp_path):
     copy = checkout.copy(tmp_path / "copy")
     longer = copy.overlay("finetune: {epochs: 150}")
     adapter = "results/tiny/adapters/en/seed0/adapter_model.safetensors"
@@ -25,27 +25,27 @@ def test_status_shows_the_jobs_of_a_run_that_goes_on(checkout, tmp_path):
     assert (copy.folder / adapter).is_file()
 
 
-def test_the_estimate_counts_the_grids_jobs_and_compares_itself_with_finished_ones(checkout):
+def test_estimate_counts_jobs_and_uses_finished_ones(checkout):
     asked = checkout.snakemake("estimate")
     assert asked.returncode == 0, asked.stderr
     line = re.search(r"^finetune +2 +(\d+) s +2 +(\d+) s +(\d+) s +(\d+) s$", asked.stdout, re.MULTILINE)
     estimated, of_done, took, in_all = map(int, line.groups())
     assert estimated == of_done
     assert in_all == took
-    assert 0.25 < estimated / took < 4, "a machine that others use may double a job of seconds, and double it again"
+    assert 0.25 < estimated / took < 4, "on a shared machine, jobs of seconds may take up to four times as long"
     assert re.search(r"^predict +3 ", asked.stdout, re.MULTILINE)
     assert "dollars" not in asked.stdout
     assert checkout.planned() == {}
 
 
-def test_a_whole_grid_is_built_without_a_network(checkout_built_without_network):
+def test_grid_is_built_without_network(checkout_built_without_network):
     assert (checkout_built_without_network.folder / "results/tiny/report.html").is_file()
     offline = checkout_built_without_network.without_network()
     command = [*offline.prefix, "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 9), 1)"]
     assert "Network is unreachable" in subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
-def test_the_doctor_finds_this_machine_fit(checkout):
+def test_doctor_finds_no_problem_on_this_machine(checkout):
     asked = checkout.snakemake("doctor")
     assert asked.returncode == 0, asked.stdout
     lines = re.findall(r"^(OK|FIX) +(versions|GPU|4 bits|training|disk|memory|SLURM|cache|clock) ", asked.stdout, re.M)
@@ -53,7 +53,7 @@ def test_the_doctor_finds_this_machine_fit(checkout):
     assert {state for state, _ in lines} == {"OK"}
 
 
-def test_only_jobs_that_use_the_model_ask_for_a_gpu(checkout):
+def test_only_model_jobs_request_a_gpu(checkout):
     large = checkout.overlay("base: {lab: null, hub: a/base, revision: 0123456789012345678901234567890123456789}")
     planned = checkout.snakemake("-n", "--forceall", "estimate", "all", overlays=[large]).stdout
     asked = re.findall(r"^(?:local)?rule (\w+):(?:\n .*)*?\n    resources: .*gpu=(\d)", planned, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The targets `release` and `push`, by real Snakemake: a card's lines, run by somebody who has its folder alone."""
+"""Test the targets `release` and `push` with real Snakemake; run the code on the card with only its folder."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def released(checkout, tmp_path_factory):
     return copied
 
 
-def test_the_lines_of_the_card_give_the_labels_of_the_grid(released, tmp_path):
+def test_code_on_card_gives_the_grids_labels(released, tmp_path):
     results = released.folder / "results/tiny"
     away = tmp_path / "downloaded"
     shutil.copytree(results / "release" / ROW, away)
@@ -54,7 +54,7 @@ def test_the_lines_of_the_card_give_the_labels_of_the_grid(released, tmp_path):
         assert json.loads(ended.stdout.splitlines()[-1]) == predicted.loc[test["id"]].tolist()
 
 
-def test_no_released_file_holds_a_post_a_key_or_a_path(released):
+def test_release_contains_no_post_key_or_path(released):
     posts = read_parquet(released.folder / "results/tiny/posts/all.parquet")["text"]
     planted = [*posts, str(released.folder), "planted-"]
     files = [path for path in (released.folder / "results/tiny/release").rglob("*") if path.is_file()]
@@ -64,14 +64,14 @@ def test_no_released_file_holds_a_post_a_key_or_a_path(released):
         assert [text for text in planted if text.encode() in content] == [], path
 
 
-def test_the_log_of_a_release_holds_no_post(released):
+def test_release_log_contains_no_post(released):
     log = (released.folder / f"results/tiny/logs/release_adapter/{ROW}.log").read_text(encoding="utf-8")
     assert "adapter: 100.00 %" in log
     posts = read_parquet(released.folder / "results/tiny/posts/all.parquet")["text"]
     assert [text for text in posts if text in log] == []
 
 
-def test_a_second_release_does_nothing_and_another_adapter_leaves_the_first_alone(released):
+def test_second_release_only_adds_new_adapters(released):
     overlay = released.folder / "overlay.yaml"
     assert released.planned("release", overlays=[overlay]) == {}
     more = released.folder / "more.yaml"
@@ -79,7 +79,7 @@ def test_a_second_release_does_nothing_and_another_adapter_leaves_the_first_alon
     assert released.planned("release", overlays=[more])["release_adapter"] == 1
 
 
-def test_push_lists_first_and_uploads_what_it_listed(released, monkeypatch):
+def test_push_uploads_the_listed_files(released, monkeypatch):
     overlay = released.folder / "overlay.yaml"
     with standing_in() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
@@ -106,10 +106,10 @@ def test_push_lists_first_and_uploads_what_it_listed(released, monkeypatch):
             "push_list",
             "'en+hu@4/seed0' is given twice",
         ),
-        ("release: {adapters: [en]}", "push", "release.push: say whose the repositories on the Hub are"),
+        ("release: {adapters: [en]}", "push", "release.push: set the owner of the repositories on the Hub"),
     ],
 )
-def test_a_mistake_is_told_before_anything_runs(checkout, config, target, words):
+def test_mistake_is_reported_before_any_job(checkout, config, target, words):
     result = checkout.snakemake("-n", target, overlays=[checkout.overlay(config or "{}")])
     assert result.returncode != 0
     assert words in result.stdout + result.stderr

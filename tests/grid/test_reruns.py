@@ -1,4 +1,4 @@
-"""What a change reruns, and what it leaves alone, in Snakemake's own words."""
+"""Test which jobs a change reruns and which it does not, according to Snakemake."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TABLES = {"score_cells": 1, "build_transfer_matrix": 1} | dict.fromkeys(OTHERS, 
 
 @pytest.fixture
 def edited(checkout):
-    """Append a constant, or other code, to source files for one test."""
+    """Return a function that appends a constant or other code to a source file, for one test."""
     before = {}
 
     def edit(name, code=b"EDITED = True\n"):
@@ -37,7 +37,7 @@ def edited(checkout):
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def test_a_finished_grid_has_nothing_to_do(checkout):
+def test_finished_grid_has_nothing_to_do(checkout):
     assert checkout.planned() == {}
 
 
@@ -50,7 +50,7 @@ def test_touching_every_source_reruns_nothing(checkout):
     assert checkout.planned() == {}
 
 
-def test_a_git_round_trip_reruns_nothing(checkout, edited):
+def test_git_round_trip_reruns_nothing(checkout, edited):
     checkout.git("checkout", "-qb", "elsewhere")
     for path in (checkout.folder / "src").rglob("*.py"):
         path.write_bytes(path.read_bytes() + b"ELSEWHERE = True\n")
@@ -61,48 +61,48 @@ def test_a_git_round_trip_reruns_nothing(checkout, edited):
 
 
 @pytest.mark.parametrize("name", ["src/babelgrid/model/finetune.py", "src/babelgrid/runtime/progress.py"])
-def test_an_edit_of_prose_reruns_nothing(checkout, edited, name):
+def test_edit_of_comments_reruns_nothing(checkout, edited, name):
     edited(name, b'# a comment\n\n"""A string that does nothing."""\n')
     assert checkout.planned() == {}
 
 
-def test_a_plotting_edit_redraws_those_figures_only(checkout, edited):
+def test_plotting_edit_redraws_only_those_figures(checkout, edited):
     edited("src/babelgrid/figures/matrix.py")
     assert checkout.planned() == MATRICES
 
 
-def test_an_edit_of_the_style_redraws_all_figures_and_the_report_alone(checkout, edited):
+def test_style_edit_redraws_only_figures_and_report(checkout, edited):
     edited("src/babelgrid/figures/style.py")
     assert checkout.planned() == {**FIGURES, "draw_curves": 1, "draw_cost": 1, **REPORT}
 
 
-def test_an_edit_of_the_scores_trains_nothing(checkout, edited):
+def test_edit_of_scores_trains_nothing(checkout, edited):
     edited("src/babelgrid/analysis/scores/metrics.py")
     planned = checkout.planned()
     assert planned["score_cells"] == 1
     assert not {"finetune", "predict", "pretrain_base", "prepare_posts"} & set(planned)
 
 
-def test_an_edit_of_the_training_code_trains_all_again(checkout, edited):
+def test_edit_of_training_code_retrains_everything(checkout, edited):
     edited("src/babelgrid/model/finetune.py")
     planned = checkout.planned()
     assert planned["finetune"] == 2
     assert not {"pretrain_base", "prepare_posts"} & set(planned)
 
 
-def test_how_often_training_saves_and_whom_it_tells_trains_nothing_again(checkout):
+def test_checkpoint_and_tracker_settings_retrain_nothing(checkout):
     changed = "finetune: {checkpoint_minutes: 3, checkpoint_steps: 50, report_to: [tensorboard]}"
     assert checkout.planned(overlays=[checkout.overlay(changed)]) == {"write_report": 1}
 
 
-def test_another_learning_rate_trains_all_again(checkout):
+def test_new_learning_rate_retrains_everything(checkout):
     planned = checkout.planned(overlays=[checkout.overlay("finetune: {learning_rate: 0.01}")])
     assert planned["finetune"] == 2
     assert planned["predict"] == 2
     assert not {"pretrain_base", "prepare_posts", "count_tokens", "fit_baselines"} & set(planned)
 
 
-def test_another_dose_trains_its_own_adapters_only(checkout):
+def test_new_dose_trains_only_its_own_adapter(checkout):
     overlay = checkout.overlay("mixtures: {doses: [{base: en, add: [hu], sizes: [4, 6]}]}")
     planned = checkout.planned(overlays=[overlay])
     assert (planned["finetune"], planned["predict"], planned["fit_baselines"]) == (1, 1, 1)
@@ -116,29 +116,29 @@ def test_one_more_test_language_trains_nothing(checkout):
     assert not {"finetune", "pretrain_base", "prepare_posts"} & set(planned)
 
 
-# A check that has to be made again must hide no job below it: an edit of the config is all that has changed.
+# A check that has to rerun must not hide the jobs that depend on it; only the config has changed.
 
 
-def test_another_template_trains_and_scores_all_again_on_the_same_posts(checkout):
+def test_new_template_retrains_on_the_same_posts(checkout):
     planned = checkout.planned(overlays=[checkout.overlay('prompt: {template: "{text}\\n:"}')])
     assert planned.items() >= {"check_answers": 1, "finetune": 2, "predict": 3, **TABLES, **FIGURES, **REPORT}.items()
     assert not {"pretrain_base", "prepare_posts", "extract_posts", "count_labels", "fit_baselines"} & set(planned)
 
 
 @pytest.mark.parametrize("change", ['answer: " against"', 'answer: " anti", aliases: [contra]'])
-def test_another_answer_or_spelling_of_a_label_makes_all_again_but_the_base(checkout, change):
+def test_changed_label_reruns_everything_except_the_base(checkout, change):
     planned = checkout.planned(overlays=[checkout.overlay(f"labels: {{anti: {{{change}}}}}")])
     assert planned.items() >= {"prepare_posts": 1, "check_answers": 1, "finetune": 2, "predict": 3, **REPORT}.items()
     assert not {"pretrain_base", "prefetch_base", "generate_posts"} & set(planned)
 
 
-def test_another_base_trains_and_scores_all_again_on_the_same_posts(checkout):
+def test_new_base_retrains_on_the_same_posts(checkout):
     planned = checkout.planned(overlays=[checkout.overlay("base: {lab: {tokens: 40000}}")])
     assert planned.items() >= {"pretrain_base": 1, "check_answers": 1, "finetune": 2, "predict": 3, **REPORT}.items()
     assert not {"prepare_posts", "extract_posts", "count_labels", "fit_baselines"} & set(planned)
 
 
-def test_one_more_mixture_trains_its_own_adapter_only(checkout):
+def test_one_more_mixture_trains_only_its_own_adapter(checkout):
     overlay = checkout.overlay("mixtures: {monolingual: [en, es]}")
     planned = checkout.planned(overlays=[overlay])
     assert planned.items() >= {"check_posts": 1, "finetune": 1, "predict": 1, "fit_baselines": 1}.items()
@@ -159,7 +159,7 @@ def test_no_input_is_ancient():
 
 @pytest.fixture(scope="module")
 def edited_grid(checkout, tmp_path_factory):
-    """A copy in which the template was edited and a mixture added, and Snakemake was called once."""
+    """Return a copy in which Snakemake was called once after editing the template and adding a mixture."""
     copied = checkout.copy(tmp_path_factory.mktemp("edited") / "copy")
     overlay = copied.overlay('{prompt: {template: "{text}\\n:"}, mixtures: {monolingual: [en, es]}}')
     result = copied.snakemake(overlays=[overlay])
@@ -167,7 +167,7 @@ def edited_grid(checkout, tmp_path_factory):
     return copied
 
 
-def test_one_call_makes_all_that_an_edit_concerns(edited_grid):
+def test_one_call_updates_everything_after_an_edit(edited_grid):
     results = edited_grid.folder / "results/tiny"
     assert edited_grid.planned(overlays=[edited_grid.folder / "overlay.yaml"]) == {}
     cells = sorted((results / "predictions").glob("*/seed0/*.parquet"))
@@ -178,8 +178,8 @@ def test_one_call_makes_all_that_an_edit_concerns(edited_grid):
     assert (results / "adapters/es/seed0/adapter_model.safetensors").is_file()
 
 
-def test_the_report_refuses_predictions_of_another_prompt(edited_grid):
-    """Whoever makes Snakemake believe that all is fresh gets an error, and no page of two settings."""
+def test_report_refuses_predictions_of_another_prompt(edited_grid):
+    """If Snakemake is made to treat all files as up to date, an error prevents a page with mixed settings."""
     overlay = edited_grid.folder / "overlay.yaml"
     said = overlay.read_text(encoding="utf-8")
     page = edited_grid.folder / "results/tiny/report.html"
@@ -191,11 +191,11 @@ def test_the_report_refuses_predictions_of_another_prompt(edited_grid):
     finally:
         overlay.write_text(said, encoding="utf-8")
     assert result.returncode != 0
-    assert "was made with another prompt.template than the config has now" in result.stdout + result.stderr
+    assert "was created with a different prompt.template than in the current config" in result.stdout + result.stderr
     assert not page.exists()
 
 
-def test_a_mixture_that_the_posts_do_not_allow_is_refused_before_it_is_trained(edited_grid):
+def test_mixture_without_enough_posts_is_refused_before_training(edited_grid):
     doses = "mixtures: {doses: [{base: en, add: [hu], sizes: [4, 6, 4000]}]}"
     bad = edited_grid.folder / "bad.yaml"
     bad.write_text(doses, encoding="utf-8")
@@ -210,13 +210,13 @@ def test_a_mixture_that_the_posts_do_not_allow_is_refused_before_it_is_trained(e
     assert not any((edited_grid.folder / path).exists() for path in adapters)
 
 
-def test_one_more_seed_trains_that_seed_only(checkout):
+def test_one_more_seed_trains_only_that_seed(checkout):
     planned = checkout.planned(overlays=[checkout.overlay("seeds: [0, 7]")])
     assert (planned["finetune"], planned["predict"]) == (2, 2)
     assert not {"pretrain_base", "prepare_posts", "extract_posts"} & set(planned)
 
 
-def test_a_deleted_prediction_costs_one_scoring_job_and_the_cheap_steps(checkout):
+def test_deleted_prediction_reruns_one_scoring_job(checkout):
     path = checkout.folder / "results/tiny" / "predictions/en/seed0/hu.parquet"
     kept = path.with_suffix(".kept")
     path.rename(kept)
@@ -228,13 +228,13 @@ def test_a_deleted_prediction_costs_one_scoring_job_and_the_cheap_steps(checkout
     assert not {"finetune", "fit_baselines", "prepare_posts", "pretrain_base"} & set(planned)
 
 
-def test_another_score_touches_tables_and_figures_only(checkout):
+def test_new_score_metric_reruns_only_tables_and_figures(checkout):
     planned = checkout.planned(overlays=[checkout.overlay("score: {metric: accuracy}")])
     assert not {"finetune", "predict", "pretrain_base", "prepare_posts", "fit_baselines"} & set(planned)
     assert planned["draw_transfer_matrix"] == 2
 
 
-def test_the_figures_target_never_touches_a_model(checkout):
+def test_figures_target_never_runs_a_model(checkout):
     for path in (checkout.folder / "results/tiny" / "figures").iterdir():
         if path.is_file():
             path.unlink()

@@ -1,4 +1,4 @@
-"""What another file of posts, or another setting of how posts are read, trains again: the rows decide."""
+"""Test which mixtures a new file of posts or a changed posts setting retrains: only those whose rows change."""
 
 import csv
 import re
@@ -19,7 +19,7 @@ TARGETS = [f"{folder}/adapter_model.safetensors" for folder in ROWS.values()] + 
 
 
 def rules_run(result):
-    """Return the rules that a run has finished."""
+    """Return the rules of the jobs that a run has finished."""
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-5000:]
     return re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", output)
@@ -27,7 +27,7 @@ def rules_run(result):
 
 @pytest.fixture(scope="module")
 def own(checkout, tmp_path_factory):
-    """A copy whose posts come from files, one for each language, with all targets made."""
+    """Return a copy whose posts come from files, one per language, with all targets built."""
     copied = checkout.copy(tmp_path_factory.mktemp("own") / "copy")
     with (copied.folder / "results/tiny/lab/posts.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -66,7 +66,7 @@ def test_file_of_another_language_trains_nothing(own):
     "setting",
     ["languages: {aliases: {engl: en}}", "labels: {anti: {aliases: [contra]}}", "posts: {on_error: drop}"],
 )
-def test_setting_that_no_row_meets_trains_nothing(own, setting):
+def test_setting_that_affects_no_row_trains_nothing(own, setting):
     extra = own.folder / "extra.yaml"
     extra.write_text(setting, encoding="utf-8")
     result = own.snakemake(*TARGETS, overlays=[own.folder / "overlay.yaml", extra])
@@ -74,10 +74,10 @@ def test_setting_that_no_row_meets_trains_nothing(own, setting):
     assert own.planned(*TARGETS, overlays=[own.folder / "overlay.yaml", extra]) == {}
 
 
-def test_other_rows_of_a_language_train_its_mixtures_alone(own):
+def test_changed_posts_retrain_only_their_mixtures(own):
     path = own.folder / "data/hu.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",train,", ",train,Egy új szó. ", 1), encoding="utf-8")
     rules = rules_run(run(own))
-    # The adapter of en is untouched, its predictions are asked for in hu as well, as one job makes them all.
+    # The adapter of en is not retrained, but its predictions are rerun, because one job makes those of en and hu.
     assert rules.count("finetune") == 1
     assert rules.count("extract_posts") == 1

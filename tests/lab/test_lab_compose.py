@@ -32,7 +32,7 @@ def content(theme="food", event=0, time=0, place=0, *, remarks=(0,), opener=None
     return Content(theme, (Turn(event, time, place, remarks),), opener, closer, hashtags)
 
 
-def test_a_content_is_said_in_full_in_english():
+def test_content_with_all_parts_in_english():
     said = say_in("en", content(opener=0, closer=1, hashtags=(2, 0)))
     assert said == (
         "Good news! Yesterday we baked fresh bread in the kitchen. The smell was wonderful. "
@@ -40,28 +40,28 @@ def test_a_content_is_said_in_full_in_english():
     )
 
 
-def test_a_sentence_after_a_colon_has_no_capital_but_in_german():
+def test_only_german_capitalises_after_a_colon():
     assert say_in("en", content(opener=2)).startswith("Listen: yesterday we")
     assert say_in("de", content(opener=2)).startswith("Hört mal: Gestern haben")
 
 
-def test_a_turkish_i_keeps_its_dot():
+def test_capital_turkish_i_keeps_its_dot():
     assert say_in("tr", content(time=7)).startswith("İki gün önce")
 
 
-def test_a_turkish_word_borrowed_at_the_beginning_is_capitalised_as_turkish():
+def test_borrowed_turkish_word_is_capitalised_as_turkish():
     voices = iter([LEXICONS["en"], LEXICONS["tr"], LEXICONS["en"], LEXICONS["en"]])
     said = text_of(say(content(time=7), LEXICONS["en"], lambda: next(voices)))
     assert said.startswith("İki gün önce we baked fresh bread in the kitchen.")
 
 
-def test_hindi_ends_its_sentences_with_a_danda():
+def test_hindi_sentences_end_with_a_danda():
     assert say_in("hi", content()).endswith("।")
 
 
 @given(themes, languages, languages, st.integers(0, 2**31), st.sampled_from([POST, DOCUMENT, TRANSLATABLE]))
 @settings(max_examples=60)
-def test_every_span_is_made_of_its_own_languages_phrases(theme, host, guest, seed, kind):
+def test_spans_only_use_phrases_of_their_language(theme, host, guest, seed, kind):
     rng = np.random.default_rng(seed)
     drawn = draw_content(rng, theme, LEXICONS[host], kind)
     for span in say(drawn, LEXICONS[host], mixed_voice(rng, LEXICONS[host], LEXICONS[guest], 0.5)):
@@ -83,7 +83,7 @@ def test_every_span_is_made_of_its_own_languages_phrases(theme, host, guest, see
 
 @given(themes, languages, languages, st.integers(0, 2**31))
 @settings(max_examples=60)
-def test_an_idiom_is_never_said_in_another_language(theme, host, guest, seed):
+def test_idioms_are_never_translated(theme, host, guest, seed):
     rng = np.random.default_rng(seed)
     shared = LEXICONS[host].themes[theme].shared
     drawn = draw_content(rng, theme, LEXICONS[host], DOCUMENT)
@@ -96,7 +96,7 @@ def test_an_idiom_is_never_said_in_another_language(theme, host, guest, seed):
 
 @given(themes, languages, st.integers(0, 2**31))
 @settings(max_examples=100)
-def test_a_content_to_translate_has_no_idiom_and_can_be_said_in_every_language(theme, language, seed):
+def test_translatable_content_has_no_idiom(theme, language, seed):
     drawn = draw_content(np.random.default_rng(seed), theme, LEXICONS["en"], TRANSLATABLE)
     assert all(remark < LEXICONS["en"].themes[theme].shared for turn in drawn.turns for remark in turn.remarks)
     assert say_in(language, drawn)
@@ -104,14 +104,14 @@ def test_a_content_to_translate_has_no_idiom_and_can_be_said_in_every_language(t
 
 @given(themes, languages, st.integers(0, 2**31), st.sampled_from([POST, DOCUMENT, TRANSLATABLE]))
 @settings(max_examples=200)
-def test_an_event_belongs_to_the_posts_or_to_pretraining(theme, language, seed, kind):
+def test_event_belongs_to_posts_or_to_pretraining(theme, language, seed, kind):
     drawn = draw_content(np.random.default_rng(seed), theme, LEXICONS[language], kind)
     assert {half_of(turn.event, turn.time, turn.place) for turn in drawn.turns} == {kind.half}
 
 
 @pytest.mark.parametrize("language", LAB_LANGUAGES)
-def test_each_event_time_and_place_makes_a_sentence_of_its_own(language):
-    """So a sentence of the posts' half is never said in the other half."""
+def test_sentences_of_event_time_and_place_are_unique(language):
+    """Unique sentences ensure that no sentence of the posts' half occurs in the pre-training half."""
     lexicon = LEXICONS[language]
     names = [*lexicon.domains, STANCES[0]]
     sentences = [

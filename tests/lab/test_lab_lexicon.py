@@ -25,25 +25,25 @@ def change(path, edit):
     path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
-def test_the_lab_speaks_the_thirteen_languages_and_every_file_is_used():
+def test_lexicons_are_exactly_the_thirteen_languages():
     assert list(load_lexicons()) == list(LAB_LANGUAGES)
     assert {path.stem for path in FOLDER.glob("*.yaml")} == set(LAB_LANGUAGES)
 
 
-def test_there_are_ten_everyday_domains_and_three_stances_in_every_language():
+def test_every_language_has_ten_domains_and_three_stances():
     for language in load_lexicons().values():
         assert len(language.domains) >= 10
         assert set(STANCES) == set(language.themes) - set(language.domains)
 
 
-def test_every_stance_has_wording_shared_by_all_and_idioms_of_its_own():
+def test_every_stance_has_shared_remarks_and_idioms():
     for language in load_lexicons().values():
         for stance in STANCES:
             theme = language.themes[stance]
             assert 0 < theme.shared < len(theme.remarks)
 
 
-def test_lists_are_aligned_in_all_languages_but_for_idioms():
+def test_lists_except_idioms_are_aligned():
     english = load_lexicons()["en"]
     for language in load_lexicons().values():
         assert len(language.times) == len(english.times)
@@ -69,7 +69,7 @@ def test_lists_are_aligned_in_all_languages_but_for_idioms():
         (lambda c: c.pop("full_stop"), "full_stop"),
     ],
 )
-def test_a_faulty_lexicon_is_one_clear_error_that_names_the_file(folder, edit, expected):
+def test_faulty_lexicon_error_names_the_file(folder, edit, expected):
     change(folder / "hu.yaml", edit)
     with pytest.raises(UserError, match=expected) as error:
         load_lexicons()

@@ -21,7 +21,7 @@ def posts(tmp_path_factory):
     return pd.read_csv(path)
 
 
-def test_every_language_has_the_posts_asked_for(posts):
+def test_every_language_has_the_requested_posts(posts):
     assert list(posts.columns) == ["id", "language", "part", "text", "label"]
     counts = posts.groupby(["language", "part"]).size().to_dict()
     assert counts == {
@@ -30,7 +30,7 @@ def test_every_language_has_the_posts_asked_for(posts):
     assert not posts.duplicated(["language", "id"]).any()
 
 
-def test_related_posts_are_half_and_their_stances_even(posts):
+def test_half_the_posts_are_related_with_even_stances(posts):
     for (_, part), group in posts.groupby(["language", "part"]):
         counts = Counter(group.label)
         stances = [counts[name] for name in ("pro", "anti", "neutral")]
@@ -38,7 +38,7 @@ def test_related_posts_are_half_and_their_stances_even(posts):
         assert max(stances) - min(stances) <= 1
 
 
-def test_unrelated_posts_come_from_every_domain_evenly(tmp_path, monkeypatch):
+def test_unrelated_posts_are_even_over_domains(tmp_path, monkeypatch):
     drawn = Counter()
     draw = lab_posts.draw_content
     monkeypatch.setattr(
@@ -49,11 +49,11 @@ def test_unrelated_posts_come_from_every_domain_evenly(tmp_path, monkeypatch):
     assert {drawn[name] for name in domains} == {2 * len(LAB_LANGUAGES)}
 
 
-def test_no_text_occurs_twice_in_a_language(posts):
+def test_texts_are_unique_within_a_language(posts):
     assert not posts.duplicated(["language", "text"]).any()
 
 
-def test_labels_come_in_no_order(posts):
+def test_labels_are_shuffled(posts):
     english = posts[(posts.language == "en") & (posts.part == "train")]
     assert english.label.iloc[:20].nunique() == 4
 
@@ -63,7 +63,7 @@ def test_languages_are_drawn_independently(posts):
     assert all(a != b for a, b in combinations(by_language.values(), 2))
 
 
-def test_same_seed_same_bytes_other_seed_other_posts(tmp_path):
+def test_seed_determines_the_posts(tmp_path):
     settings = LabPosts(train=5, dev=0, test=5)
     first, again, other = (tmp_path / name for name in ("first.csv", "again.csv", "other.csv"))
     write_lab_posts(settings, 1, first)
@@ -73,7 +73,7 @@ def test_same_seed_same_bytes_other_seed_other_posts(tmp_path):
     assert first.read_bytes() != other.read_bytes()
 
 
-def test_more_posts_to_train_on_leave_the_test_posts_as_they_are(posts, tmp_path):
+def test_more_train_posts_do_not_change_test_posts(posts, tmp_path):
     path = tmp_path / "posts.csv"
     write_lab_posts(SETTINGS.model_copy(update={"train": 90}), 3, path)
     more = pd.read_csv(path)
@@ -82,23 +82,23 @@ def test_more_posts_to_train_on_leave_the_test_posts_as_they_are(posts, tmp_path
     )
 
 
-def test_twenty_thousand_distinct_posts_can_be_written_in_one_language(tmp_path, monkeypatch):
+def test_one_language_can_have_twenty_thousand_posts(tmp_path, monkeypatch):
     monkeypatch.setattr(lab_posts, "load_lexicons", lambda: {"ko": load_lexicons()["ko"]})
     path = tmp_path / "posts.csv"
     write_lab_posts(LabPosts(train=19_000, dev=0, test=1_000), 0, path)
     assert pd.read_csv(path).text.nunique() == 20_000
 
 
-def test_asking_for_more_than_there_is_to_say_is_one_clear_error(tmp_path, monkeypatch):
+def test_too_many_posts_are_one_error(tmp_path, monkeypatch):
     monkeypatch.setattr(lab_posts, "load_lexicons", lambda: {"hu": load_lexicons()["hu"]})
     monkeypatch.setattr(lab_posts, "PATIENCE", 1)
-    with pytest.raises(UserError, match=r"no more to say .* Ask for fewer posts"):
+    with pytest.raises(UserError, match=r"no more contents .* Use fewer posts"):
         write_lab_posts(LabPosts(train=5_000, dev=0, test=1), 0, tmp_path / "posts.csv")
     assert not list(tmp_path.iterdir())
 
 
 def test_near_duplicates_are_rare(posts):
-    """The posts stage drops posts with a Jaccard similarity of 5-grams of 0.9: nearly all must survive."""
+    """The posts stage drops posts whose 5-grams have a Jaccard similarity of 0.9; nearly all posts must remain."""
     for language in ("en", "ko", "hi"):
         grams = [{t[i : i + 5] for i in range(len(t) - 4)} for t in posts[posts.language == language].text]
         twins = sum(len(a & b) >= 0.9 * len(a | b) for a, b in combinations(grams, 2))

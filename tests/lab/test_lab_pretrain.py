@@ -31,10 +31,10 @@ def base(tmp_path_factory):
     return folder
 
 
-def test_the_base_is_an_ordinary_model_folder(base, monkeypatch):
+def test_base_is_a_standard_model_folder(base, monkeypatch):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was used"))
     model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     assert model.config.model_type == "llama"
@@ -45,7 +45,7 @@ def test_the_base_is_an_ordinary_model_folder(base, monkeypatch):
     assert len({tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}) == 3
 
 
-def test_the_tokenizer_puts_one_bos_in_front_and_gives_the_text_back(base):
+def test_tokenizer_prepends_one_bos_and_restores_text(base):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -58,7 +58,7 @@ def test_the_tokenizer_puts_one_bos_in_front_and_gives_the_text_back(base):
     assert tokenizer("x", add_special_tokens=False).input_ids[0] != tokenizer.bos_token_id
 
 
-def test_exposure_adds_up_to_the_tokens_of_the_stream(base):
+def test_exposure_sums_to_the_tokens_of_the_stream(base):
     exposure = json.loads((base / "exposure.json").read_text())
     assert set(exposure["tokens"]) == set(LAB_LANGUAGES)
     assert sum(exposure["tokens"].values()) == exposure["total"]
@@ -67,7 +67,7 @@ def test_exposure_adds_up_to_the_tokens_of_the_stream(base):
     assert min(exposure["tokens"].values()) > 0
 
 
-def test_the_loss_is_recorded_at_each_step_and_falls(base):
+def test_loss_is_recorded_at_each_step_and_falls(base):
     curve = pd.read_csv(base / "pretraining.csv")
     assert list(curve.columns) == ["step", "loss"]
     assert list(curve.step) == list(range(1, len(curve) + 1))
@@ -86,7 +86,7 @@ def test_another_seed_gives_another_model(base, tmp_path):
     assert (tmp_path / "other" / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
 
 
-def test_pretraining_is_counted_as_work_on_every_token_of_the_stream(tmp_path):
+def test_usage_counts_all_tokens_of_the_stream(tmp_path):
     usage = Usage()
     pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", usage)
     exposure = json.loads((tmp_path / "base" / "exposure.json").read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ def test_pretraining_is_counted_as_work_on_every_token_of_the_stream(tmp_path):
     assert usage.device == "CPU, threads: 1"
 
 
-def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_failed_pretraining_leaves_no_files(tmp_path, monkeypatch):
     from babelgrid.lab import pretrain
 
     monkeypatch.setattr(pretrain, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
@@ -105,7 +105,7 @@ def test_a_failed_pretraining_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kilobytes", [0, 40, 200])
-def test_a_full_disk_ends_pretraining_with_its_words_and_leaves_nothing_behind(tmp_path, mounted, capfd, kilobytes):
+def test_full_disk_ends_pretraining_and_leaves_no_files(tmp_path, mounted, capfd, kilobytes):
     small = mounted("size=1m")
     (small / "filler").write_bytes(bytes(shutil.disk_usage(small).free - 1024 * kilobytes))
     with pytest.raises(SystemExit), job(tmp_path / "logs/pretrain_base.log"):
@@ -116,7 +116,7 @@ def test_a_full_disk_ends_pretraining_with_its_words_and_leaves_nothing_behind(t
     assert [path.name for path in small.iterdir()] == ["filler"]
 
 
-def test_a_share_that_cannot_be_reached_is_said(tmp_path, caplog):
+def test_unreachable_share_is_logged(tmp_path, caplog):
     settings = LabBase(**{**SMALL, "shares": {"en": 98, "hu": 2}, "parallel": 1.0, "code_switched": 0.0})
     with caplog.at_level(logging.WARNING):
         pretrain_base(settings, 0, 1, tmp_path / "base", Usage())
@@ -124,13 +124,13 @@ def test_a_share_that_cannot_be_reached_is_said(tmp_path, caplog):
     assert "lower parallel, code_switched or switch_rate" in caplog.text
 
 
-def test_even_a_single_step_can_be_taken(tmp_path):
+def test_pretraining_works_with_a_single_step(tmp_path):
     settings = LabBase(**{**SMALL, "tokens": 10_000, "batch_rows": 80})
     pretrain_base(settings, 0, 1, tmp_path / "base", Usage())
     assert len(pd.read_csv(tmp_path / "base" / "pretraining.csv")) == 1
 
 
-def test_loss_that_is_not_finite_ends_pretraining_without_a_base(tmp_path):
+def test_non_finite_loss_ends_pretraining_without_a_base(tmp_path):
     settings = SETTINGS.model_copy(update={"tokens": 10_000, "learning_rate": 1e30})
     with pytest.raises(UserError, match=r"the loss is (nan|inf), with peak learning rate 1e\+30 in float32"):
         pretrain_base(settings, seed=0, threads=1, out=tmp_path / "base", usage=Usage())

@@ -42,7 +42,7 @@ def stream(tokenizer):
     return write_stream(SETTINGS, tokenizer, seed=0)
 
 
-def test_skewed_shares_follow_the_table_and_leave_the_weakest_more_than_one_per_cent():
+def test_skewed_shares_follow_the_table_with_a_minimum():
     shares = language_shares(LabBase())
     assert sum(shares.values()) == pytest.approx(1)
     assert max(shares, key=shares.get) == "en"
@@ -51,12 +51,12 @@ def test_skewed_shares_follow_the_table_and_leave_the_weakest_more_than_one_per_
     assert min(shares.values()) > 0.01
 
 
-def test_given_weights_are_shares_of_the_languages_named():
+def test_given_weights_are_normalised_to_shares():
     assert language_shares(LabBase(shares={"hu": 3, "en": 1})) == {"en": 0.25, "hu": 0.75}
 
 
 @pytest.mark.parametrize("shares", ["skewed", "uniform", {"en": 5, "hu": 3, "ko": 2}])
-def test_realised_token_shares_match_those_asked_for(shares):
+def test_realised_token_shares_match_targets(shares):
     settings = LabBase(tokens=150_000, shares=shares)
     stream = write_stream(settings, train_tokenizer(settings, 0), 0)
     exposure = stream.exposure()
@@ -64,25 +64,25 @@ def test_realised_token_shares_match_those_asked_for(shares):
         assert exposure.tokens[language] / exposure.total == pytest.approx(share, abs=0.002)
 
 
-def test_a_language_without_a_share_is_never_used():
+def test_language_without_a_share_is_never_used():
     settings = LabBase(shares={"en": 5, "hu": 3, "ko": 2})
     assert {span.language for document in documents(settings, 300) for span in document.spans} == {"en", "hu", "ko"}
 
 
-def test_kinds_of_documents_come_in_the_proportions_asked_for():
+def test_kinds_of_documents_match_target_proportions():
     settings = LabBase(shares="uniform", parallel=0.25, code_switched=0.5)
     counts = Counter(document.kind for document in documents(settings, 2000))
     assert counts["parallel"] / 2000 == pytest.approx(0.25, abs=0.04)
     assert counts["code_switched"] / 2000 == pytest.approx(0.5, abs=0.04)
 
 
-def test_a_plain_document_has_one_language_and_the_others_at_most_two():
+def test_number_of_languages_per_kind_of_document():
     for document in documents(SETTINGS, 500):
         languages = {span.language for span in document.spans}
         assert len(languages) == 1 if document.kind == "plain" else len(languages) <= 2
 
 
-def test_code_switched_documents_borrow_at_the_rate_asked_for():
+def test_code_switched_documents_borrow_at_switch_rate():
     settings = LabBase(shares={"en": 1, "hu": 1}, parallel=0, code_switched=1, switch_rate=0.2)
     spans = 0
     borrowed = 0
@@ -93,7 +93,7 @@ def test_code_switched_documents_borrow_at_the_rate_asked_for():
     assert borrowed / spans == pytest.approx(0.2, abs=0.05)
 
 
-def test_a_document_keeps_to_one_domain_and_one_stance():
+def test_document_has_one_domain_or_stance():
     lexicon = load_lexicons()["en"]
     own = {name: set(theme.remarks) for name, theme in lexicon.themes.items()}
     said = Counter()
@@ -104,15 +104,15 @@ def test_a_document_keeps_to_one_domain_and_one_stance():
     assert set(said) == set(own)
 
 
-def test_no_labelled_post_occurs_in_pretraining_text(tmp_path):
+def test_pretraining_text_contains_no_labelled_post(tmp_path):
     write_lab_posts(LabPosts(train=150, dev=0, test=150), 0, tmp_path / "posts.csv")
     posts = pd.read_csv(tmp_path / "posts.csv").text.str.casefold()
-    # A newline is in no post, so a hit cannot run over two documents.
+    # Posts contain no newline, so a match cannot span two documents.
     text = "\n".join(document.text for document in documents(SETTINGS, 4000)).casefold()
     assert not [post for post in posts if post in text]
 
 
-def test_the_stream_fills_whole_steps_and_every_token_is_counted_once(stream):
+def test_stream_fills_complete_steps_and_counts_every_token(stream):
     step = SETTINGS.context * SETTINGS.batch_rows
     exposure = stream.exposure()
     assert len(stream.ids) == len(stream.languages) == round(SETTINGS.tokens / step) * step
@@ -120,8 +120,8 @@ def test_the_stream_fills_whole_steps_and_every_token_is_counted_once(stream):
     assert exposure.bos == sum(exposure.documents.values())
 
 
-def test_a_token_counts_for_the_language_its_word_was_written_in(tokenizer):
-    """Counted again the plain way: each word of the text is encoded alone, and its letters say its language."""
+def test_token_counts_for_the_language_of_its_word(tokenizer):
+    """Compare with a simple count: each word of the text is encoded alone and has the language of its letters."""
     for document in documents(SETTINGS, 200):
         letters = [span.language for span in document.spans for _ in span.text]
         expected = []
@@ -133,13 +133,13 @@ def test_a_token_counts_for_the_language_its_word_was_written_in(tokenizer):
         assert counted == expected
 
 
-def test_a_bos_stands_before_each_document_and_nowhere_else(stream, tokenizer):
+def test_bos_only_occurs_before_documents(stream, tokenizer):
     is_bos = stream.ids == tokenizer.token_to_id(tokens.BOS)
     assert np.array_equal(is_bos, stream.languages == -1)
     assert is_bos[0]
 
 
-def test_any_text_can_be_encoded_and_read_back(tokenizer):
+def test_any_text_can_be_encoded_and_decoded(tokenizer):
     for text in ["Zażółć gęślą jaźń\n= pro", "हिन्दी में।", "日本語 🙂", "\t#tag @user http"]:
         encoding = tokenizer.encode(text)
         assert encoding.ids[0] == tokenizer.token_to_id(tokens.BOS)
@@ -147,12 +147,12 @@ def test_any_text_can_be_encoded_and_read_back(tokenizer):
         assert encoding.ids.count(tokenizer.token_to_id(tokens.BOS)) == 1
 
 
-def test_a_hindi_word_is_not_cut_at_its_vowel_signs(tokenizer):
+def test_hindi_words_are_not_split_at_vowel_signs(tokenizer):
     pieces = tokenizer.pre_tokenizer.pre_tokenize_str("हमारे देश में")
     assert len(pieces) == 3
 
 
-def test_same_seed_same_stream_other_seed_another(tokenizer):
+def test_seed_determines_the_stream(tokenizer):
     settings = SETTINGS.model_copy(update={"tokens": 20_000})
     first, again, other = (write_stream(settings, tokenizer, seed) for seed in (0, 0, 1))
     assert np.array_equal(first.ids, again.ids)

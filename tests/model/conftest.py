@@ -1,4 +1,4 @@
-"""Posts to train on."""
+"""Fixture of posts to train on."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from training import write_posts
 
 @pytest.fixture
 def posts(tmp_path):
-    """Two languages of 12 train posts and 6 test posts, in which one word tells the label."""
+    """Return posts in two languages, 12 for training and 6 for testing each, whose label depends on one word."""
     return write_posts(tmp_path)

@@ -1,4 +1,4 @@
-"""An adapter is loaded whole, on the base it was trained on, or refused by name; and its numbers are peft's own."""
+"""Adapters load completely onto their own base, with the same scores as in peft, or raise a specific error."""
 
 import copy
 import json
@@ -38,7 +38,7 @@ def scores(model):
 
 
 def peft_scores(base_path, adapter):
-    """What peft computes beside the base's weights, without merging."""
+    """Return the scores that peft computes without merging."""
     model = PeftModel.from_pretrained(load_base(base_path, BASE, CPU), adapter).eval()
     with torch.inference_mode():
         rows = [model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].log_softmax(-1) for ids in PROMPTS]
@@ -72,7 +72,7 @@ def whole(base_path, tmp_path_factory):
 
 @pytest.fixture
 def adapter(whole, tmp_path):
-    """A copy of the whole adapter, to be changed."""
+    """Return a copy of the adapter that a test may modify."""
     return Path(shutil.copytree(whole, tmp_path / "adapter"))
 
 
@@ -84,7 +84,7 @@ def change_weights(adapter, change):
     save_file(change(load_file(adapter / WEIGHTS)), adapter / WEIGHTS, metadata={"format": "pt"})
 
 
-def test_whole_adapter_gives_the_numbers_of_peft(base_path, whole):
+def test_adapter_scores_equal_peft(base_path, whole):
     np.testing.assert_allclose(
         scores(load_adapted(base_path, whole, BASE, CPU)), peft_scores(base_path, whole), atol=1e-4
     )
@@ -97,9 +97,7 @@ def untuned(base_path):
 
 @given(data=st.data())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_subset_or_renaming_of_the_tensors_is_the_whole_adapter_or_refused(
-    base_path, whole, untuned, tmp_path_factory, data
-):
+def test_incomplete_or_renamed_tensors_are_refused(base_path, whole, untuned, tmp_path_factory, data):
     tensors = load_file(whole / WEIGHTS)
     names = sorted(tensors)
     kept = data.draw(st.one_of(st.just(names), st.lists(st.sampled_from(names), unique=True)))
@@ -115,7 +113,7 @@ def test_any_subset_or_renaming_of_the_tensors_is_the_whole_adapter_or_refused(
         model = add_trained_adapter(copy.deepcopy(untuned), folder, base_path)
         np.testing.assert_allclose(scores(model), peft_scores(base_path, folder), atol=1e-4)
     else:
-        with pytest.raises(UserError, match=r"have no place in the base|tensors are missing"):
+        with pytest.raises(UserError, match=r"tensors are unexpected|tensors are missing"):
             add_trained_adapter(copy.deepcopy(untuned), folder, base_path)
 
 
@@ -126,17 +124,17 @@ def test_any_subset_or_renaming_of_the_tensors_is_the_whole_adapter_or_refused(
         ({"peft_type": "IA3"}, "peft_type: "),
         ({"task_type": "SEQ_CLS"}, "task_type: "),
         ({"task_type": None}, "task_type: "),
-        ({"target_modules": ["q_proj"]}, "have no place in the base: .*down_proj"),
+        ({"target_modules": ["q_proj"]}, "tensors are unexpected: .*down_proj"),
         ({"target_modules": ["q_proj", "down_proj", "v_proj"]}, "tensors are missing: .*v_proj"),
         ({"target_modules": []}, "does not fit the base"),
         ({"target_modules": 7}, "target_modules"),
         ({"target_modules": "(q_proj"}, "configuration does not fit the base"),
-        ({"exclude_modules": ["q_proj"]}, "have no place in the base"),
-        ({"layers_to_transform": [0]}, r"have no place in the base: .*layers\.1"),
-        ({"r": 8}, "another shape"),
+        ({"exclude_modules": ["q_proj"]}, "tensors are unexpected"),
+        ({"layers_to_transform": [0]}, r"tensors are unexpected: .*layers\.1"),
+        ({"r": 8}, "wrong shape"),
         ({"r": 0}, "r: "),
         ({"r": True}, "r: "),
-        ({"rank_pattern": {"q_proj": 2}}, r"another shape: .*\(4, 64\) in place of \(2, 64\)"),
+        ({"rank_pattern": {"q_proj": 2}}, r"wrong shape: .*\(4, 64\) \(expected \(2, 64\)\)"),
         ({"rank_pattern": {"k_proj": 2}}, "name layers that are not adapted: k_proj"),
         ({"alpha_pattern": {"layers.9.q_proj": 2}}, "name layers that are not adapted"),
         ({"lora_alpha": float("nan")}, "lora_alpha: "),
@@ -158,14 +156,14 @@ def test_any_subset_or_renaming_of_the_tensors_is_the_whole_adapter_or_refused(
         ({"base_model_name_or_path": ""}, "base_model_name_or_path: "),
     ],
 )
-def test_configuration_that_does_not_fit_is_one_error(base_path, adapter, keys, words):
+def test_unsuitable_configuration_is_one_error(base_path, adapter, keys, words):
     change_config(adapter, **keys)
     with pytest.raises(UserError, match=words):
         load_adapted(base_path, adapter, BASE, CPU)
 
 
 @pytest.mark.parametrize("key", ["peft_type", "task_type", "r", "lora_alpha", "base_model_name_or_path"])
-def test_missing_key_is_named(base_path, adapter, key):
+def test_missing_configuration_key_is_named(base_path, adapter, key):
     content = read_json(adapter / CONFIG)
     del content[key]
     write_json(adapter / CONFIG, content)
@@ -174,13 +172,13 @@ def test_missing_key_is_named(base_path, adapter, key):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, '"x"'])
-def test_configuration_that_is_no_object_is_one_error(base_path, adapter, content):
+def test_malformed_configuration_is_one_error(base_path, adapter, content):
     (adapter / CONFIG).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=CONFIG):
         load_adapted(base_path, adapter, BASE, CPU)
 
 
-def test_unset_keys_of_other_peft_versions_change_nothing(base_path, whole, adapter):
+def test_unset_keys_of_other_peft_versions_are_ignored(base_path, whole, adapter):
     change_config(
         adapter,
         a_key_of_a_later_peft=None,
@@ -202,9 +200,9 @@ def broken(value, dtype=torch.float32):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_weight_that_is_not_finite_is_refused(base_path, adapter, value):
+def test_non_finite_adapter_weight_is_refused(base_path, adapter, value):
     change_weights(adapter, broken(value))
-    with pytest.raises(UserError, match=r"1 tensors hold numbers that are not finite.*down_proj\.lora_B"):
+    with pytest.raises(UserError, match=r"1 tensors contain numbers that are not finite.*down_proj\.lora_B"):
         load_adapted(base_path, adapter, BASE, CPU)
 
 
@@ -216,7 +214,7 @@ def test_integer_weights_are_refused(base_path, adapter):
 
 def test_additional_tensor_is_refused(base_path, adapter):
     change_weights(adapter, lambda tensors: {**tensors, "prompt_embeddings": torch.zeros(8, 64)})
-    with pytest.raises(UserError, match="1 tensors have no place in the base: prompt_embeddings"):
+    with pytest.raises(UserError, match="1 tensors are unexpected: prompt_embeddings"):
         load_adapted(base_path, adapter, BASE, CPU)
 
 
@@ -238,7 +236,7 @@ def test_additional_tensor_is_refused(base_path, adapter):
     ids=str,
 )
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-def test_each_kind_of_adapter_gives_the_numbers_of_peft(bases_of_both_kinds, tmp_path, config, tied):
+def test_each_kind_of_adapter_scores_as_in_peft(bases_of_both_kinds, tmp_path, config, tied):
     base_path = bases_of_both_kinds[tied]
     folder = write_adapter(base_path, tmp_path / "adapter", **config)
     merged = scores(load_adapted(base_path, folder, BASE, CPU))
@@ -248,7 +246,7 @@ def test_each_kind_of_adapter_gives_the_numbers_of_peft(bases_of_both_kinds, tmp
 
 
 @pytest.mark.parametrize("bias", ["all", "lora_only"])
-def test_biases_of_an_adapter_are_loaded(random_base, tmp_path, bias):
+def test_adapter_biases_are_loaded(random_base, tmp_path, bias):
     base_path = random_base("qwen2")
     folder = write_adapter(base_path, tmp_path / "adapter", bias=bias)
     assert any(name.endswith("bias") for name in load_file(folder / WEIGHTS))
@@ -264,18 +262,18 @@ def bases_of_both_kinds(tmp_path_factory):
     return {tied: write_base(tmp_path_factory.mktemp(f"tied-{tied}"), "llama", tied=tied) for tied in (True, False)}
 
 
-def test_other_matrices_of_the_base_in_an_adapter_are_refused(bases_of_both_kinds, tmp_path):
+def test_changed_base_matrices_in_an_adapter_are_refused(bases_of_both_kinds, tmp_path):
     base_path = bases_of_both_kinds[True]
     folder = write_adapter(base_path, tmp_path / "adapter", target_modules=["q_proj", "lm_head"])
     saved = load_file(folder / WEIGHTS)
     copies = [name for name in saved if "lora" not in name]
-    assert copies  # peft saves the base's own matrices beside an adapter of the output matrix
+    assert copies  # peft saves the base's own matrices along with an adapter of the output matrix
     change_weights(folder, lambda tensors: {n: t * 2 if n in copies else t for n, t in tensors.items()})
-    with pytest.raises(UserError, match="have no place in the base"):
+    with pytest.raises(UserError, match="tensors are unexpected"):
         load_adapted(base_path, folder, BASE, CPU)
 
 
-def test_trained_adapter_of_a_tied_output_matrix_holds_no_copy_of_the_base(base_path, tmp_path):
+def test_adapter_of_tied_output_matrix_saves_no_base_weights(base_path, tmp_path):
     posts = write_posts(tmp_path)
     settings = SETTINGS.model_copy(update={"lora": Lora(rank=4, targets=["q_proj", "lm_head"]), "learning_rate": 0.05})
     folder = train(posts, base_path, tmp_path / "adapter", settings)
@@ -297,12 +295,12 @@ def named_base(base_path, out, name, revision=None):
     return out
 
 
-def test_trained_adapter_knows_its_base_by_the_digest_of_its_weights(trained, base_path, bases_of_both_kinds, tmp_path):
+def test_adapter_is_tied_to_its_base_by_weights_digest(trained, base_path, bases_of_both_kinds, tmp_path):
     with safe_open(trained / WEIGHTS, framework="pt") as file:
         assert len(file.metadata()[BASE_WEIGHTS]) == 64
     assert load_adapted(base_path, trained, BASE, CPU) is not None
     other = named_base(bases_of_both_kinds[False], tmp_path / "base.json", "random llama")
-    with pytest.raises(UserError, match="another base that is also called 'random llama'"):
+    with pytest.raises(UserError, match="different base that is also called 'random llama'"):
         load_adapted(other, trained, BASE, CPU)
 
 
@@ -323,18 +321,18 @@ def test_trained_adapter_knows_its_base_by_the_digest_of_its_weights(trained, ba
         (("lab", None), ("lab", None), True),
     ],
 )
-def test_base_that_an_adapter_names_is_the_one_in_use(base_path, adapter, tmp_path, base, adapter_says, fits):
+def test_adapter_of_another_base_is_refused(base_path, adapter, tmp_path, base, adapter_says, fits):
     path = named_base(base_path, tmp_path / "base.json", *base)
     name = read_json(path)["folder"] if adapter_says[0] == "FOLDER" else adapter_says[0]
     change_config(adapter, base_model_name_or_path=name, revision=adapter_says[1])
     if fits:
         assert load_adapted(path, adapter, BASE, CPU) is not None
         return
-    with pytest.raises(UserError, match=r"was trained on the base .* and the base here is"):
+    with pytest.raises(UserError, match=r"was trained on the base .* but the base in use is"):
         load_adapted(path, adapter, BASE, CPU)
 
 
-def test_adapter_from_the_hub_is_checked_when_it_comes(adapter, tmp_path, monkeypatch):
+def test_adapter_from_the_hub_is_checked_on_download(adapter, tmp_path, monkeypatch):
     monkeypatch.setattr(hub, "_download", lambda *_: adapter)
     hub.prefetch_adapter("someone/adapter", "0" * 40, tmp_path / "good")
     assert sorted(path.name for path in (tmp_path / "good").iterdir()) == [CONFIG, WEIGHTS]

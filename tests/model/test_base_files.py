@@ -1,4 +1,4 @@
-"""What was hashed when base.json was written is what a job loads; a base that is not whole is refused by name."""
+"""Jobs load only base files that match base.json; incomplete or changed bases raise a specific error."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def scaled(tensors):
 
 
 @pytest.mark.parametrize("keep_time", [False, True], ids=["new time", "old time"])
-def test_weights_that_changed_after_the_record_are_refused(folder, keep_time):
+def test_weights_changed_after_recording_are_refused(folder, keep_time):
     base_path = prefetch(folder)
     before = (folder / MODEL).stat()
     change_weights(folder, scaled)
@@ -58,14 +58,14 @@ def test_weights_that_changed_after_the_record_are_refused(folder, keep_time):
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "config.json"])
-def test_jobs_that_only_tokenise_refuse_a_changed_tokenizer(folder, name):
+def test_tokenizer_only_jobs_refuse_a_changed_tokenizer(folder, name):
     base_path = prefetch(folder)
     (folder / name).write_text((folder / name).read_text() + " ")
     with pytest.raises(UserError, match=f"{name}: has changed"):
         load_base_tokenizer(base_path)
 
 
-def test_jobs_that_only_tokenise_do_not_read_the_weights(folder):
+def test_tokenizer_only_jobs_do_not_need_the_weights(folder):
     base_path = prefetch(folder)
     (folder / MODEL).unlink()
     assert load_base_tokenizer(base_path).bos_token == "<|begin|>"
@@ -74,21 +74,21 @@ def test_jobs_that_only_tokenise_do_not_read_the_weights(folder):
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", INDEX, "more.safetensors", "chat_template.jinja"])
-def test_file_that_was_added_after_the_record_is_refused(folder, name):
+def test_file_added_after_recording_is_refused(folder, name):
     base_path = prefetch(folder)
     (folder / name).write_text("{}")
     with pytest.raises(UserError, match=f"{name}: was added since"):
         load(base_path)
 
 
-def test_file_that_nothing_loads_may_be_added(folder):
+def test_unrelated_file_may_be_added(folder):
     base_path = prefetch(folder)
     (folder / "README.md").write_text("about")
     (folder / "pytorch_model.bin").write_text("a pickle")
     assert base_folder(base_path) == folder
 
 
-def test_files_of_known_size_and_times_are_not_hashed_again(folder, monkeypatch):
+def test_unchanged_files_are_not_hashed_again(folder, monkeypatch):
     base_path = prefetch(folder)
     hashed = []
     real = base_files.sha256
@@ -104,7 +104,7 @@ def test_files_of_known_size_and_times_are_not_hashed_again(folder, monkeypatch)
     assert len(hashed) == 1 + len(read_json(base_path)["sha256"])
 
 
-def test_times_do_not_enter_the_record(folder):
+def test_base_json_does_not_depend_on_file_times(folder):
     first = prefetch(folder).read_bytes()
     os.utime(folder / MODEL, ns=(1, 1))
     assert prefetch(folder).read_bytes() == first
@@ -123,11 +123,11 @@ def test_damaged_stamps_are_not_trusted(folder, content):
 def test_record_without_checksums_is_refused(folder):
     base_path = prefetch(folder)
     write_json(base_path, {"name": "base", "folder": str(folder)})
-    with pytest.raises(UserError, match=r"no checksums of the base\. Delete it and run again"):
+    with pytest.raises(UserError, match=r"lacks the folder or the checksums of the base\. Delete it and run again"):
         load(base_path)
 
 
-def test_symbolic_links_of_the_hubs_cache_are_followed(folder, tmp_path):
+def test_symbolic_links_in_the_hub_cache_are_followed(folder, tmp_path):
     snapshot = tmp_path / "models--org--model/snapshots" / ("1" * 40)
     blobs = tmp_path / "models--org--model/blobs"
     snapshot.mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_symbolic_links_of_the_hubs_cache_are_followed(folder, tmp_path):
     assert load(tmp_path / "base.json") is not None
 
 
-def test_digest_of_the_weights_is_that_of_no_other_file(folder, tmp_path):
+def test_weights_digest_depends_on_weights_only(folder, tmp_path):
     first = weights_digest(read_json(prefetch(folder)))
     (folder / "README.md").write_text("about")
     write_json(folder / "generation_config.json", {})
@@ -160,9 +160,9 @@ Q_PROJ, NORM = "model.layers.1.self_attn.q_proj.weight", "model.norm.weight"
     [
         (without(Q_PROJ), rf"they lack {Q_PROJ}\. Take"),
         (without(NORM, "model.embed_tokens.weight"), "they lack .*norm.weight"),
-        (lambda tensors: {**tensors, "model.layers.7.mlp.up_proj.weight": torch.ones(2, 2)}, "also hold .*layers.7"),
-        (lambda tensors: {**tensors, "score.weight": torch.ones(2, 2)}, r"they also hold score\.weight"),
-        (lambda tensors: {**tensors, NORM: torch.ones(65)}, r"they hold in another shape model\.norm\.weight"),
+        (lambda tensors: {**tensors, "model.layers.7.mlp.up_proj.weight": torch.ones(2, 2)}, "also contain .*layers.7"),
+        (lambda tensors: {**tensors, "score.weight": torch.ones(2, 2)}, r"they also contain score\.weight"),
+        (lambda tensors: {**tensors, NORM: torch.ones(65)}, r"they have the wrong shape in model\.norm\.weight"),
     ],
 )
 def test_weights_that_do_not_fit_the_architecture_are_refused(folder, change, words):
@@ -171,7 +171,7 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(folder, change, wo
         load(prefetch(folder))
 
 
-def test_saved_angles_of_old_llamas_and_a_saved_tied_matrix_are_no_fault(folder):
+def test_redundant_saved_tensors_are_accepted(folder):
     expected = load(prefetch(folder)).lm_head.weight
 
     def change(tensors):
@@ -182,7 +182,7 @@ def test_saved_angles_of_old_llamas_and_a_saved_tied_matrix_are_no_fault(folder)
     assert torch.equal(load(prefetch(folder)).lm_head.weight, expected)
 
 
-def test_output_matrix_that_differs_from_a_tied_embedding_is_taken_and_noted(folder):
+def test_output_matrix_differing_from_tied_embedding_is_used(folder):
     change_weights(folder, lambda tensors: {**tensors, "lm_head.weight": 2 * tensors["model.embed_tokens.weight"]})
     model = load(prefetch(folder))
     assert torch.equal(model.lm_head.weight, 2 * model.model.embed_tokens.weight)
@@ -191,32 +191,32 @@ def test_output_matrix_that_differs_from_a_tied_embedding_is_taken_and_noted(fol
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_weight_that_is_not_finite_is_refused_at_once(folder, value, dtype):
+def test_non_finite_base_weight_is_refused_by_prefetch(folder, value, dtype):
     def change(tensors):
         tensor = tensors["model.embed_tokens.weight"].to(dtype)
         tensor[300, 5] = value
         return {**tensors, "model.embed_tokens.weight": tensor}
 
     change_weights(folder, change)
-    with pytest.raises(UserError, match=r"embed_tokens\.weight holds a number that is not finite"):
+    with pytest.raises(UserError, match=r"embed_tokens\.weight contains a number that is not finite"):
         prefetch(folder)
     assert not (folder.parent / "base.json").exists()
 
 
-def test_base_whose_outputs_are_not_finite_is_refused(folder):
+def test_base_with_non_finite_outputs_is_refused(folder):
     change_weights(folder, lambda tensors: {**tensors, NORM: torch.full((64,), 3e38)})
-    with pytest.raises(UserError, match=r"base: outputs in torch\.float32 are not finite numbers"):
+    with pytest.raises(UserError, match=r"base: outputs in torch\.float32 are not finite"):
         load(prefetch(folder))
 
 
 @pytest.mark.parametrize(
     "target", ["../other/model.safetensors", "/tmp/model.safetensors", "sub/x.safetensors", "x.bin"]
 )
-def test_index_that_leaves_the_folder_is_refused(folder, target):
+def test_index_pointing_outside_the_folder_is_refused(folder, target):
     names = list(load_file(folder / MODEL))
     (folder / MODEL).rename(folder / "unused.safetensors")
     write_json(folder / INDEX, {"metadata": {}, "weight_map": dict.fromkeys(names, target)})
-    with pytest.raises(UserError, match=r"index\.json: names .* in the base's own folder"):
+    with pytest.raises(UserError, match=r"index\.json: lists .* in the base's own folder"):
         prefetch(folder)
 
 
@@ -227,13 +227,13 @@ def test_index_that_names_a_missing_file_is_refused(folder):
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"weight_map": []}', "{"])
-def test_index_that_is_no_index_is_refused(folder, content):
+def test_malformed_index_is_refused(folder, content):
     (folder / INDEX).write_text(content)
     with pytest.raises(UserError, match=INDEX):
         prefetch(folder)
 
 
-def test_adapter_in_the_folder_of_a_base_is_refused(folder):
+def test_adapter_in_the_base_folder_is_refused(folder):
     write_json(folder / "adapter_config.json", {"base_model_name_or_path": "/elsewhere"})
     with pytest.raises(UserError, match="loading the base would add an adapter to it"):
         prefetch(folder)
@@ -242,7 +242,7 @@ def test_adapter_in_the_folder_of_a_base_is_refused(folder):
 @pytest.mark.parametrize(
     "header", [(2**62).to_bytes(8, "little") + b"{}", (90_000_000).to_bytes(8, "little"), b"", b"x"]
 )
-def test_damaged_weights_are_refused_at_once(folder, header):
+def test_damaged_weights_are_refused_by_prefetch(folder, header):
     (folder / MODEL).write_bytes(header)
     with pytest.raises(UserError, match=r"model\.safetensors: cannot be read as safetensors"):
         prefetch(folder)
@@ -250,7 +250,7 @@ def test_damaged_weights_are_refused_at_once(folder, header):
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
 @pytest.mark.parametrize("content", ["[]", "[" * 100_000, "{", '"x"', "7"])
-def test_config_that_is_no_object_is_refused(folder, name, content):
+def test_malformed_config_is_refused(folder, name, content):
     (folder / name).write_text(content)
     with pytest.raises(UserError, match=name):
         prefetch(folder)
@@ -263,22 +263,22 @@ def test_config_that_is_no_object_is_refused(folder, name, content):
         ({"transformers_weights": "other.safetensors"}, "transformers_weights"),
     ],
 )
-def test_config_that_names_code_or_other_weights_is_refused(folder, keys, words):
+def test_config_naming_code_or_other_weights_is_refused(folder, keys, words):
     write_json(folder / "config.json", {**read_json(folder / "config.json"), **keys})
     with pytest.raises(UserError, match=words):
         prefetch(folder)
 
 
 @pytest.mark.parametrize("keys", [{"model_type": "unheard-of"}, {"hidden_size": "x"}, {"num_attention_heads": 0}])
-def test_config_that_cannot_be_loaded_is_one_error(folder, keys):
+def test_unloadable_config_is_one_error(folder, keys):
     write_json(folder / "config.json", {**read_json(folder / "config.json"), **keys})
     base_path = prefetch(folder)
-    with pytest.raises(UserError, match="base: the base cannot be loaded from here") as raised:
+    with pytest.raises(UserError, match=r"base: the base cannot be loaded \(") as raised:
         load(base_path)
     assert "\n" not in str(raised.value)
 
 
-def test_untied_base_without_its_output_matrix_is_refused(tmp_path):
+def test_untied_base_without_output_matrix_is_refused(tmp_path):
     base_path = write_base(tmp_path, "llama", tied=False)
     change_weights(tmp_path / "base", without("lm_head.weight"))
     with pytest.raises(UserError, match=r"they lack lm_head\.weight"):

@@ -1,4 +1,4 @@
-"""A training job that was killed, and started again, writes the bytes of one that never was."""
+"""A training job that is killed and restarted writes the same bytes as an uninterrupted one."""
 
 import logging
 import os
@@ -19,18 +19,18 @@ from babelgrid.runtime.files import read_json, sha256, write_json
 from training import SETTINGS, train, write_posts
 
 EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})
-# Two micro-batches a step, steps that do not divide the epoch, a schedule that moves: all that has a place in the data.
+# Two micro-batches per step, an epoch that is no multiple of the step, a changing learning rate: all resumable state.
 UNEVEN = {"batch_size": 10, "micro_batch_size": 5, "scheduler": "cosine", "warmup": 0.2, "epochs": 4}
 FILES = ("adapter_model.safetensors", "training.csv", "adapter_config.json")
 
 
 class Killed(BaseException):
-    """What ends a job at once: nothing in the library may catch it."""
+    """End a job immediately: no code in the library may catch this exception."""
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Compute as the jobs of the tests in a process of their own do."""
+    """Use one thread, as the tests' jobs in separate processes do."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -39,7 +39,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, random_base):
-    """Return a function to the bytes of an adapter whose training nobody killed, trained once for each settings."""
+    """Return a function from settings to the digests of an adapter trained without interruption, once per settings."""
     made = {}
 
     def bytes_of(settings):
@@ -58,7 +58,7 @@ def digests(adapter):
 
 
 def kill_at(monkeypatch, owner, name, call):
-    """Die when `owner.name` is called for the time number `call`, from 1."""
+    """Raise `Killed` at call number `call` (from 1) of `owner.name`."""
     original, calls = getattr(owner, name), []
 
     def deadly(*arguments, **keywords):
@@ -71,7 +71,7 @@ def kill_at(monkeypatch, owner, name, call):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_any_step_any_number_of_times_it_ends_with_the_same_bytes(
+def test_training_killed_at_any_step_gives_the_same_bytes(
     posts, random_base, tmp_path, whole, monkeypatch, caplog, seed
 ):
     caplog.set_level(logging.INFO)
@@ -88,7 +88,7 @@ def test_killed_at_any_step_any_number_of_times_it_ends_with_the_same_bytes(
         assert not (tmp_path / "adapter").exists()
         assert len(list(state.glob("checkpoint-*"))) <= 1
     assert digests(train(posts, random_base(), tmp_path / "adapter", settings, checkpoints=state)) == whole(settings)
-    assert caplog.text.count("going on from") == 2
+    assert caplog.text.count("resuming from") == 2
     assert not state.exists()
 
 
@@ -101,7 +101,7 @@ def test_killed_at_any_step_any_number_of_times_it_ends_with_the_same_bytes(
         ("babelgrid.model.finetune._write_adapter", 1),
     ],
 )
-def test_killed_while_it_writes_it_ends_with_the_same_bytes(
+def test_training_killed_while_writing_gives_the_same_bytes(
     posts, random_base, tmp_path, whole, monkeypatch, place, call
 ):
     module, _, name = place.rpartition(".")
@@ -114,7 +114,7 @@ def test_killed_while_it_writes_it_ends_with_the_same_bytes(
 
 
 def die_after(posts, base, folder, monkeypatch, step, settings=EACH_STEP):
-    """Leave the state of a job that was killed after a step; return its folder."""
+    """Run a job that is killed after a step; return the folder of its state."""
     with monkeypatch.context() as patch:
         kill_at(patch, AdapterTrainer, "training_step", step + 1)
         with pytest.raises(Killed):
@@ -123,9 +123,7 @@ def die_after(posts, base, folder, monkeypatch, step, settings=EACH_STEP):
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "manifest"])
-def test_a_damaged_checkpoint_is_removed_with_a_line_in_the_log_and_training_starts_again(
-    posts, random_base, tmp_path, whole, monkeypatch, caplog, damage
-):
+def test_damaged_checkpoint_is_logged_and_removed(posts, random_base, tmp_path, whole, monkeypatch, caplog, damage):
     state = die_after(posts, random_base(), tmp_path, monkeypatch, 3)
     file = state / "checkpoint-3" / (MANIFEST if damage == "manifest" else "optimizer.pt")
     content = file.read_bytes()
@@ -137,11 +135,11 @@ def test_a_damaged_checkpoint_is_removed_with_a_line_in_the_log_and_training_sta
         file.write_bytes(content[: len(content) // 2])
     adapter = train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
     assert digests(adapter) == whole(EACH_STEP)
-    assert "checkpoint-3 is not used and removed: " in caplog.text
+    assert "checkpoint-3 cannot be used and is removed: " in caplog.text
     assert "damaged" in caplog.text
 
 
-def test_of_two_checkpoints_the_one_before_is_used_when_the_newer_is_damaged(tmp_path, caplog):
+def test_previous_checkpoint_is_used_if_the_newest_is_damaged(tmp_path, caplog):
     checkpoints = Checkpoints(tmp_path / "state", {"data": "1"})
     save(checkpoints, 1)
     before = (tmp_path / "state/checkpoint-1").rename(tmp_path / "aside")
@@ -149,7 +147,7 @@ def test_of_two_checkpoints_the_one_before_is_used_when_the_newer_is_damaged(tmp
     before.rename(tmp_path / "state/checkpoint-1")
     (tmp_path / "state/checkpoint-2/weights").write_text("half", encoding="utf-8")
     assert checkpoints.last() == tmp_path / "state/checkpoint-1"
-    assert "checkpoint-2 is not used and removed: weights is damaged" in caplog.text
+    assert "checkpoint-2 cannot be used and is removed: weights is damaged" in caplog.text
     assert not (tmp_path / "state/checkpoint-2").exists()
 
 
@@ -169,33 +167,31 @@ def save(checkpoints, step):
         ("code", {"code": "another"}),
     ],
 )
-def test_a_checkpoint_of_another_run_is_refused_and_removed(
-    posts, random_base, tmp_path, monkeypatch, caplog, kind, change
-):
+def test_checkpoint_of_another_run_is_removed(posts, random_base, tmp_path, monkeypatch, caplog, kind, change):
     state = die_after(posts, random_base(), tmp_path, monkeypatch, 2)
     adapter = train(posts, random_base(), tmp_path / "adapter", **{"settings": EACH_STEP, **change}, checkpoints=state)
     fresh = train(posts, random_base(), tmp_path / "fresh", **{"settings": EACH_STEP, **change})
     assert digests(adapter) == digests(fresh)
-    assert f"is of other {kind} than this run" in caplog.text
-    assert "going on from" not in caplog.text
+    assert f"it differs from this run in: {kind}" in caplog.text
+    assert "resuming from" not in caplog.text
 
 
-def test_a_checkpoint_of_other_posts_is_refused(posts, random_base, tmp_path, monkeypatch, caplog):
+def test_checkpoint_of_other_posts_is_removed(posts, random_base, tmp_path, monkeypatch, caplog):
     state = die_after(posts, random_base(), tmp_path, monkeypatch, 2)
     posts["es"].write_bytes(posts["en"].read_bytes())
     train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
-    assert "is of other data than this run" in caplog.text
+    assert "it differs from this run in: data" in caplog.text
 
 
-def test_how_often_the_state_is_saved_is_no_reason_to_refuse_it(posts, random_base, tmp_path, monkeypatch, caplog):
+def test_checkpoint_interval_may_change_between_runs(posts, random_base, tmp_path, monkeypatch, caplog):
     state = die_after(posts, random_base(), tmp_path, monkeypatch, 2)
     rarely = EACH_STEP.model_copy(update={"checkpoint_steps": None, "checkpoint_minutes": 60})
     with caplog.at_level(logging.INFO):
         train(posts, random_base(), tmp_path / "adapter", rarely, checkpoints=state)
-    assert "going on from" in caplog.text
+    assert "resuming from" in caplog.text
 
 
-def test_a_job_whose_place_was_taken_writes_nothing_more(posts, random_base, tmp_path, monkeypatch):
+def test_job_writes_nothing_after_another_took_over(posts, random_base, tmp_path, monkeypatch):
     state = tmp_path / "state"
     step = AdapterTrainer.training_step
     seen = []
@@ -214,7 +210,7 @@ def test_a_job_whose_place_was_taken_writes_nothing_more(posts, random_base, tmp
     assert not (tmp_path / "adapter").exists()
 
 
-def test_a_job_whose_successor_has_finished_does_not_write_over_its_adapter(tmp_path):
+def test_job_stops_if_its_successor_has_finished(tmp_path):
     survivor = Checkpoints(tmp_path / "state", {})
     successor = Checkpoints(tmp_path / "state", {})
     successor.check_owner()
@@ -223,7 +219,7 @@ def test_a_job_whose_successor_has_finished_does_not_write_over_its_adapter(tmp_
         survivor.check_owner()
 
 
-def test_minutes_are_counted_by_a_clock_that_nobody_sets(posts, random_base, tmp_path, whole, monkeypatch):
+def test_checkpoint_minutes_use_a_monotonic_clock(posts, random_base, tmp_path, whole, monkeypatch):
     often = SETTINGS.model_copy(update={"checkpoint_minutes": 1e-9})
     now = iter(range(10**9, 0, -1000))
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
@@ -232,9 +228,7 @@ def test_minutes_are_counted_by_a_clock_that_nobody_sets(posts, random_base, tmp
     assert digests(train(posts, random_base(), tmp_path / "adapter", often, checkpoints=state)) == whole(often)
 
 
-def test_a_warning_before_the_time_limit_ends_the_job_with_its_state_saved(
-    posts, random_base, tmp_path, whole, monkeypatch
-):
+def test_time_limit_signal_saves_the_state_and_stops(posts, random_base, tmp_path, whole, monkeypatch):
     state, before = tmp_path / "state", signal.getsignal(signal.SIGUSR1)
     step = AdapterTrainer.training_step
 
@@ -245,7 +239,7 @@ def test_a_warning_before_the_time_limit_ends_the_job_with_its_state_saved(
 
     with monkeypatch.context() as patch:
         patch.setattr(AdapterTrainer, "training_step", warned)
-        with pytest.raises(UserError, match="stopped by SIGUSR1 at step 6 of 12; start again to go on from step 6"):
+        with pytest.raises(UserError, match="stopped by SIGUSR1 at step 6 of 12; run again to resume from step 6"):
             train(posts, random_base(), tmp_path / "adapter", checkpoints=state)
     assert signal.getsignal(signal.SIGUSR1) == before
     assert digests(train(posts, random_base(), tmp_path / "adapter", checkpoints=state)) == whole(SETTINGS)
@@ -258,7 +252,7 @@ def start_job(posts, base, folder, settings):
     return subprocess.Popen(
         [*command, settings.model_dump_json()],
         env={**os.environ, "PYTHONPATH": places},
-        # A test run in the background of a script ignores Ctrl-C, and so would its processes.
+        # If the tests run in the background of a script, they ignore Ctrl-C, and their child processes would too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no lock is taken)
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -269,7 +263,7 @@ def start_job(posts, base, folder, settings):
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["KILL", "TERM", "INT", "HUP"]
 )
-def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_base, tmp_path, whole, caplog, number):
+def test_process_stopped_by_signal_resumes_to_the_same_bytes(posts, random_base, tmp_path, whole, caplog, number):
     settings = SETTINGS.model_copy(update={"epochs": 40, "checkpoint_steps": 1})
     process = start_job(posts, random_base(), tmp_path / "job", settings)
     state, log = tmp_path / "job/state", tmp_path / "job/training.log"
@@ -283,25 +277,23 @@ def test_a_process_that_a_signal_ends_goes_on_to_the_same_bytes(posts, random_ba
     else:
         assert process.returncode == 1, log.read_text(encoding="utf-8")
         assert f"stopped by {number.name} at step" in words
-        assert "start again to go on from step" in words
+        assert "run again to resume from step" in words
         assert "Traceback" not in log.read_text(encoding="utf-8")
         assert len(list(state.glob("checkpoint-*"))) == 1
     assert not (tmp_path / "job/adapter").exists()
     rarely = settings.model_copy(update={"checkpoint_steps": None})
     with caplog.at_level(logging.INFO):
         adapter = train(posts, random_base(), tmp_path / "job/adapter", rarely, checkpoints=state)
-    assert "going on from" in caplog.text
+    assert "resuming from" in caplog.text
     assert digests(adapter) == whole(settings)
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.0, "stopped by SIGINT at step 6 of 12; start again to go on from step 6"), (60.0, "KeyboardInterrupt")],
-    ids=["one that arrives twice", "a second one"],
+    [(0.0, "stopped by SIGINT at step 6 of 12; run again to resume from step 6"), (60.0, "KeyboardInterrupt")],
+    ids=["delivered twice", "pressed twice"],
 )
-def test_a_second_ctrl_c_ends_training_without_waiting_for_a_checkpoint(
-    posts, random_base, tmp_path, monkeypatch, seconds, words
-):
+def test_second_ctrl_c_stops_without_a_checkpoint(posts, random_base, tmp_path, monkeypatch, seconds, words):
     step, now = AdapterTrainer.training_step, time.monotonic
 
     def interrupted(self, *arguments, **keywords):

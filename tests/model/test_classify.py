@@ -1,4 +1,4 @@
-"""An archive gets the labels that `predict` gives, once for each post, and the same whatever happens on the way."""
+"""Classifying an archive gives the same labels as `predict`, scores each post once and survives interruptions."""
 
 import csv
 import gzip
@@ -41,13 +41,13 @@ def classifier(random_base):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Read the archive in this process: quicker, where it is not the process that is tested."""
+    """Read the archive in this process, which is faster if the reading process is not under test."""
     monkeypatch.setattr(classifying, "encoded_groups", lambda archive: nullcontext(read_groups(archive)))
 
 
 @pytest.fixture
 def archive_of(tmp_path, classifier):
-    """Return a function from rows to an archive."""
+    """Return a function that writes rows to a file and returns the archive."""
 
     def make(rows, settings=SETTINGS, name="posts.csv", header=("id", "text"), prompt=None):
         with (tmp_path / name).open("w", encoding="utf-8", newline="") as stream:
@@ -65,7 +65,7 @@ def run(archive, classifier, folder, usage=None):
     return out
 
 
-def test_labels_and_probabilities_are_those_of_predict(posts, random_base, archive_of, tmp_path):
+def test_labels_and_probabilities_equal_those_of_predict(posts, random_base, archive_of, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     classifier = Classifier(random_base(), BASE, adapter, LABELS, Predict(), "lab/en+es/seed0")
     test = read_parquet(posts["en"]).query("split == 'test'")
@@ -84,7 +84,7 @@ def test_labels_and_probabilities_are_those_of_predict(posts, random_base, archi
 
 
 @pytest.mark.usefixtures("here")
-def test_the_output_is_named_after_the_model_and_holds_no_text(archive_of, classifier, tmp_path):
+def test_output_names_the_model_and_contains_no_text(archive_of, classifier, tmp_path):
     out = run(archive_of(ROWS), classifier, tmp_path / "out")
     table = pq.read_table(out.posts)
     assert table.column_names == ["id", "language", "predicted", "p_pro", "p_anti", "model"]
@@ -95,7 +95,7 @@ def test_the_output_is_named_after_the_model_and_holds_no_text(archive_of, class
 
 
 @pytest.mark.usefixtures("here")
-def test_a_post_that_comes_again_is_scored_once(archive_of, classifier, tmp_path, monkeypatch):
+def test_repeated_post_is_scored_once(archive_of, classifier, tmp_path, monkeypatch):
     scored = []
     plain = classifying.label_log_probabilities
     monkeypatch.setattr(
@@ -113,9 +113,7 @@ def test_a_post_that_comes_again_is_scored_once(archive_of, classifier, tmp_path
 
 @pytest.mark.parametrize("killed_at", [1, 3, 7])
 @pytest.mark.usefixtures("here")
-def test_a_killed_job_goes_on_after_the_last_whole_group_to_the_same_bytes(
-    archive_of, classifier, tmp_path, monkeypatch, killed_at
-):
+def test_killed_job_resumes_after_the_last_complete_group(archive_of, classifier, tmp_path, monkeypatch, killed_at):
     archive = archive_of([*ROWS[:10], ("bad", ""), *ROWS[10:]])
     whole = run(archive, classifier, tmp_path / "whole")
     written = []
@@ -144,7 +142,7 @@ def test_a_killed_job_goes_on_after_the_last_whole_group_to_the_same_bytes(
 
 @pytest.mark.parametrize("change", ["archive", "code", "labels", "damage"])
 @pytest.mark.usefixtures("here")
-def test_what_was_kept_of_other_inputs_or_is_damaged_is_not_used(archive_of, classifier, tmp_path, monkeypatch, change):
+def test_damaged_groups_or_groups_of_other_inputs_are_ignored(archive_of, classifier, tmp_path, monkeypatch, change):
     out = Classified(*(tmp_path / name for name in ("posts.parquet", "rejected.csv", "counts.json")))
     with monkeypatch.context() as patch:
         patch.setattr(classifying, "_assemble", lambda *_: pytest.fail("killed"))
@@ -163,9 +161,7 @@ def test_what_was_kept_of_other_inputs_or_is_damaged_is_not_used(archive_of, cla
 
 
 @pytest.mark.usefixtures("here")
-def test_rows_without_a_text_go_to_a_side_file_with_their_lines_and_all_rows_are_counted(
-    archive_of, classifier, tmp_path
-):
+def test_bad_rows_are_listed_with_line_and_reason(archive_of, classifier, tmp_path):
     rows = [("a", "one"), ("b", " "), ("c", "three", "too many"), ("d", "four")]
     archive = archive_of(rows)
     with archive.part.path.open("ab") as stream:
@@ -190,7 +186,7 @@ def test_rows_without_a_text_go_to_a_side_file_with_their_lines_and_all_rows_are
 
 
 @pytest.mark.usefixtures("here")
-def test_the_log_says_how_fast_it_goes_and_how_long_it_takes(archive_of, classifier, tmp_path, monkeypatch, caplog):
+def test_progress_logs_speed_and_time_left(archive_of, classifier, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(classifying, "SECONDS_BETWEEN_LINES", 0.0)
     with caplog.at_level("INFO"):
         run(archive_of(ROWS), classifier, tmp_path / "out")
@@ -212,7 +208,7 @@ def test_rows_in_other_languages_are_counted_and_left_out(archive_of, classifier
 
 
 @pytest.mark.usefixtures("here")
-def test_each_language_meets_its_own_template_and_one_without_is_rejected(archive_of, classifier, tmp_path):
+def test_each_language_uses_its_template_or_is_rejected(archive_of, classifier, tmp_path):
     prompt = Prompt(template={"en": "{text}\nLabel:", "es": "{text}\nEtiqueta:"}, language="native")
     settings = SETTINGS.model_copy(update={"columns": ArchiveColumns(id="id", language="lang")})
     rows = [("a", "one", "en"), ("b", "one", "es"), ("c", "one", "hu")]
@@ -224,7 +220,7 @@ def test_each_language_meets_its_own_template_and_one_without_is_rejected(archiv
 
 
 @pytest.mark.usefixtures("here")
-def test_columns_of_parquet_are_kept_with_their_types_and_those_of_jsonl_as_text(archive_of, classifier, tmp_path):
+def test_kept_columns_have_parquet_types_or_are_text(archive_of, classifier, tmp_path):
     archive = archive_of(ROWS)
     table = pa.table({"id": ["a"], "text": ["one"], "likes": pa.array([3], pa.int16()), "tags": [["x", "y"]]})
     pq.write_table(table, tmp_path / "posts.parquet")
@@ -238,7 +234,7 @@ def test_columns_of_parquet_are_kept_with_their_types_and_those_of_jsonl_as_text
 
 
 @pytest.mark.usefixtures("here")
-def test_parts_of_a_file_give_the_rows_of_the_whole(archive_of, classifier, tmp_path):
+def test_parts_of_a_file_give_the_same_rows(archive_of, classifier, tmp_path):
     archive = archive_of(ROWS)
     whole = read_parquet(run(archive, classifier, tmp_path / "whole").posts)
     parts = [
@@ -254,7 +250,7 @@ def test_parts_of_a_file_give_the_rows_of_the_whole(archive_of, classifier, tmp_
 
 
 @pytest.mark.usefixtures("here")
-def test_an_empty_file_gives_an_empty_table_with_all_columns(archive_of, classifier, tmp_path):
+def test_empty_file_gives_an_empty_table_with_all_columns(archive_of, classifier, tmp_path):
     out = run(archive_of([]), classifier, tmp_path / "out")
     assert pq.read_table(out.posts).column_names == ["id", "language", "predicted", "p_pro", "p_anti", "model"]
     assert read_json(out.counts)["read"] == 0
@@ -267,14 +263,14 @@ def test_an_empty_file_gives_an_empty_table_with_all_columns(archive_of, classif
         ({"keep": ["date"]}, r"no column 'date' \(classify\.keep\)"),
     ],
 )
-def test_a_missing_column_is_one_error_and_nothing_is_written(archive_of, classifier, tmp_path, settings, words):
+def test_missing_column_is_one_error_without_output(archive_of, classifier, tmp_path, settings, words):
     with pytest.raises(UserError, match=words):
         run(archive_of(ROWS, SETTINGS.model_copy(update=settings)), classifier, tmp_path / "out")
     assert not (tmp_path / "out" / "posts.parquet").exists()
 
 
 @pytest.mark.usefixtures("here")
-def test_jsonl_under_another_name_of_the_text_is_an_error_and_no_heap_of_bad_rows(archive_of, classifier, tmp_path):
+def test_jsonl_without_the_text_column_is_one_error(archive_of, classifier, tmp_path):
     archive = archive_of(ROWS)
     (tmp_path / "posts.jsonl").write_text('{"id": "a", "body": "one"}\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"no column 'text' \(classify\.columns\.text\)\. The columns: 'id', 'body'"):
@@ -282,9 +278,7 @@ def test_jsonl_under_another_name_of_the_text_is_an_error_and_no_heap_of_bad_row
 
 
 @pytest.mark.usefixtures("here")
-def test_lines_without_a_text_in_the_middle_of_jsonl_are_bad_rows_wherever_a_part_begins(
-    archive_of, classifier, tmp_path
-):
+def test_jsonl_lines_without_text_are_rejected_in_any_part(archive_of, classifier, tmp_path):
     archive = archive_of(ROWS)
     lines = [*[{"id": "a", "text": "one"}] * 4, *[{"id": "b", "deleted": True}] * 4, {"id": "c", "text": "two"}]
     (tmp_path / "posts.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
@@ -293,7 +287,7 @@ def test_lines_without_a_text_in_the_middle_of_jsonl_are_bad_rows_wherever_a_par
 
 
 @pytest.mark.usefixtures("here")
-def test_kept_columns_of_parquet_are_kept_to_the_last_nanosecond(archive_of, classifier, tmp_path):
+def test_kept_parquet_columns_keep_full_precision(archive_of, classifier, tmp_path):
     kept = pa.table(
         {
             "at": pa.array([1_600_000_000_123_456_789], pa.timestamp("ns")),
@@ -309,12 +303,12 @@ def test_kept_columns_of_parquet_are_kept_to_the_last_nanosecond(archive_of, cla
 
 
 @pytest.mark.usefixtures("here")
-def test_a_kept_column_that_would_lose_digits_is_refused(archive_of, classifier, tmp_path):
+def test_kept_column_that_would_lose_precision_is_refused(archive_of, classifier, tmp_path):
     table = pa.table({"id": ["a"], "text": ["one"], "at": pa.array([1], pa.time64("ns"))})
     pq.write_table(table, tmp_path / "posts.parquet")
     settings = SETTINGS.model_copy(update={"keep": ["at"]})
     archive = replace(archive_of(ROWS), part=Slice(tmp_path / "posts.parquet"), settings=settings)
-    with pytest.raises(UserError, match=r"column 'at' \(classify\.keep\) holds times of day in nanoseconds"):
+    with pytest.raises(UserError, match=r"column 'at' \(classify\.keep\) contains times of day in nanoseconds"):
         run(archive, classifier, tmp_path / "out")
 
 
@@ -327,7 +321,7 @@ def test_a_kept_column_that_would_lose_digits_is_refused(archive_of, classifier,
         ({"keep": ["dat"]}, "dat"),
     ],
 )
-def test_jsonl_without_a_named_column_is_an_error_as_a_csv_is(archive_of, classifier, tmp_path, settings, name):
+def test_jsonl_without_a_configured_column_is_an_error(archive_of, classifier, tmp_path, settings, name):
     archive = archive_of(ROWS, SETTINGS.model_copy(update=settings), "posts.jsonl")
     line = json.dumps({"id": "1", "text": "welcome", "lang": "hu", "date": "now"})
     archive.part.path.write_text(f"{line}\n" * 5, encoding="utf-8")
@@ -336,7 +330,7 @@ def test_jsonl_without_a_named_column_is_an_error_as_a_csv_is(archive_of, classi
 
 
 @pytest.mark.usefixtures("here")
-def test_a_kept_column_of_jsonl_may_be_missing_at_first(archive_of, classifier, tmp_path):
+def test_kept_jsonl_column_may_be_missing_at_first(archive_of, classifier, tmp_path):
     archive = archive_of(ROWS, SETTINGS.model_copy(update={"keep": ["quoted"]}), "posts.jsonl")
     lines = [{"id": str(number), "text": "welcome"} for number in range(6)]
     archive.part.path.write_text("\n".join(map(json.dumps, [*lines, {**lines[0], "quoted": 7}])), encoding="utf-8")
@@ -344,14 +338,14 @@ def test_a_kept_column_of_jsonl_may_be_missing_at_first(archive_of, classifier, 
 
 
 @pytest.mark.usefixtures("here")
-def test_a_file_without_a_header_is_an_error_that_shows_no_post(archive_of, classifier, tmp_path):
+def test_missing_header_is_an_error_that_shows_no_post(archive_of, classifier, tmp_path):
     with pytest.raises(UserError, match="none of its 2 columns") as error:
         run(archive_of(ROWS, header=("1", "a short post")), classifier, tmp_path / "out")
     assert "a short post" not in str(error.value)
 
 
 @pytest.mark.usefixtures("here")
-def test_languages_are_read_as_in_posts_whatever_their_spelling(archive_of, classifier, tmp_path):
+def test_language_codes_are_normalised_as_in_posts(archive_of, classifier, tmp_path):
     settings = SETTINGS.model_copy(
         update={"columns": ArchiveColumns(id="id", language="lang"), "languages": ["en", "id"]}
     )
@@ -361,14 +355,14 @@ def test_languages_are_read_as_in_posts_whatever_their_spelling(archive_of, clas
 
 
 @pytest.mark.usefixtures("here")
-def test_rows_that_nobody_read_are_missed(archive_of, classifier, tmp_path, monkeypatch):
+def test_unread_rows_are_an_error(archive_of, classifier, tmp_path, monkeypatch):
     archive = archive_of(ROWS)
     counted = replace(archive, part=Slice(archive.part.path, 0, 31))
-    with pytest.raises(UserError, match="31 rows are there and 30 were read"):
+    with pytest.raises(UserError, match="31 in the file, 30 read"):
         run(counted, classifier, tmp_path / "out")
 
 
-def test_long_posts_make_small_groups_and_the_same_rows(archive_of, monkeypatch):
+def test_long_posts_give_smaller_groups_with_the_same_rows(archive_of, monkeypatch):
     from babelgrid.classify import reader as reading
 
     whole = list(read_groups(archive_of(ROWS)))
@@ -383,7 +377,7 @@ def test_long_posts_make_small_groups_and_the_same_rows(archive_of, monkeypatch)
 
 
 @pytest.mark.usefixtures("here")
-def test_odd_types_of_parquet_are_read_and_one_bad_value_is_one_bad_row(archive_of, classifier, tmp_path):
+def test_unusual_parquet_types_are_read(archive_of, classifier, tmp_path):
     from decimal import Decimal
 
     archive = archive_of(ROWS, SETTINGS.model_copy(update={"keep": ["tags"]}), "posts.parquet")
@@ -403,21 +397,21 @@ def test_odd_types_of_parquet_are_read_and_one_bad_value_is_one_bad_row(archive_
 
 
 @pytest.mark.usefixtures("here")
-def test_an_empty_file_that_is_called_parquet_is_one_error(archive_of, classifier, tmp_path):
+def test_empty_parquet_file_is_one_error(archive_of, classifier, tmp_path):
     archive = archive_of(ROWS, SETTINGS.model_copy(update={"keep": ["date"]}), "posts.parquet")
     archive.part.path.write_bytes(b"")
     with pytest.raises(UserError, match="cannot be read"):
         run(archive, classifier, tmp_path / "out")
 
 
-def test_what_a_job_depends_on_is_not_which_other_files_there_are():
+def test_job_does_not_depend_on_other_input_files():
     one = Classify(input=["a.csv"], adapter="en", rows_per_job=5)
     two = Classify(input=["a.csv", "b.csv"], adapter="en/seed0")
     assert one.of_one_job() == two.of_one_job()
     assert one.of_one_job() != Classify(input=["a.csv"], adapter="en", keep=["date"]).of_one_job()
 
 
-def test_other_scaling_of_the_adapter_is_another_job(posts, random_base, tmp_path):
+def test_job_depends_on_adapter_config(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     classifier = Classifier(random_base(), BASE, adapter, LABELS, Predict(), "x")
     assert adapter / "adapter_config.json" in classifier.files
@@ -425,9 +419,7 @@ def test_other_scaling_of_the_adapter_is_another_job(posts, random_base, tmp_pat
 
 @pytest.mark.parametrize("kilobytes", [0, 4, 12, 20, 32, 48])
 @pytest.mark.usefixtures("here")
-def test_a_full_disk_ends_the_job_with_its_words_wherever_it_is_met(
-    archive_of, classifier, tmp_path, mounted, capfd, kilobytes
-):
+def test_full_disk_at_any_point_is_one_error(archive_of, classifier, tmp_path, mounted, capfd, kilobytes):
     archive, small = archive_of(ROWS), mounted("size=256k")
     (small / "filler").write_bytes(bytes(shutil.disk_usage(small).free - 1024 * kilobytes))
     with pytest.raises(SystemExit), job(tmp_path / "logs/classify.log"):
@@ -443,7 +435,7 @@ def test_a_full_disk_ends_the_job_with_its_words_wherever_it_is_met(
 
 
 @pytest.mark.usefixtures("here")
-def test_ctrl_c_keeps_whole_groups_and_leaves_no_traceback(archive_of, classifier, tmp_path, monkeypatch, capfd):
+def test_ctrl_c_keeps_complete_groups_without_traceback(archive_of, classifier, tmp_path, monkeypatch, capfd):
     archive, table = archive_of(ROWS), classifying._table
 
     def interrupted(group, *rest):
@@ -457,7 +449,7 @@ def test_ctrl_c_keeps_whole_groups_and_leaves_no_traceback(archive_of, classifie
         with pytest.raises(SystemExit) as end, job(log):
             run(archive, classifier, tmp_path)
     assert end.value.code == 1
-    assert "stopped by SIGINT. What is finished is kept: run again to go on from there" in capfd.readouterr().err
+    assert "stopped by SIGINT. Finished work is kept: run again to continue" in capfd.readouterr().err
     assert "Traceback" not in log.read_text(encoding="utf-8")
     [groups] = (tmp_path / "kept").iterdir()
     assert sorted(path.name for path in groups.iterdir()) == ["000000.parquet", "000001.parquet", "seen.sqlite"]
@@ -466,7 +458,7 @@ def test_ctrl_c_keeps_whole_groups_and_leaves_no_traceback(archive_of, classifie
 
 
 @pytest.mark.usefixtures("here")
-def test_damaged_scores_are_named(archive_of, classifier, tmp_path, monkeypatch):
+def test_damaged_score_cache_is_named(archive_of, classifier, tmp_path, monkeypatch):
     archive, add = archive_of(ROWS), SeenPosts.add
 
     def damaged(self, scores, group):

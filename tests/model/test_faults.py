@@ -1,4 +1,4 @@
-"""Faults of the disk and of files, in training and prediction: nothing half-written, and words that say what to do."""
+"""Disk and file faults in training and prediction give a clear error and leave no partial files."""
 
 import logging
 import shutil
@@ -23,19 +23,17 @@ from training import BASE, LABELS, SETTINGS, train
 ARGUMENTS = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
 
 
-def test_a_full_disk_loses_a_checkpoint_and_not_the_training(posts, random_base, tmp_path, mounted, caplog):
+def test_training_continues_if_disk_is_full_for_checkpoint(posts, random_base, tmp_path, mounted, caplog):
     settings = SETTINGS.model_copy(update={"checkpoint_steps": 6})
     small = mounted("size=64k")
     adapter = train(posts, random_base(), tmp_path / "adapter", settings, checkpoints=small / "state")
     assert (adapter / "adapter_model.safetensors").is_file()
     assert "no checkpoint at step 6 (" in caplog.text
-    assert "training goes on, the one before is kept" in caplog.text
+    assert "training continues, the previous one is kept" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["adapter", "table"])
-def test_a_full_disk_ends_the_job_with_its_words_and_nothing_half_written(
-    posts, random_base, tmp_path, mounted, capfd, kind
-):
+def test_full_disk_is_one_error_and_leaves_no_partial_files(posts, random_base, tmp_path, mounted, capfd, kind):
     small = mounted("size=16k")
     write = {
         "adapter": lambda: train(posts, random_base(), small / "adapter", checkpoints=tmp_path / "state"),
@@ -49,7 +47,7 @@ def test_a_full_disk_ends_the_job_with_its_words_and_nothing_half_written(
     assert not list(small.iterdir())
 
 
-def test_a_read_only_folder_ends_the_job_with_its_words(tmp_path, mounted, capfd):
+def test_read_only_folder_is_one_error(tmp_path, mounted, capfd):
     fixed = mounted("ro")
     with pytest.raises(SystemExit), job(tmp_path / "job.log"):
         write_parquet(fixed / "table.parquet", pd.DataFrame({"x": [1]}))
@@ -57,7 +55,7 @@ def test_a_read_only_folder_ends_the_job_with_its_words(tmp_path, mounted, capfd
     assert "make it writable, and run again" in words
 
 
-def test_a_truncated_adapter_is_named(posts, random_base, tmp_path):
+def test_truncated_adapter_is_named(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     weights = adapter / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
@@ -67,7 +65,7 @@ def test_a_truncated_adapter_is_named(posts, random_base, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["nothing", "code", "damage"])
-def test_a_killed_prediction_goes_on_at_whole_files(posts, random_base, tmp_path, monkeypatch, change):
+def test_killed_prediction_resumes_after_finished_languages(posts, random_base, tmp_path, monkeypatch, change):
     score, scored = predicting.score_posts, []
 
     def recorded(model, tokenizer, test, language, *rest):
@@ -103,7 +101,7 @@ def test_a_killed_prediction_goes_on_at_whole_files(posts, random_base, tmp_path
     assert all(whole[language].read_bytes() == path.read_bytes() for language, path in outputs.items())
 
 
-def test_progress_says_step_loss_speed_and_time_left(posts, random_base, tmp_path, caplog):
+def test_progress_logs_step_loss_speed_and_time_left(posts, random_base, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         train(posts, random_base(), tmp_path / "adapter")
     assert pd.Series([caplog.text]).str.contains(r"step 12 of 12, loss \d\.\d{4}, [1-9]\d* tokens/s, 0 s left").all()
@@ -123,17 +121,17 @@ def load(folder):
     return load_base(folder / "base.json", BASE, Device("cpu", torch.float32))
 
 
-def test_a_truncated_base_is_named(random_base, tmp_path):
+def test_truncated_base_is_named(random_base, tmp_path):
     weights = copied_base(random_base, tmp_path) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"model\.safetensors: has changed since .*base\.json was written"):
         load(tmp_path)
     record(tmp_path)
-    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+    with pytest.raises(UserError, match=r"base: the base cannot be loaded \("):
         load(tmp_path)
 
 
-def test_a_base_of_pickled_weights_is_refused_and_not_read(random_base, tmp_path):
+def test_base_with_pickled_weights_is_refused_unread(random_base, tmp_path):
     folder = copied_base(random_base, tmp_path)
     (folder / "model.safetensors").unlink()
 
@@ -143,12 +141,12 @@ def test_a_base_of_pickled_weights_is_refused_and_not_read(random_base, tmp_path
 
     torch.save({"x": Evil()}, folder / "pytorch_model.bin")
     record(tmp_path)
-    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+    with pytest.raises(UserError, match=r"base: the base cannot be loaded \("):
         load(tmp_path)
     assert not (tmp_path / "run").exists()
 
 
-def test_the_code_that_a_base_brings_is_never_run(random_base, tmp_path):
+def test_custom_code_of_a_base_is_never_run(random_base, tmp_path):
     folder = copied_base(random_base, tmp_path)
     config = read_json(folder / "config.json")
     write_json(
@@ -157,6 +155,6 @@ def test_the_code_that_a_base_brings_is_never_run(random_base, tmp_path):
     )
     (folder / "theirs.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'run')!r}).touch()\n", "utf-8")
     record(tmp_path)
-    with pytest.raises(UserError, match="base: the base cannot be loaded from here"):
+    with pytest.raises(UserError, match=r"base: the base cannot be loaded \("):
         load(tmp_path)
     assert not (tmp_path / "run").exists()

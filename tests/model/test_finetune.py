@@ -1,4 +1,4 @@
-"""Training is reproducible to the byte, indifferent to how a batch is cut, and learns."""
+"""Training learns, is reproducible to the byte and does not depend on the micro-batch size."""
 
 import pandas as pd
 import pytest
@@ -22,7 +22,7 @@ ARGUMENTS = {
 }
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(posts, random_base, tmp_path):
+def test_same_seed_gives_the_same_bytes(posts, random_base, tmp_path):
     first = train(posts, random_base(), tmp_path / "first")
     again = train(posts, random_base(), tmp_path / "again")
     other = train(posts, random_base(), tmp_path / "other", seed=1)
@@ -32,7 +32,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(posts, rando
 
 
 @pytest.mark.parametrize("loss", ["label", "all"])
-def test_micro_batches_of_any_size_take_the_same_steps(posts, random_base, tmp_path, loss):
+def test_micro_batch_size_does_not_change_the_steps(posts, random_base, tmp_path, loss):
     plain = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.0), "loss": loss})
     whole = train(posts, random_base(), tmp_path / "whole", plain)
     cut = train(posts, random_base(), tmp_path / "cut", plain.model_copy(update={"micro_batch_size": 1}))
@@ -41,7 +41,7 @@ def test_micro_batches_of_any_size_take_the_same_steps(posts, random_base, tmp_p
         assert (found[name] - tensor).norm() <= 1e-3 * tensor.norm(), name
 
 
-def test_gradient_checkpointing_changes_nothing_but_memory(posts, random_base, tmp_path):
+def test_gradient_checkpointing_does_not_change_the_weights(posts, random_base, tmp_path):
     plain = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.0)})
     usual = train(posts, random_base(), tmp_path / "usual", plain)
     frugal = train(posts, random_base(), tmp_path / "frugal", plain.model_copy(update={"gradient_checkpointing": True}))
@@ -50,7 +50,7 @@ def test_gradient_checkpointing_changes_nothing_but_memory(posts, random_base, t
         assert (found[name] - tensor).norm() <= 1e-3 * tensor.norm(), name
 
 
-def test_an_adapter_folder_is_complete_and_names_the_base_and_not_a_path(posts, random_base, tmp_path):
+def test_adapter_folder_is_complete_and_names_the_base(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     assert sorted(path.name for path in adapter.glob("[!.]*")) == [
         "adapter_config.json",
@@ -63,7 +63,7 @@ def test_an_adapter_folder_is_complete_and_names_the_base_and_not_a_path(posts, 
     assert posts["en"].name in read_json(adapter / "provenance.json")["inputs"]
 
 
-def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_base, tmp_path):
+def test_trained_adapter_predicts_the_labels(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"epochs": 20}))
     outputs = {language: tmp_path / "predictions" / f"{language}.parquet" for language in posts}
     predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **ARGUMENTS)
@@ -74,7 +74,7 @@ def test_training_learns_and_the_adapter_that_is_read_back_knows(posts, random_b
         assert (table["gold"] == table["predicted"]).mean() > 0.8
 
 
-def test_one_job_for_all_languages_and_one_for_each_give_the_same_numbers(posts, random_base, tmp_path):
+def test_predictions_do_not_depend_on_languages_per_job(posts, random_base, tmp_path):
     together = {language: tmp_path / "together" / f"{language}.parquet" for language in posts}
     predict(random_base(), None, posts, together, tmp_path / "kept", **ARGUMENTS)
     for language, path in posts.items():
@@ -83,19 +83,19 @@ def test_one_job_for_all_languages_and_one_for_each_give_the_same_numbers(posts,
         assert alone.read_bytes() == together[language].read_bytes()
 
 
-def test_trackers_receive_the_loss_and_no_text(posts, random_base, tmp_path):
+def test_trackers_receive_the_loss_but_no_text(posts, random_base, tmp_path):
     train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"report_to": ["tensorboard"]}))
     [events] = (tmp_path / "trackers").rglob("events.out.tfevents.*")
     assert b"train/loss" in events.read_bytes()
     assert b"welcome" not in events.read_bytes()
 
 
-def test_a_tracker_that_is_not_installed_is_named(posts, random_base, tmp_path):
+def test_tracker_that_is_not_installed_is_named(posts, random_base, tmp_path):
     with pytest.raises(UserError, match="wandb is not installed"):
         train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"report_to": ["wandb"]}))
 
 
-def test_a_layer_that_the_base_lacks_is_named(posts, random_base, tmp_path):
+def test_target_layer_missing_from_the_base_is_named(posts, random_base, tmp_path):
     wrong = SETTINGS.model_copy(update={"lora": Lora(targets=["q_projection"])})
     with pytest.raises(UserError, match=r"no linear layer 'q_projection'.*'q_proj'"):
         train(posts, random_base(), tmp_path / "adapter", wrong)

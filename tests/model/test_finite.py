@@ -1,4 +1,4 @@
-"""A number that is not finite ends training and scoring with an error; it never becomes a label."""
+"""Non-finite numbers stop training and scoring with an error and never become a label."""
 
 import math
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})
 
 
 def spoil(monkeypatch, step, value):
-    """Make the loss of a step, from 1, another number."""
+    """Multiply the loss of a step (from 1) by a value."""
     summed_loss, calls = trainer.summed_loss, []
 
     def spoilt(model, batch):
@@ -38,9 +38,7 @@ def spoil(monkeypatch, step, value):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_loss_that_is_not_finite_ends_training_with_its_curve_and_no_adapter(
-    posts, random_base, tmp_path, monkeypatch, value
-):
+def test_non_finite_loss_stops_training_without_adapter(posts, random_base, tmp_path, monkeypatch, value):
     spoil(monkeypatch, 3, value)
     words = r"at step 3 of 12 the loss is (nan|inf) .* learning rate 0\.005 in torch\.float32\. No adapter is written"
     with pytest.raises(UserError, match=words):
@@ -53,14 +51,14 @@ def test_loss_that_is_not_finite_ends_training_with_its_curve_and_no_adapter(
     assert not (tmp_path / "state/checkpoint-3").exists()
 
 
-def test_learning_rate_at_which_training_diverges_is_named(posts, random_base, tmp_path):
+def test_diverging_learning_rate_is_named(posts, random_base, tmp_path):
     settings = SETTINGS.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(UserError, match=r"learning rate 1e\+30 in torch\.float32"):
         train(posts, random_base(), tmp_path / "adapter", settings)
     assert not (tmp_path / "adapter").exists()
 
 
-def test_adapter_that_is_not_finite_after_the_last_step_is_not_written(posts, random_base, tmp_path, monkeypatch):
+def test_non_finite_adapter_is_not_written(posts, random_base, tmp_path, monkeypatch):
     state_of = training.get_peft_model_state_dict
 
     def spoilt(*arguments, **keywords):
@@ -68,13 +66,13 @@ def test_adapter_that_is_not_finite_after_the_last_step_is_not_written(posts, ra
         return {name: tensor / 0 if "layers.1" in name else tensor for name, tensor in state.items()}
 
     monkeypatch.setattr(training, "get_peft_model_state_dict", spoilt)
-    with pytest.raises(UserError, match=r"after the last step .* tensors hold NaN or infinity: .*layers\.1"):
+    with pytest.raises(UserError, match=r"after the last step .* tensors contain NaN or infinity: .*layers\.1"):
         train(posts, random_base(), tmp_path / "adapter")
     assert not (tmp_path / "adapter").exists()
 
 
 def told(loss, norm, scale=None):
-    """Say whether a step with these numbers ends training."""
+    """Pass the logged numbers of one step to the callback."""
     callback = StopAtNonFinite(None)
     callback.scaler = None if scale is None else SimpleNamespace(get_scale=lambda: scale)
     logs = {"loss": loss, "grad_norm": norm, "learning_rate": 0.1}
@@ -83,12 +81,12 @@ def told(loss, norm, scale=None):
 
 
 @pytest.mark.parametrize(("loss", "norm"), [(math.nan, 1), (math.inf, 1), (-math.inf, 1), (1, math.nan), (1, math.inf)])
-def test_step_with_a_number_that_is_not_finite_ends_training(loss, norm):
+def test_step_with_non_finite_number_stops_training(loss, norm):
     with pytest.raises(UserError, match=r"the loss is .* and the gradient norm"):
         told(loss, norm)
 
 
-def test_step_that_float16_skips_to_lower_its_scale_does_not_end_training():
+def test_float16_step_that_lowers_the_scale_is_allowed():
     told(1.0, math.inf, scale=65536.0)
     with pytest.raises(UserError, match="float16"):
         told(1.0, math.inf, scale=0.5)
@@ -96,14 +94,14 @@ def test_step_that_float16_skips_to_lower_its_scale_does_not_end_training():
         told(math.nan, 1.0, scale=65536.0)
 
 
-def test_curve_of_a_finished_run_has_every_step(posts, random_base, tmp_path):
+def test_learning_curve_has_every_step(posts, random_base, tmp_path):
     folder = train(posts, random_base(), tmp_path / "adapter")
     assert pd.read_csv(folder / "training.csv")["step"].tolist() == list(range(1, 13))
     assert not (tmp_path / "checkpoints/training.csv").exists()
 
 
 def spoilt_base(random_base, value):
-    """A base that computes NaN or infinity after one token alone, so that no check at loading meets it."""
+    """Return a base that gives NaN or infinity for one token only, so that the checks at loading pass."""
     model = load_base(random_base(), BASE, Device("cpu", torch.float32))
     model.model.embed_tokens.weight.data[300] = value
     return model
@@ -111,13 +109,13 @@ def spoilt_base(random_base, value):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("paths", [{"pro": (60,), "anti": (61,)}, {"1": (60, 1), "10": (60, 61), "2": (62,)}])
-def test_log_probability_that_is_not_finite_is_refused(random_base, value, paths):
+def test_non_finite_log_probability_is_refused(random_base, value, paths):
     model = spoilt_base(random_base, value)
     with pytest.raises(UserError, match=r"scoring: . of 2 posts have a log-probability that is NaN or infinite"):
         label_log_probabilities(model, [[0, 30, 40], [0, 300, 5]], paths, tokens_per_batch=64)
 
 
-def test_predictions_that_are_not_finite_are_not_written(posts, random_base, tmp_path, monkeypatch):
+def test_non_finite_predictions_are_not_written(posts, random_base, tmp_path, monkeypatch):
     monkeypatch.setattr("babelgrid.model.predict.load_adapted", lambda *_: spoilt_base(random_base, math.nan))
     frame = {language: read_parquet(path) for language, path in posts.items()}
     outputs = {language: tmp_path / f"predictions/{language}.parquet" for language in frame}

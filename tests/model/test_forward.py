@@ -1,4 +1,4 @@
-"""babelgrid's forward pass against plain transformers + peft on the padded full prompt, in float32."""
+"""The forward pass equals plain transformers + peft on the full padded prompts, in float32."""
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def adapted(base_path, dropout=0.0):
 
 
 def padded_loss(model, examples):
-    """What plain transformers computes: all prompts padded on the right, logits everywhere, labels -100 elsewhere."""
+    """Return the loss of plain transformers: prompts padded on the right, labels of -100 for unpredicted tokens."""
     width = max(len(example.ids) for example in examples)
     ids = torch.full((len(examples), width), 2)
     labels = torch.full((len(examples), width), -100)
@@ -91,7 +91,7 @@ def test_loss_and_lora_gradient_equal_the_padded_computation(random_base, archit
     assert expected_gradient.norm() > 0
 
 
-def test_an_instruction_before_the_post_is_computed_once(random_base):
+def test_instruction_before_the_post_is_computed_once(random_base):
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
     examples = train_examples(POSTS, Prompt(template=TEMPLATES["text last"]), LABELS, "label", tokenizer)
     instruction = tokenizer(TEMPLATES["text last"].removesuffix(" {text}"))["input_ids"]
@@ -110,7 +110,7 @@ def test_no_padding_is_computed(random_base):
     assert len(batch["tokens"]) == sum(len(example.ids) - 1 for example in examples) - shared
 
 
-def test_a_batch_of_one_or_of_equal_posts_has_the_padded_loss(random_base):
+def test_batch_of_one_or_of_equal_posts_has_the_padded_loss(random_base):
     model = adapted(random_base())
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
     same = pd.concat([POSTS.head(1)] * 3)
@@ -124,7 +124,7 @@ def test_a_batch_of_one_or_of_equal_posts_has_the_padded_loss(random_base):
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_label_log_probabilities_equal_those_of_the_padded_computation(random_base, architecture, template):
+def test_label_log_probabilities_equal_the_padded_computation(random_base, architecture, template):
     base_path = random_base(architecture)
     model = adapted(base_path).eval()
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
@@ -140,7 +140,7 @@ def test_label_log_probabilities_equal_those_of_the_padded_computation(random_ba
             assert table[f"logp_{label}"][row] == pytest.approx(log_probabilities[token].item(), abs=1e-4)
 
 
-def test_labels_that_share_their_first_token_are_scored_along_their_paths(random_base):
+def test_labels_sharing_their_first_token_are_scored_fully(random_base):
     base_path = random_base()
     model = adapted(base_path).eval()
     prompt = [0, 30, 40, 50]
@@ -156,7 +156,7 @@ def test_labels_that_share_their_first_token_are_scored_along_their_paths(random
     np.testing.assert_allclose(scores, [value.item() for value in expected], atol=1e-4)
 
 
-def test_the_gradient_after_an_evaluation_equals_the_one_before(random_base):
+def test_evaluation_does_not_change_the_gradient(random_base):
     model = adapted(random_base()).train()
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
     batch = collate(train_examples(POSTS, Prompt(), LABELS, "label", tokenizer))
@@ -169,7 +169,7 @@ def test_the_gradient_after_an_evaluation_equals_the_one_before(random_base):
     assert all(grad is not None and grad.abs().max() > 0 for grad in lora_a)
 
 
-def test_dequantized_weights_are_the_numbers_that_bitsandbytes_multiplies_by(random_base):
+def test_dequantized_weights_equal_those_of_bitsandbytes(random_base):
     import bitsandbytes as bnb
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -200,7 +200,7 @@ def test_scores_do_not_depend_on_how_posts_are_batched(random_base):
     np.testing.assert_allclose(small[columns], large[columns], atol=1e-5)
 
 
-def test_in_bfloat16_the_loss_is_that_of_float32_to_one_percent(random_base):
+def test_bfloat16_loss_is_within_one_percent_of_float32(random_base):
     base_path = random_base()
     tokenizer = load_tokenizer(read_json(base_path)["folder"])
     batch = collate(train_examples(POSTS, Prompt(), LABELS, "all", tokenizer))
@@ -216,7 +216,7 @@ def test_in_bfloat16_the_loss_is_that_of_float32_to_one_percent(random_base):
     assert all(weight.grad.dtype == torch.float32 for weight in half.parameters() if weight.requires_grad)
 
 
-def test_a_base_that_looks_back_over_less_than_a_prompt_is_refused(random_base):
+def test_sliding_window_shorter_than_prompt_is_refused(random_base):
     model = adapted(random_base("mistral"))
     for module in model.modules():
         if hasattr(module, "sliding_window"):
@@ -228,7 +228,7 @@ def test_a_base_that_looks_back_over_less_than_a_prompt_is_refused(random_base):
         summed_loss(model, batch)
 
 
-def test_a_base_that_computes_otherwise_is_refused(tmp_path):
+def test_unsupported_architecture_is_refused(tmp_path):
     config = Gemma2Config(
         hidden_size=64,
         intermediate_size=128,
@@ -240,11 +240,11 @@ def test_a_base_that_computes_otherwise_is_refused(tmp_path):
     )
     Gemma2ForCausalLM(config).save_pretrained(tmp_path / "base")
     record_base("gemma2", None, tmp_path / "base", tmp_path / "base.json")
-    with pytest.raises(UserError, match="Gemma2ForCausalLM computes its logits in a way that babelgrid does not know"):
+    with pytest.raises(UserError, match="Gemma2ForCausalLM computes its logits in an unsupported way"):
         load_base(tmp_path / "base.json", Base(folder="x"), CPU)
 
 
-def test_an_adapter_merged_into_float32_weights_scores_as_it_does_beside_them(random_base):
+def test_merging_in_float32_does_not_change_scores(random_base):
     model = adapted(random_base()).eval()
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
     beside = score_posts(model, tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=64)

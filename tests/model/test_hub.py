@@ -1,5 +1,7 @@
-"""The base comes to this machine once, and never as code or as a pickle. The Hub itself cannot be reached from here,
-so its cache is laid out by hand, as `huggingface_hub` lays it out."""
+"""The base is downloaded once, and never as code or a pickle.
+
+The tests have no access to the Hub, so they create its cache by hand, in the layout of `huggingface_hub`.
+"""
 
 import json
 import shutil
@@ -21,14 +23,14 @@ def folder(random_base, tmp_path):
     return Path(shutil.copytree(read_json(random_base())["folder"], tmp_path / "base"))
 
 
-def test_a_local_folder_is_recorded_with_its_checksums(folder, tmp_path):
+def test_local_folder_is_recorded_with_checksums(folder, tmp_path):
     prefetch_base(Base(folder=str(folder)), None, tmp_path / "base.json")
     record = read_json(tmp_path / "base.json")
     assert record["folder"] == str(folder)
     assert record["sha256"]["model.safetensors"] == sha256(folder / "model.safetensors")
 
 
-def test_a_hub_base_in_the_cache_needs_no_network(folder, tmp_path, monkeypatch):
+def test_cached_hub_base_needs_no_network(folder, tmp_path, monkeypatch):
     repository = tmp_path / "hub" / "models--org--model"
     shutil.copytree(folder, repository / "snapshots" / REVISION)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -39,7 +41,7 @@ def test_a_hub_base_in_the_cache_needs_no_network(folder, tmp_path, monkeypatch)
     assert load_tokenizer(record["folder"]).bos_token == "<|begin|>"
 
 
-def test_a_hub_base_that_cannot_be_had_says_what_to_do(tmp_path, monkeypatch):
+def test_unavailable_hub_base_error_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"org/model at .* `snakemake prefetch.*base\.folder"):
@@ -49,12 +51,12 @@ def test_a_hub_base_that_cannot_be_had_says_what_to_do(tmp_path, monkeypatch):
 
 def test_pickled_weights_are_refused(folder, tmp_path):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match="Pickled weights are refused"):
+    with pytest.raises(UserError, match="Pickled weights are not supported"):
         prefetch_base(Base(folder=str(folder)), None, tmp_path / "base.json")
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
-def test_a_base_with_code_of_its_own_is_refused(folder, tmp_path, name):
+def test_base_with_custom_code_is_refused(folder, tmp_path, name):
     content = read_json(folder / name)
     (folder / name).write_text(json.dumps({**content, "auto_map": {"AutoModelForCausalLM": "code.Model"}}))
     with pytest.raises(UserError, match="auto_map"):
@@ -62,7 +64,7 @@ def test_a_base_with_code_of_its_own_is_refused(folder, tmp_path, name):
 
 
 @pytest.mark.parametrize(("name", "words"), [("config.json", "no config.json"), ("tokenizer.json", "no tokenizer")])
-def test_a_folder_that_lacks_a_part_says_which(folder, tmp_path, name, words):
+def test_missing_file_of_the_base_is_named(folder, tmp_path, name, words):
     (folder / name).unlink()
     with pytest.raises(UserError, match=words):
         prefetch_base(Base(folder=str(folder)), None, tmp_path / "base.json")

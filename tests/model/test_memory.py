@@ -1,4 +1,4 @@
-"""Out of memory, training and scoring go on with less at a time, to the same result."""
+"""If memory runs out, training and scoring continue with smaller batches and the same result."""
 
 import logging
 
@@ -35,7 +35,7 @@ POSTS = pd.DataFrame(
 
 @pytest.fixture
 def task(random_base, tmp_path):
-    """A new adapter, train examples, and what builds their trainer."""
+    """Return a new adapter, train examples, and a function that builds their trainer."""
     torch.manual_seed(0)
     model = add_adapter(load_base(random_base(), Base(folder="x"), CPU), SETTINGS.lora)
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
@@ -48,7 +48,7 @@ def task(random_base, tmp_path):
 
 
 def hold_at_most(monkeypatch, posts, *, with_checkpointing):
-    """Run out of memory with more posts at once; with fewer too, unless layers are computed again."""
+    """Simulate running out of memory above this number of posts, or at any number without gradient checkpointing."""
     summed_loss = trainer.summed_loss
 
     def limited(model, batch):
@@ -64,18 +64,18 @@ def adapter_of(model):
     return torch.cat([weight.detach().flatten() for weight in model.parameters() if weight.requires_grad]).clone()
 
 
-def test_plans_go_from_the_whole_batch_to_one_post_and_only_then_to_checkpointing():
+def test_plans_shrink_micro_batch_before_checkpointing():
     plans = [(plan.micro_batch_size, plan.gradient_checkpointing) for plan in memory_plans(Finetune(batch_size=12))]
     assert plans == [(12, False), (6, False), (4, False), (3, False), (2, False), (1, False), (1, True)]
 
 
-def test_plans_begin_with_what_the_user_asks_for():
+def test_plans_start_from_the_configured_values():
     asked = Finetune(batch_size=8, micro_batch_size=2, gradient_checkpointing=True)
     plans = [(plan.micro_batch_size, plan.gradient_checkpointing) for plan in memory_plans(asked)]
     assert plans == [(2, True), (1, True)]
 
 
-def test_out_of_memory_halves_the_micro_batch_says_so_and_gives_the_same_adapter(task, monkeypatch, caplog):
+def test_out_of_memory_shrinks_micro_batch_with_same_adapter(task, monkeypatch, caplog):
     model, examples, build = task
     start = {name: weight.clone() for name, weight in model.state_dict().items()}
     build(SETTINGS, examples).train()
@@ -87,26 +87,26 @@ def test_out_of_memory_halves_the_micro_batch_says_so_and_gives_the_same_adapter
         plan = fit_memory(SETTINGS, examples, build)
     assert (plan.micro_batch_size, plan.batch_size, plan.gradient_checkpointing) == (2, 4, False)
     assert "out of memory with 4 of 4 posts at once" in caplog.text
-    assert "memory holds 2 of 4 posts at once" in caplog.text
+    assert "training with 2 of 4 posts at once" in caplog.text
     build(plan, examples).train()
     torch.testing.assert_close(adapter_of(model), whole, rtol=1e-3, atol=1e-6)
 
 
-def test_checkpointing_comes_last(task, monkeypatch):
+def test_gradient_checkpointing_is_tried_last(task, monkeypatch):
     _, examples, build = task
     hold_at_most(monkeypatch, 1, with_checkpointing=True)
     plan = fit_memory(SETTINGS, examples, build)
     assert (plan.micro_batch_size, plan.gradient_checkpointing) == (1, True)
 
 
-def test_a_device_too_small_for_one_post_is_one_clear_error(task, monkeypatch):
+def test_too_little_memory_for_training_is_one_error(task, monkeypatch):
     _, examples, build = task
     hold_at_most(monkeypatch, 0, with_checkpointing=False)
     with pytest.raises(UserError, match=r"lower prompt\.max_post_tokens"):
         fit_memory(SETTINGS, examples, build)
 
 
-def test_the_rehearsal_leaves_adapter_and_training_as_they_were(task):
+def test_memory_test_does_not_change_training(task):
     model, examples, build = task
     dropping = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.1)})
     start = {name: weight.clone() for name, weight in model.state_dict().items()}
@@ -119,7 +119,7 @@ def test_the_rehearsal_leaves_adapter_and_training_as_they_were(task):
     assert torch.equal(adapter_of(model), without)
 
 
-def test_scoring_out_of_memory_goes_on_in_halves_with_the_same_scores(task, random_base, monkeypatch, caplog):
+def test_scoring_out_of_memory_splits_the_batch(task, random_base, monkeypatch, caplog):
     model, _, _ = task
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
     arguments = (model.eval(), tokenizer, POSTS, "en", Prompt(), LABELS)
@@ -137,7 +137,7 @@ def test_scoring_out_of_memory_goes_on_in_halves_with_the_same_scores(task, rand
     assert "out of memory with 8 posts at once: scoring them in two halves" in caplog.text
 
 
-def test_scoring_that_cannot_hold_one_post_is_one_clear_error(task, random_base, monkeypatch):
+def test_too_little_memory_for_scoring_is_one_error(task, random_base, monkeypatch):
     model, _, _ = task
     tokenizer = load_tokenizer(read_json(random_base())["folder"])
 
@@ -145,5 +145,5 @@ def test_scoring_that_cannot_hold_one_post_is_one_clear_error(task, random_base,
         raise torch.OutOfMemoryError("pretended")
 
     monkeypatch.setattr(score, "answer_logits", never)
-    with pytest.raises(UserError, match="no memory for one post of"):
+    with pytest.raises(UserError, match="not enough memory for one post of"):
         score_posts(model.eval(), tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=10_000)

@@ -1,4 +1,4 @@
-"""What the doctor says of machines that lack something."""
+"""Test the doctor's findings on machines with problems."""
 
 import os
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from babelgrid.operations import doctor
 HUB = Base(hub="a/base", revision="0" * 40)
 
 
-def test_a_package_that_is_not_as_pinned_is_named_with_the_remedy(tmp_path):
+def test_unpinned_package_is_named_with_the_fix(tmp_path):
     pins = tmp_path / "requirements.txt"
     pins.write_text("torch==2.13.0  # a note\npandas==0.0.1\nno-such-package==1.0\n", encoding="utf-8")
     found = doctor.check_versions(pins)
@@ -25,35 +25,35 @@ def test_a_package_that_is_not_as_pinned_is_named_with_the_remedy(tmp_path):
     assert f"pip install -c envs/constraints.txt -r {pins}" in found.words
 
 
-def test_no_gpu_is_a_problem_only_for_a_base_that_wants_one(monkeypatch):
+def test_missing_gpu_is_a_problem_only_if_needed(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert not doctor.check_gpu(needed=False).problem
     assert doctor.check_gpu(needed=True).problem
 
 
-def test_a_wrong_four_bit_kernel_is_found(monkeypatch):
+def test_wrong_four_bit_kernel_is_detected(monkeypatch):
     assert not doctor.check_four_bits().problem
     monkeypatch.setattr(doctor, "NF4_LEVELS", (*doctor.NF4_LEVELS[:-2], 0.8, 1.0))
     assert doctor.check_four_bits().problem
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=64, max_size=64).filter(lambda block: max(map(abs, block)) > 1e-3))
-def test_rounding_to_four_bits_moves_no_weight_further_than_half_the_widest_gap(block):
+def test_four_bit_rounding_error_is_at_most_half_a_gap(block):
     weights = np.array([block], dtype=np.float32)
     widest = max(np.diff(doctor.NF4_LEVELS))
     moved = np.abs(doctor.quantized_by_hand(weights) - weights).max()
     assert moved <= (widest / 2 + 1e-6) * np.abs(weights).max()
 
 
-def test_training_that_does_not_learn_is_found(monkeypatch):
+def test_training_without_progress_is_a_problem(monkeypatch):
     monkeypatch.setattr(doctor, "loss_of_three_steps", lambda: (1.0, float("nan")))
     assert doctor.check_training().problem
 
 
-def test_too_little_space_and_memory_say_how_much_is_needed(monkeypatch, tmp_path):
+def test_lack_of_space_or_memory_reports_the_need(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5e9))
     monkeypatch.setattr(os, "sysconf", lambda _: 50_000)
-    assert "32 GB are enough to begin; free some" in doctor.check_disk(tmp_path / "results", HUB).words
+    assert "32 GB are enough to start; free some" in doctor.check_disk(tmp_path / "results", HUB).words
     memory = doctor.check_memory(HUB)
     assert memory.problem
     assert "18 GB needed" in memory.words
@@ -68,7 +68,7 @@ def test_too_little_space_and_memory_say_how_much_is_needed(monkeypatch, tmp_pat
         ("echo 'Could not establish a configuration source' >&2; exit 1", False, "not set up"),
     ],
 )
-def test_slurm_is_asked_where_there_is_one(monkeypatch, tmp_path, script, problem, words):
+def test_slurm_is_checked_if_installed(monkeypatch, tmp_path, script, problem, words):
     monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
     if script:
         (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
@@ -78,7 +78,7 @@ def test_slurm_is_asked_where_there_is_one(monkeypatch, tmp_path, script, proble
     assert words in found.words
 
 
-def test_a_clock_that_is_off_is_found(monkeypatch, tmp_path):
+def test_wrong_clock_is_a_problem(monkeypatch, tmp_path):
     now = doctor.time.time()
     monkeypatch.setattr(doctor.time, "time", lambda: now - 100)
     found = doctor.check_clock(tmp_path)
@@ -86,12 +86,12 @@ def test_a_clock_that_is_off_is_found(monkeypatch, tmp_path):
     assert "+100 s off" in found.words
 
 
-def test_models_on_a_network_file_system_are_mentioned(monkeypatch, tmp_path):
+def test_models_on_a_network_file_system_are_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "file_system_of", lambda path: "nfs4")
     assert "HF_HOME moves the models" in doctor.check_cache(tmp_path).words
 
 
-def test_a_check_that_breaks_is_a_problem_and_stops_no_other(monkeypatch, tmp_path):
+def test_check_that_raises_does_not_stop_others(monkeypatch, tmp_path):
     def break_down():
         raise RuntimeError("a library is broken")
 

@@ -1,4 +1,4 @@
-"""What a grid takes, from token counts and speeds that make the arithmetic plain."""
+"""Test the estimate of a grid with token counts and speeds that keep the arithmetic simple."""
 
 import sys
 
@@ -37,7 +37,7 @@ def _rows(**changes):
     return estimate_rows(POSTS, SPEED, **settings | changes)
 
 
-def test_a_job_takes_its_start_and_its_tokens():
+def test_job_time_is_start_plus_tokens():
     none, english, dosed = _rows()
     assert none.finetune is None
     assert english.finetune == 5 + 3 * 40 / 10
@@ -45,11 +45,11 @@ def test_a_job_takes_its_start_and_its_tokens():
     assert english.predict == {"en/seed0": 5 + (100 + 200) / 100}
 
 
-def test_a_budget_of_posts_is_what_is_trained_on():
+def test_budget_limits_trained_posts():
     assert _rows(budget=2)[1].finetune == 5 + 3 * 20 / 10
 
 
-def test_jobs_of_single_cells_each_start_anew():
+def test_each_job_of_a_cell_pays_its_start():
     assert _rows(per_cell=True)[0].predict == {"none/seed0/en": 6, "none/seed0/hu": 7}
 
 
@@ -60,18 +60,18 @@ def _benchmark(folder, rule, seconds_by_job):
         path.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n", encoding="utf-8")
 
 
-def test_what_finished_jobs_took_corrects_the_rest(tmp_path):
+def test_finished_jobs_calibrate_the_estimate(tmp_path):
     rows = [Row(f"m{number}/seed0", 10.0, {f"m{number}/seed0": 4.0}) for number in range(6)]
     _benchmark(tmp_path, "finetune", {f"m{number}/seed0": 15.0 for number in range(3)})
     _benchmark(tmp_path, "predict", {f"m{number}/seed0": 40.0 for number in range(2)})
     table = tabulate(rows, {"finetune": 6, "check_posts": 1, "all": 1}, tmp_path).set_index("rule")
     assert table.loc["finetune", "estimated"] == 60
     assert table.loc["finetune", "calibrated"] == 90
-    assert table.loc["predict", "calibrated"] == 24, "two jobs are too few to judge by"
+    assert table.loc["predict", "calibrated"] == 24, "two jobs are too few for calibration"
     assert list(table.index) == ["finetune", "predict", "check_posts"]
 
 
-def test_rows_share_the_workers_and_the_rest_the_cores(tmp_path):
+def test_rows_share_workers_and_other_rules_share_cores(tmp_path):
     rows = [Row(f"m{number}", seconds, {}) for number, seconds in enumerate([60.0, 30.0, 30.0])]
     table = tabulate(rows, {}, tmp_path)
     assert wall_seconds(rows, table, Workers(2, 1, 1, None)) == 60
@@ -79,20 +79,20 @@ def test_rows_share_the_workers_and_the_rest_the_cores(tmp_path):
     assert wall_seconds(rows, table, Workers(1, 2, 1, None)) == 60
 
 
-def test_the_screen_tells_hours_disk_and_dollars(tmp_path):
+def test_estimate_shows_hours_disk_and_dollars(tmp_path):
     write_json(tmp_path / "base.json", {"folder": str(tmp_path)})
     rows = [Row("en/seed0", 7200.0, {"en/seed0": 3600.0})]
     table = tabulate(rows, {"check_posts": 2}, tmp_path / "benchmarks")
     words = describe_estimate(rows, table, SPEED, Workers(1, 2, 4, 1.5), tmp_path / "base.json", test_posts=1000)
-    assert "GPU hours of the grid: 1.50" in words
+    assert "GPU hours for the grid: 1.50" in words
     assert "dollars at 1.5 an hour: 2.25" in words
     assert "disk: 0.00 GB" in words
     without_price = describe_estimate(rows, table, SPEED, Workers(None, 1, 2, None), tmp_path / "base.json", 1)
     assert "dollars" not in without_price
-    assert "machine hours of the grid: 3.00" in without_price
+    assert "machine hours for the grid: 3.00" in without_price
 
 
-def test_jobs_are_counted_in_snakemakes_own_table():
+def test_jobs_are_counted_from_snakemakes_table():
     table = "Job stats:\njob       count\n------  -------\nfinetune      18\nall            1\ntotal         19\n"
     assert count_jobs([sys.executable, "-c", f"print({table!r})"]) == {"finetune": 18, "all": 1}
     with pytest.raises(UserError, match=r"cannot plan the grid .*no such config"):

@@ -1,4 +1,4 @@
-"""What status says of a grid, made of files."""
+"""Test the status of a grid that consists of files."""
 
 import re
 
@@ -14,7 +14,7 @@ ROWS = [("none", 0), ("en", 0), ("en", 1)]
 
 @pytest.fixture
 def results(tmp_path):
-    """A grid of which one adapter is scored, one has failed, and the untuned base is scored on one language."""
+    """Return a grid with one adapter scored, one adapter failed, and the untuned base scored on one language."""
     _write(tmp_path / "adapters/en/seed0/adapter_model.safetensors")
     for cell in ("none/seed0/en", "en/seed0/en", "en/seed0/hu"):
         _write(tmp_path / f"predictions/{cell}.parquet")
@@ -39,15 +39,15 @@ def _marks(words):
     return {line.rsplit("  ", 2)[0].strip(): line.split()[-2:] for line in words.splitlines()[1:4]}
 
 
-def test_each_cell_is_done_failed_or_missing_by_its_files(results):
+def test_state_of_each_cell_follows_from_its_files(results):
     words = _describe(results)
     assert _marks(words) == {"none seed0": ["#", "!"], "en seed0": ["#", "#"], "en seed1": ["!", "!"]}
     assert "cells: 3 done (#), 0 running (>), 3 failed (!), 0 missing (.)" in words
     assert f"finetune en/seed1: {results}/logs/finetune/en/seed1.log" in words
-    assert "left: 1 finetune jobs of 20 s each, 2 predict jobs of 4 s each" in words
+    assert "left: 1 finetune jobs at 20 s each, 2 predict jobs at 4 s each" in words
 
 
-def test_a_job_at_work_is_running_with_its_last_words_and_killed_once_it_is_gone(results):
+def test_running_job_shows_its_last_line_until_it_is_killed(results):
     log = results / "logs/finetune/en/seed1.log"
     with job(log):
         _write_line(log, "2026-11-25 08:00:00,000 step 3 of 9, loss 0.5, 12 s left")
@@ -63,7 +63,7 @@ def _write_line(path, text):
         stream.write(text + "\n")
 
 
-def test_a_failed_job_is_shown_with_the_reason_that_it_left(results):
+def test_failed_job_is_shown_with_its_reason(results):
     for seed, error in (
         (1, RuntimeError("secret words")),
         (0, UserError("the base has no tokenizer: all is finished")),
@@ -82,21 +82,21 @@ def test_a_failed_job_is_shown_with_the_reason_that_it_left(results):
 @pytest.mark.parametrize(
     "left", [b"", b"2026-11-25 08:00", b"\xff\xfe\x00 half a line", b"2026-11-25 08:00:00,000 step 3"]
 )
-def test_a_job_that_was_killed_at_any_point_of_its_log_is_said_to_have_been(results, left):
+def test_job_killed_at_any_point_is_shown_as_killed(results, left):
     (results / "logs/finetune/en/seed1.log").write_bytes(left)
     words = _describe(results)
     assert _marks(words)["en seed1"] == ["!", "!"]
-    assert "seed1.log (it was killed and could not say why" in words
+    assert "seed1.log (it was killed and logged no reason" in words
 
 
-def test_a_benchmark_that_was_cut_is_not_counted(results):
+def test_truncated_benchmark_is_not_counted(results):
     for name, content in {"a": "", "b": "s\th:m", "c": "s\th:m:s\n-\t-\n", "d": "s\th:m:s\n2"}.items():
         _write(results / f"benchmarks/finetune/{name}.tsv", content)
     _write(results / "benchmarks/finetune/e.tsv", "h:m:s\n0:00:20\n")
     assert measured_seconds(results / "benchmarks/finetune") == [2.0, 20.0]
 
 
-def test_files_deleted_after_a_good_end_are_missing(results):
+def test_deleted_outputs_of_finished_job_are_missing(results):
     _write(
         results / "logs/finetune/en/seed1.log",
         "2026-11-25 08:00:00,000 step 9 of 9\n2026-11-25 08:00:00,000 finished\n",
@@ -104,7 +104,7 @@ def test_files_deleted_after_a_good_end_are_missing(results):
     assert _marks(_describe(results))["en seed1"] == [".", "."]
 
 
-def test_cells_with_jobs_of_their_own_fail_alone(results):
+def test_cells_with_own_jobs_fail_independently(results):
     for name in ("en", "hu"):
         _write(results / f"logs/predict/none/seed0/{name}.log", "2026-11-25 08:00:00,000 no memory\n")
     words = _describe(results, per_cell=True)
@@ -112,7 +112,7 @@ def test_cells_with_jobs_of_their_own_fail_alone(results):
     assert re.search(r"predict none/seed0/hu: .*logs/predict/none/seed0/hu.log", words)
 
 
-def test_before_the_first_job_nobody_claims_to_know_the_time(tmp_path):
+def test_time_is_unknown_before_the_first_job(tmp_path):
     words = _describe(tmp_path)
     assert "6 missing" in words
-    assert "nobody knows how long" in words
+    assert "so the time is unknown" in words

@@ -54,18 +54,18 @@ PIECES = st.sampled_from([*WRITTEN.split(" "), *UNSEEN])
         ("#tag 👩\u200d👩\u200d👧 ✊🏽 क्\u200dष", "#tag 👩\u200d👩\u200d👧 ✊🏽 क्\u200dष"),
     ],
 )
-def test_a_text_becomes_what_the_model_should_meet(raw, cleaned):
+def test_clean_text(raw, cleaned):
     assert clean(raw) == cleaned
 
 
 @given(st.text() | st.lists(PIECES).map("".join) | st.text(st.characters(categories=None), max_size=30))
-def test_cleaning_a_clean_text_changes_nothing(text):
+def test_cleaning_is_idempotent(text):
     once = clean(text)
     assert clean(once) == once
 
 
 @given(st.lists(PIECES | st.text(max_size=3)).map("".join))
-def test_a_clean_text_can_be_written_and_stands_on_one_line(text):
+def test_clean_text_is_one_line_of_valid_utf8(text):
     cleaned = clean(text)
     cleaned.encode("utf-8")
     assert cleaned == cleaned.strip()
@@ -74,12 +74,12 @@ def test_a_clean_text_can_be_written_and_stands_on_one_line(text):
 
 
 @pytest.mark.parametrize("text", ["", "\u200b", "\u200d\ufeff\u00ad", "\x07"])
-def test_a_text_that_shows_nothing_is_empty(text):
+def test_invisible_text_is_empty(text):
     assert is_empty(clean(text))
 
 
 @given(st.text() | st.lists(PIECES).map("".join))
-def test_a_text_without_an_at_sign_before_an_ascii_letter_keeps_all_its_words(text):
+def test_no_handle_without_at_sign_before_ascii(text):
     assert HANDLE.search(regex.sub(r"@(?=[A-Za-z0-9_])", "", text)) is None
 
 
@@ -87,7 +87,7 @@ def test_a_text_without_an_at_sign_before_an_ascii_letter_keeps_all_its_words(te
     st.text(st.characters(min_codepoint=0xE00, max_codepoint=0x9FFF, categories=["Lo"]), min_size=1),
     st.text(ascii_letters + digits + "_", min_size=1, max_size=32),
 )
-def test_a_handle_before_a_text_without_spaces_is_all_that_goes(words, name):
+def test_only_handle_is_replaced_before_unspaced_text(words, name):
     assert clean(f"@{name}{words}") == clean(f"@user{words}")
 
 
@@ -104,7 +104,7 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_text_of_many_layers_is_cleaned_in_a_few_rounds(name, monkeypatch):
+def test_nested_encodings_are_cleaned_in_few_rounds(name, monkeypatch):
     layered, cleaned = LAYERS[name]
     rounds = []
     once = cleaning._clean_once
@@ -123,5 +123,5 @@ def test_entities_are_resolved_in_one_pass(monkeypatch):
     assert len(asked) == 501
 
 
-def test_a_letter_keeps_thirty_marks():
+def test_letter_keeps_at_most_thirty_marks():
     assert clean("a" + "\u0316\u0301" * 500) == clean("a" + "\u0316\u0301" * 15)

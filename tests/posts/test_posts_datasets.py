@@ -1,4 +1,4 @@
-"""Posts from a dataset are the posts of its files: nothing is guessed, and what cannot be read is one error."""
+"""Test that a dataset gives the same posts as its files, without guessing types, and that failures are user errors."""
 
 import json
 
@@ -33,7 +33,7 @@ def write_rows(path, rows=ROWS):
 
 
 @pytest.mark.parametrize("name", ["train.csv", "train.tsv", "train.jsonl", "train.json"])
-def test_a_dataset_gives_the_posts_that_its_files_give(prepare, tmp_path, name):
+def test_dataset_gives_same_posts_as_its_files(prepare, tmp_path, name):
     write_rows(tmp_path / "folder" / name)
     posts, dropped = prepare(None, dataset={"name": str(tmp_path / "folder")}, labels=LABELS, columns=COLUMNS)
     assert dropped.empty
@@ -46,7 +46,7 @@ def test_a_dataset_gives_the_posts_that_its_files_give(prepare, tmp_path, name):
         assert prepare(name, labels=LABELS, columns=COLUMNS)[0].equals(posts)
 
 
-def test_names_of_classes_in_the_card_explain_numbers_in_a_csv(prepare, tmp_path):
+def test_class_names_in_card_apply_to_csv(prepare, tmp_path):
     write_rows(tmp_path / "folder" / "train.csv", [{**row, "label": str(i % 2)} for i, row in enumerate(ROWS)])
     (tmp_path / "folder" / "README.md").write_text(
         "---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n"
@@ -57,7 +57,7 @@ def test_names_of_classes_in_the_card_explain_numbers_in_a_csv(prepare, tmp_path
     assert list(posts["label"]) == ["None", "pro", "None"]
 
 
-def test_an_option_of_the_card_that_changes_the_reading_is_refused(prepare, tmp_path):
+def test_card_option_that_changes_reading_is_refused(prepare, tmp_path):
     write_rows(tmp_path / "folder" / "train.csv")
     card = "---\nconfigs:\n- config_name: default\n  data_files: train.csv\n  skiprows: 1\n---\n"
     (tmp_path / "folder" / "README.md").write_text(card, encoding="utf-8")
@@ -65,7 +65,7 @@ def test_an_option_of_the_card_that_changes_the_reading_is_refused(prepare, tmp_
         prepare(None, dataset={"name": str(tmp_path / "folder")}, labels=LABELS)
 
 
-def test_a_loading_script_is_one_error_with_the_ways_out(prepare, tmp_path):
+def test_loading_script_error_gives_alternatives(prepare, tmp_path):
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "old.py").write_text("raise SystemExit('never run')", encoding="utf-8")
     with pytest.raises(UserError, match=r"posts\.dataset: .*loading script.*refs/convert/parquet.*posts\.files"):
@@ -73,7 +73,7 @@ def test_a_loading_script_is_one_error_with_the_ways_out(prepare, tmp_path):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("template"), KeyError("x"), RecursionError("deep"), TypeError("y")])
-def test_any_error_of_the_library_is_one_error(prepare, tmp_path, monkeypatch, error):
+def test_any_library_error_becomes_user_error(prepare, tmp_path, monkeypatch, error):
     def fail(*_, **__):
         raise error
 
@@ -82,7 +82,7 @@ def test_any_error_of_the_library_is_one_error(prepare, tmp_path, monkeypatch, e
         prepare(None, dataset={"name": "./x"})
 
 
-def test_values_of_a_dataset_are_not_shown_where_it_cannot_be_made(prepare, tmp_path):
+def test_dataset_error_does_not_show_values(prepare, tmp_path):
     content = "[" + json.dumps({**ROWS[0], "n": 1}) + "," + json.dumps({**ROWS[0], "n": "a private post"}) + "]"
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "train.json").write_text(content[:-4], encoding="utf-8")
@@ -113,7 +113,7 @@ def saved(folder, **splits):
     datasets.DatasetDict(parts).save_to_disk(folder)
 
 
-def test_a_split_without_labels_is_left_out_or_dropped_and_counted(prepare, tmp_path):
+def test_split_without_labels_is_left_out_or_dropped(prepare, tmp_path):
     saved(tmp_path / "saved", train=[0, 1], test=[1, 0], unsupervised=[-1, -1, -1])
     dataset = {"name": str(tmp_path / "saved")}
     columns = {"source_id": "source"}
@@ -130,7 +130,7 @@ def test_a_split_without_labels_is_left_out_or_dropped_and_counted(prepare, tmp_
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_split_that_is_left_out_is_not_read(prepare, tmp_path, kind):
+def test_left_out_split_is_not_read(prepare, tmp_path, kind):
     import pandas as pd
 
     (tmp_path / "folder").mkdir()

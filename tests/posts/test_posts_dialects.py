@@ -1,4 +1,4 @@
-"""Delimited files as spreadsheets and programs write them: read as they were written, or one error."""
+"""Test the reading of delimited files as written by spreadsheets and programs."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ ROWS = [["language", "text", "label"], ["en", 'a "b"; c, d\te', "pro"], ["hu", "
 
 
 def rows_of(path, columns=("language", "text", "label")):
-    """Return the rows that can be read, and the lines of those that cannot."""
+    """Return the readable rows, and the line and reason of each broken row."""
     with open_stream(path, columns) as stream:
         records = list(stream.records)
     good = [[record.values[name] for name in columns] for record in records if not record.broken]
@@ -38,7 +38,7 @@ def written(rows, **dialect):
 @pytest.mark.parametrize("name", ["posts.csv", "posts.tsv", "posts.csv.gz"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_a_spreadsheet_s_delimiter_and_encoding_are_found(tmp_path, name, delimiter, encoding):
+def test_delimiter_and_encoding_are_detected(tmp_path, name, delimiter, encoding):
     content = written(ROWS, delimiter=delimiter).encode(encoding)
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
     assert rows_of(tmp_path / name) == (ROWS[1:], [])
@@ -46,7 +46,7 @@ def test_a_spreadsheet_s_delimiter_and_encoding_are_found(tmp_path, name, delimi
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", ":"])
 @pytest.mark.parametrize("line", ["sep={}\r\n", '"sep={}"\r\n', "\ufeffsep={}\n"])
-def test_excel_s_line_with_the_separator_is_obeyed(tmp_path, delimiter, line):
+def test_excel_separator_line_sets_delimiter(tmp_path, delimiter, line):
     content = line.format(delimiter) + written(ROWS, delimiter=delimiter)
     (tmp_path / "posts.csv").write_text(content, encoding="utf-8", newline="")
     assert rows_of(tmp_path / "posts.csv") == (ROWS[1:], [])
@@ -56,7 +56,7 @@ def test_excel_s_line_with_the_separator_is_obeyed(tmp_path, delimiter, line):
     "header",
     ["\ufeff\ufefftext,label", " text , label ", '"text","label"', "\n\ntext,label", "text,label,,", "text,,label,"],
 )
-def test_header_cells_are_read_without_marks_spaces_and_empty_names(tmp_path, header):
+def test_header_ignores_marks_spaces_and_empty_names(tmp_path, header):
     row = (
         header.strip()
         .replace("\ufeff", "")
@@ -80,9 +80,7 @@ FIELD = st.text(alphabet=st.sampled_from("ab,;|\t\"'\n\r é한"), max_size=5)
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     suffix=st.sampled_from([".csv", ".tsv"]),
 )
-def test_a_table_is_read_as_it_was_written_or_its_rows_are_marked(
-    tmp_path_factory, rows, delimiter, quoting, end, suffix
-):
+def test_table_round_trips_or_rows_are_marked(tmp_path_factory, rows, delimiter, quoting, end, suffix):
     path = tmp_path_factory.mktemp("csv") / f"posts{suffix}"
     columns = ("one", "two", "three")
     text = written([columns, *rows], delimiter=delimiter, quoting=quoting, lineterminator=end)
@@ -90,7 +88,7 @@ def test_a_table_is_read_as_it_was_written_or_its_rows_are_marked(
     good, broken = rows_of(path, columns)
 
     def without_ends(row):
-        """Python before 3.13 quotes no break but its own: beside the end of a line it becomes part of it."""
+        """Strip line breaks next to line ends: Python before 3.13 quotes only breaks equal to its own line end."""
         return row if end == "\r\n" else [row[0].lstrip("\r\n"), row[1], row[2].rstrip("\r\n")]
 
     if not broken:
@@ -98,7 +96,7 @@ def test_a_table_is_read_as_it_was_written_or_its_rows_are_marked(
         assert [without_ends(list(row)) for row in good] == wanted
 
 
-def test_a_line_break_beside_a_quoted_field_is_marked_in_tsv(tmp_path):
+def test_line_break_next_to_quoted_tsv_field_is_marked(tmp_path):
     path = tmp_path / "posts.tsv"
     path.write_bytes(b'language\ttext\tlabel\r\t\n\t""""\ren\tsaid "no"\n\tpro\ren\tlast\tpro\r')
     good, broken = rows_of(path)
@@ -115,7 +113,7 @@ def test_a_line_break_beside_a_quoted_field_is_marked_in_tsv(tmp_path):
     ],
     ids=["quote", "carriage return", "fields"],
 )
-def test_half_a_row_is_never_read(tmp_path, content):
+def test_partial_row_is_never_read(tmp_path, content):
     (tmp_path / "posts.csv").write_bytes(b"label,language,text\n" + content)
     good, broken = rows_of(tmp_path / "posts.csv")
     assert [text for _, text, _ in good] == ["fine", "last"]
@@ -123,7 +121,7 @@ def test_half_a_row_is_never_read(tmp_path, content):
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t"])
-def test_a_quote_that_is_closed_far_below_swallows_no_rows(tmp_path, delimiter):
+def test_rows_inside_a_distant_quote_pair_are_marked(tmp_path, delimiter):
     middle = [f"en{delimiter}row {number}{delimiter}pro\n" for number in range(20)]
     lines = ['en|"opened|pro\n', *middle, 'en|closed"|pro\n', "en|last|pro\n"]
     content = "language|text|label\n" + "".join(lines)
@@ -133,7 +131,7 @@ def test_a_quote_that_is_closed_far_below_swallows_no_rows(tmp_path, delimiter):
     assert [line for line, _ in broken] == list(range(2, 24))
 
 
-def test_a_text_of_many_lines_is_read_whole_in_csv_and_tsv(tmp_path):
+def test_multiline_text_is_read_in_csv_and_tsv(tmp_path):
     text = "one, two, three\n\nfour, five\nsix\n" * 20
     for delimiter in ",\t":
         (tmp_path / "posts.csv").write_text(
@@ -143,7 +141,7 @@ def test_a_text_of_many_lines_is_read_whole_in_csv_and_tsv(tmp_path):
         assert (good[-1][1], broken) == (text, [])
 
 
-def test_bytes_of_another_encoding_are_named_with_the_way_out(prepare, write):
+def test_wrong_encoding_error_gives_solution(prepare, write):
     write("a.csv", "language,text,label\nen,caf\u00e9,pro\nen,the other,pro\n".encode("cp1252"))
     with pytest.raises(UserError, match=r"line 2: broken encoding, column 'text'.*Windows-1252, save it as UTF-8"):
         prepare()
@@ -152,7 +150,7 @@ def test_bytes_of_another_encoding_are_named_with_the_way_out(prepare, write):
     assert list(dropped["reason"]) == ["broken encoding"]
 
 
-def test_cut_utf16_is_a_broken_row(tmp_path):
+def test_truncated_utf16_is_a_broken_row(tmp_path):
     content = written(ROWS).encode("utf-16")[:-3]
     (tmp_path / "posts.csv").write_bytes(content)
     with open_stream(tmp_path / "posts.csv", ()) as stream:
@@ -161,14 +159,14 @@ def test_cut_utf16_is_a_broken_row(tmp_path):
     assert "\udcff" in values[1][-1]
 
 
-def test_rows_of_separators_at_the_end_are_no_rows(prepare, write):
+def test_trailing_rows_of_separators_are_ignored(prepare, write):
     write("a.csv", "language,text,label,part\nen,one of these,pro,train\nen,two of those,anti,test\n,,,\n , ,,\n,,,\n")
     posts, dropped = prepare(columns={"part": "part"})
     assert len(posts) == 2
     assert dropped.empty
 
 
-def test_words_that_stand_for_nothing_elsewhere_are_text(prepare, write):
+def test_words_for_missing_values_are_text(prepare, write):
     words = ["NA", "None", "null", "nan", "NULL", "#N/A", "N/A", "<NA>"]
     rows = [["nan", f"{word}", "None", word, word] for word in words]
     write("a.csv", written([["language", "text", "label", "id", "source"], *rows]))
@@ -183,7 +181,7 @@ def test_words_that_stand_for_nothing_elsewhere_are_text(prepare, write):
     assert set(posts["source_id"]) <= set(words)
 
 
-def test_any_bad_row_is_dropped_and_counted(prepare, write):
+def test_every_kind_of_bad_row_is_dropped(prepare, write):
     rows = [
         "en,fine,pro,train",
         "qq,x,pro,train",
@@ -199,7 +197,7 @@ def test_any_bad_row_is_dropped_and_counted(prepare, write):
     assert list(zip(dropped["line"], dropped["reason"], strict=True)) == list(zip("34568", reasons, strict=True))
 
 
-def test_a_part_that_is_left_out_is_not_read(prepare, write):
+def test_left_out_part_is_not_read(prepare, write):
     write("a.csv", "language,text,label,part\nen,fine,pro,train\nqq,,what,Unlabelled \nen,good,pro,test\n")
     posts, dropped = prepare(columns={"part": "part"}, leave_out=["unlabelled"])
     assert list(posts["id"]) == ["en-1", "en-2"]
@@ -208,7 +206,7 @@ def test_a_part_that_is_left_out_is_not_read(prepare, write):
         prepare(columns={"part": "part", "language": "language"}, aliases={"qq": "en"})
 
 
-def test_a_file_of_a_part_that_is_left_out_is_not_opened(prepare, write):
+def test_file_of_left_out_part_is_not_opened(prepare, write):
     for part in ("train", "test"):
         write(f"{part}.csv", f"language,text,label\nen,the {part} post,pro\n")
     write("unlabelled.csv", b"\xff\xfe\x00not a table")
@@ -223,7 +221,7 @@ def test_a_file_of_a_part_that_is_left_out_is_not_opened(prepare, write):
         ({"leave_out": ["x"], "parts": {"test": ["x"]}, "columns": {"part": "part"}}, "'x' is also in parts.test"),
     ],
 )
-def test_a_part_cannot_be_read_and_left_out(given, expected):
+def test_part_cannot_be_read_and_left_out(given, expected):
     with pytest.raises(ValueError, match=expected):
         Posts(files=["a.csv"], **given)
 
@@ -233,7 +231,7 @@ LONG = MOST_CHARACTERS_OF_A_ROW // 2**20
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
 @pytest.mark.parametrize("shape", ["one line", "an open quote", "a quoted field"])
-def test_a_row_without_end_is_marked_in_flat_memory(tmp_path, kind, shape):
+def test_endless_row_is_marked_in_constant_memory(tmp_path, kind, shape):
     path = tmp_path / f"posts.{kind}.gz"
     with gzip.open(path, "wb", 1) as stream:
         stream.write(
@@ -263,12 +261,12 @@ def test_a_row_without_end_is_marked_in_flat_memory(tmp_path, kind, shape):
     ("line", "expected"),
     [
         ('{"text": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
-        ('{"text": ' + "1" * 5000 + "}", "a number of too many digits"),
-        ('{"text": "a", "text": "b"}', "gives a name twice"),
+        ('{"text": ' + "1" * 5000 + "}", "a number with too many digits"),
+        ('{"text": "a", "text": "b"}', "has a duplicate name"),
         ('{"text": 1e999, "id": 1e999}', "floating-point number"),
     ],
 )
-def test_an_absurd_line_of_json_is_named(write, prepare, line, expected):
+def test_unusual_json_fault_names_line_and_cause(write, prepare, line, expected):
     row = '{"language": "en", "text": "fine", "label": "pro", "id": 1}\n'
     write("a.jsonl", f"{row}{line}\n{row.replace('1', '2').replace('fine', 'good')}")
     with pytest.raises(UserError, match=rf"line 2: broken record.*{expected}"):
@@ -286,7 +284,7 @@ def test_posts_may_be_compressed(tmp_path, prepare, name):
         prepare(name)
 
 
-def test_the_names_of_mixtures_are_found_in_a_spreadsheet_s_file(tmp_path):
+def test_mixture_names_are_read_from_spreadsheet_csv(tmp_path):
     content = "sep=;\r\nid;mixture;predicted\r\n1;en;pro\r\n2;en-es;pro\r\n;;\r\n"
     (tmp_path / "told.csv").write_bytes(content.encode("utf-16"))
     assert mixture_names(Import(files=[str(tmp_path / "told.csv")])) == ["en", "en-es"]

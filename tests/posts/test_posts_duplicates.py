@@ -26,7 +26,7 @@ def outcome(posts, near=0.9):
     return list(kept["id"]), {drop.id: (drop.reason.value, drop.twin_id) for drop in drops}
 
 
-def test_the_train_copy_goes_and_the_test_copy_stays():
+def test_copy_in_test_is_kept():
     posts = frame(("en", "train", "Hi there"), ("en", "dev", "hi there"), ("en", "test", "HI there"))
     assert outcome(posts) == (
         ["en-2"],
@@ -34,32 +34,32 @@ def test_the_train_copy_goes_and_the_test_copy_stays():
     )
 
 
-def test_between_train_and_dev_the_dev_copy_stays():
+def test_copy_in_dev_is_kept_over_train():
     posts = frame(("en", "train", "hi there"), ("en", "dev", "hi there"))
     assert outcome(posts) == (["en-1"], {"en-0": ("leak: copy of a dev post", "en-1")})
 
 
 @pytest.mark.parametrize("part", ["train", "test", None])
-def test_within_a_part_the_first_stays(part):
+def test_first_copy_within_a_part_is_kept(part):
     posts = frame(("en", part, "hi there"), ("en", part, "hi there"), ("en", part, "something else"))
     assert outcome(posts) == (["en-0", "en-2"], {"en-1": ("duplicate", "en-0")})
 
 
-def test_handles_links_and_case_do_not_tell_posts_apart():
+def test_comparison_ignores_handles_links_and_case():
     assert comparison_key("RT @user Look http now") == comparison_key("rt look now")
     assert comparison_key("httpd") != comparison_key("d")
 
 
-def test_posts_of_nothing_but_a_link_are_no_copies_of_those_with_a_handle():
+def test_link_only_and_handle_only_posts_are_not_copies():
     posts = frame(("en", "train", "http"), ("en", "train", "@user"), ("en", "test", "http"))
     assert outcome(posts)[0] == ["en-1", "en-2"]
 
 
-def test_the_same_text_in_two_languages_stays_in_both():
+def test_same_text_in_two_languages_is_kept_in_both():
     assert outcome(frame(("en", "train", "OK"), ("hu", "test", "OK")))[1] == {}
 
 
-def test_near_copies_go_in_the_same_way():
+def test_near_copies_are_dropped_like_exact_copies():
     posts = frame(("en", "train", LONG + "!"), ("en", "test", LONG), ("en", "test", LONG + "?"))
     assert outcome(posts) == (
         ["en-1"],
@@ -67,11 +67,11 @@ def test_near_copies_go_in_the_same_way():
     )
 
 
-def test_near_copies_stay_on_request():
+def test_near_copies_are_kept_without_threshold():
     assert outcome(frame(("en", "train", LONG + "!"), ("en", "test", LONG)), near=None)[1] == {}
 
 
-def test_every_twin_stays():
+def test_every_twin_is_a_kept_post():
     posts = frame(("en", "train", LONG + "!"), ("en", "test", LONG + "?"), ("en", "test", LONG), ("en", "train", LONG))
     kept, drops = outcome(posts)
     assert {twin for _, twin in drops.values()} == set(kept) == {"en-1"}
@@ -92,7 +92,7 @@ WORDS = st.lists(st.sampled_from(LONG.split()), min_size=1, max_size=12).map(" "
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.just("en"), st.sampled_from(["train", "dev", "test"]), WORDS), max_size=15))
-def test_every_drop_is_as_near_as_it_claims(rows):
+def test_every_drop_is_within_threshold_of_its_twin(rows):
     posts = frame(*rows)
     kept, drops = drop_copies(posts, 0.6)
     text = posts.set_index("id")["text"]
@@ -101,7 +101,7 @@ def test_every_drop_is_as_near_as_it_claims(rows):
     assert kept["text"].map(comparison_key).is_unique
 
 
-def test_sources_that_are_in_test_leave_train_in_every_language():
+def test_test_sources_are_dropped_from_train_in_all_languages():
     posts = frame(("en", "test", "one"), ("hu", "train", "egy"), ("hu", "train", "kettő"), ("ko", "dev", "하나"))
     posts["source_id"] = ["1", "1", "2", "1"]
     kept, drops = drop_shared_sources(posts)
@@ -109,14 +109,14 @@ def test_sources_that_are_in_test_leave_train_in_every_language():
     assert {drop.reason for drop in drops} == {"leak: same source as a test post"}
 
 
-def test_a_placeholder_with_a_word_of_another_script_behind_it_does_not_count():
+def test_comparison_ignores_placeholders_before_other_scripts():
     assert comparison_key("@user\ub2d8 http\uc785\ub2c8\ub2e4") == comparison_key("\ub2d8 \uc785\ub2c8\ub2e4")
     assert comparison_key("\u898b\u3066http\u898b\u3066") == comparison_key("\u898b\u3066 http \u898b\u3066")
     assert comparison_key("@users of https") == "@users of https"
 
 
 def every_near_copy(posts, near):
-    """Drop copies by comparing each post with all that stay."""
+    """Drop copies by comparing each post with all kept posts."""
     part = {"test": 0, "dev": 1, "train": 2}
     stays, dropped = [], {}
     for row in sorted(posts.itertuples(), key=lambda row: part[row.split]):
@@ -159,7 +159,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_twice_the_posts_need_about_twice_the_comparisons(kind, monkeypatch):
+def test_comparisons_grow_linearly_with_posts(kind, monkeypatch):
     compared = []
     monkeypatch.setattr(near_module, "_jaccard", lambda one, other: compared.append(1) or jaccard_of_sets(one, other))
 

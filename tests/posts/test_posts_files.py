@@ -33,7 +33,7 @@ def stage(write, prepare, tmp_path):
     return tmp_path / "out"
 
 
-def test_the_table_is_made_of_strings_with_its_provenance(stage):
+def test_posts_table_has_strings_and_provenance(stage):
     posts = pd.read_parquet(stage / "all.parquet")
     assert list(posts.columns) == ["id", "language", "text", "label", "split", "group", "source_id"]
     assert all(pd.api.types.is_string_dtype(posts[column]) for column in posts)
@@ -42,7 +42,7 @@ def test_the_table_is_made_of_strings_with_its_provenance(stage):
     assert record["settings"]["seed"] == 1
 
 
-def test_the_same_input_gives_the_same_bytes(stage, prepare):
+def test_same_input_gives_same_bytes(stage, prepare):
     files = [stage / "all.parquet", stage / "dropped.csv"]
     before = [path.read_bytes() for path in files]
     prepare(**COLUMNS, on_error="drop")
@@ -60,7 +60,7 @@ def test_dropped_rows_are_listed_without_text(stage):
     assert "secret" not in (stage / "dropped.csv").read_text()
 
 
-def test_no_folder_of_this_machine_and_no_formula_is_in_what_is_written(write, prepare, tmp_path):
+def test_outputs_contain_no_local_paths_or_formulas(write, prepare, tmp_path):
     rows = ["id,language,part,label,text", "=1+1,en,train,pro,one text", "=1+2,en,train,pro,one text"]
     for name in ("alice_private/a.csv", "bob_private/a.csv"):
         write(name, "\n".join(rows).replace("one", name).replace("=1", f"={len(name)}"))
@@ -80,22 +80,22 @@ def counted(stage, tmp_path):
     return tmp_path / "counts"
 
 
-def test_a_language_gets_a_file_of_its_own(stage, counted, tmp_path):
+def test_extract_writes_one_file_per_language(stage, counted, tmp_path):
     extract_posts(stage / "all.parquet", counted / "hu.json", "hu", tmp_path / "hu.parquet")
     posts = pd.read_parquet(tmp_path / "hu.parquet")
     assert list(posts.columns) == ["id", "text", "label", "split", "group", "source_id"]
     assert list(posts["id"]) == ["hu-1", "hu-2"]
 
 
-def test_posts_that_are_not_those_that_were_counted_get_no_file(stage, counted, tmp_path):
+def test_extract_refuses_posts_changed_since_counting(stage, counted, tmp_path):
     posts = read_parquet(stage / "all.parquet")
     write_parquet(stage / "all.parquet", posts.iloc[::-1])
-    with pytest.raises(UserError, match="its rows in 'hu' are not those that were counted"):
+    with pytest.raises(UserError, match="the rows in 'hu' have changed since they were counted"):
         extract_posts(stage / "all.parquet", counted / "hu.json", "hu", tmp_path / "hu.parquet")
     assert not (tmp_path / "hu.parquet").exists()
 
 
-def test_files_of_a_language_depend_on_its_rows_alone(stage, counted, tmp_path):
+def test_language_files_depend_only_on_own_rows(stage, counted, tmp_path):
     posts = read_parquet(stage / "all.parquet")
     more = pd.concat([posts.assign(language="tr", id="tr-" + posts["id"]), posts], ignore_index=True)
     write_parquet(tmp_path / "more.parquet", more, {"made": "elsewhere"})
@@ -129,19 +129,19 @@ def check(write, prepare, tmp_path):
 @pytest.mark.parametrize(
     ("train", "test", "expected"),
     [
-        (["en", "ko"], ["en"], r"no train posts in 'ko'.*There are train posts in: en 2, hu 1, it 2\."),
-        (["en"], ["en", "it"], r"no test posts in 'it'.*There are test posts in: en 1, hu 1, ko 1\."),
-        (["hu"], ["en"], r"no train post of the mixture 'hu' has the label 'anti' \(there are: pro 1\)"),
+        (["en", "ko"], ["en"], r"no train posts in 'ko'.*Languages with train posts: en 2, hu 1, it 2\."),
+        (["en"], ["en", "it"], r"no test posts in 'it'.*Languages with test posts: en 1, hu 1, ko 1\."),
+        (["hu"], ["en"], r"no train post of the mixture 'hu' has the label 'anti' \(labels found: pro 1\)"),
         (["ko", "hu"], ["tr"], r"(?s)no train posts in 'ko'.*no test posts in 'tr'.*of the mixture 'hu'"),
     ],
 )
-def test_what_the_grid_needs_and_the_data_lacks_is_named(check, tmp_path, train, test, expected):
+def test_missing_posts_for_grid_are_named(check, tmp_path, train, test, expected):
     with pytest.raises(UserError, match=expected):
         check(train, test, [Mixture(language, (language,)) for language in train])
     assert not (tmp_path / "checked.json").exists()
 
 
-def test_counts_are_refused_wherever_they_are_met(check, tmp_path):
+def test_counts_are_checked_in_every_function(check, tmp_path):
     check(["en"], ["en"])
     needs = Needs(("en",), ("it",), ("pro", "anti"), (Mixture("en", ("en",)),), None)
     with pytest.raises(UserError, match="no test posts in 'it'"):
@@ -151,7 +151,7 @@ def test_counts_are_refused_wherever_they_are_met(check, tmp_path):
     assert not (tmp_path / "again").exists()
 
 
-def test_counts_depend_on_the_posts_alone(check, tmp_path):
+def test_counts_depend_only_on_posts(check, tmp_path):
     check(["en"], ["en"])
     needs = Needs(("en",), ("en",), ("pro",), (Mixture("en", ("en",)),), 2)
     count_labels(tmp_path / "out/all.parquet", needs, tmp_path / "again")
@@ -159,16 +159,16 @@ def test_counts_depend_on_the_posts_alone(check, tmp_path):
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_label_that_one_language_of_a_mixture_lacks_may_come_from_another(check):
+def test_label_may_come_from_any_language_of_mixture(check):
     assert check(["en", "hu"], ["en"], [Mixture("en+hu", ("en", "hu"))]) == {"en+hu": {"en": 2, "hu": 1}}
 
 
-def test_a_mixture_of_more_posts_than_there_are_is_named_before_anything_is_trained(check):
-    with pytest.raises(UserError, match=r"mixture 'en\+it@3': asks for 3 train posts in 'it', the data has 2"):
+def test_mixture_with_too_many_posts_is_refused(check):
+    with pytest.raises(UserError, match=r"mixture 'en\+it@3': asks for 3 train posts in 'it', but the data has 2"):
         check(["en", "it"], ["en"], [Mixture("en+it@3", ("en",), "it", 3)])
 
 
-def test_what_each_mixture_takes_is_written(check):
+def test_posts_taken_by_each_mixture_are_written(check):
     mixtures = [Mixture("none"), Mixture("en+it", ("en", "it")), Mixture("en+it@1", ("en",), "it", 1)]
     assert check(["en", "it"], ["ko"], mixtures) == {"en+it": {"en": 2, "it": 2}, "en+it@1": {"en": 2, "it": 1}}
     assert check(["en", "it"], ["ko"], mixtures, 2) == {"en+it": {"en": 1, "it": 1}, "en+it@1": {"en": 1, "it": 1}}
@@ -188,7 +188,7 @@ def report(stage):
     return json.loads((stage / "report.json").read_text()), (stage / "report.md").read_text()
 
 
-def test_the_report_accounts_for_every_row(report):
+def test_report_accounts_for_every_row(report):
     content, _ = report
     assert content["rows"] == {"read": 9, "kept": 6, "dropped": 3}
     assert content["dropped"] == {"unknown label": 1, "leak: copy of a test post": 2}
@@ -196,13 +196,13 @@ def test_the_report_accounts_for_every_row(report):
     assert content["balance"]["en"]["test"] == {"pro": 1, "anti": 1}
 
 
-def test_the_report_counts_leaks_and_copies_with_another_label(report):
+def test_report_counts_leaks_and_label_conflicts(report):
     content, _ = report
     assert content["leaks"] == {"rows": 2, "test_rows_with_an_exact_train_copy": 1}
     assert content["copies_with_another_label"] == 1
 
 
-def test_the_report_counts_tokens_per_word_and_character(report):
+def test_report_counts_tokens_per_word_and_character(report):
     content, _ = report
     assert set(content["tokens"]) == {"en", "ko"}
     assert content["tokens"]["ko"]["max"] == 5
@@ -212,7 +212,7 @@ def test_the_report_counts_tokens_per_word_and_character(report):
     assert content["tokens"]["en"]["mean"] == 3
 
 
-def test_the_readable_report_holds_no_text(report, stage):
+def test_markdown_report_contains_no_post_text(report, stage):
     _, markdown = report
     assert "9 rows were read, 6 kept and 3 dropped" in markdown
     for text in pd.read_parquet(stage / "all.parquet")["text"]:
@@ -220,7 +220,7 @@ def test_the_readable_report_holds_no_text(report, stage):
 
 
 @pytest.mark.real
-def test_the_real_tweets_run_through_and_their_leaks_are_found(real_data, prepare, stage):
+def test_leaks_are_found_in_real_tweets(real_data, prepare, stage):
     path = real_data("immigration13/tweets.csv")
     labels = {name: Label(answer=name) for name in ("pro-immigration", "anti-immigration", "neutral", "unrelated")}
     posts, dropped = prepare(
@@ -241,7 +241,7 @@ def test_the_real_tweets_run_through_and_their_leaks_are_found(real_data, prepar
 
 
 @pytest.mark.real
-def test_parallel_sentences_load_by_path_and_stay_on_one_side(real_data, prepare):
+def test_parallel_sentences_stay_in_one_part(real_data, prepare):
     folder = real_data("sib200")
     topics = ["science/technology", "travel", "politics", "sports", "health", "entertainment", "geography"]
     labels = {name: Label(answer=name) for name in topics}

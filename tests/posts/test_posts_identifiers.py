@@ -1,4 +1,4 @@
-"""An identifier is one, whatever type, file and reader it passes through."""
+"""Test that an identifier is the same in every type, file format and reader."""
 
 import csv
 import json
@@ -66,7 +66,7 @@ BEYOND = 2**53 + 1
         (pd.Timestamp("2020-01-02").date(), "2020-01-02"),
     ],
 )
-def test_an_identifier_has_one_canonical_form(value, expected):
+def test_canonical_form_of_identifier(value, expected):
     assert as_id(value) == expected
 
 
@@ -85,13 +85,13 @@ def test_an_identifier_has_one_canonical_form(value, expected):
         [3],
     ],
 )
-def test_a_number_that_stands_for_several_is_no_identifier(value):
+def test_inexact_number_or_list_is_not_an_identifier(value):
     assert as_id(value) is None
     assert why_no_id(value)
 
 
 def write_ids(path, ids):
-    """Write posts with these ids of one type, in the format that the name says."""
+    """Write posts with ids of one type, in the format given by the path's suffix."""
     texts = [f"the text with number {number} of all" for number in range(len(ids))]
     table = pa.table({"key": ids, "language": ["en"] * len(ids), "text": texts, "label": ["pro"] * len(ids)})
     frame = table.to_pandas()
@@ -116,7 +116,7 @@ def read_ids(path):
     kind=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]),
     as_type=st.sampled_from(["int64", "float64", "float32", "text"]),
 )
-def test_a_number_is_the_same_identifier_in_every_file_and_type(tmp_path_factory, numbers, kind, as_type):
+def test_number_is_same_identifier_in_every_format(tmp_path_factory, numbers, kind, as_type):
     path = tmp_path_factory.mktemp("ids") / f"posts.{kind}"
     exact = {"float64": 2**53 - 1, "float32": 10**6}.get(as_type)
     if exact:
@@ -127,17 +127,17 @@ def test_a_number_is_the_same_identifier_in_every_file_and_type(tmp_path_factory
     assert read_ids(path) == (expected, [])
 
 
-def test_floats_too_large_to_be_exact_are_named_in_every_file(tmp_path):
+def test_inexact_floats_are_reported_in_every_format(tmp_path):
     for kind in ("csv", "jsonl", "parquet"):
         write_ids(tmp_path / f"posts.{kind}", pa.array([1.0, float(2**60)]))
         columns = {"id": "key"}
         _, drops = read_posts(Posts(files=[str(tmp_path / f"posts.{kind}")], columns=columns), LABELS, {})
         assert [drop.reason.value for drop in drops] == ["broken record"]
-        assert "column 'key' holds a" in drops[0].explanation
+        assert "column 'key' contains a" in drops[0].explanation
 
 
-def test_a_gap_in_a_column_of_sources_hides_no_translation(prepare, tmp_path):
-    """Pandas makes floats of integers where one is missing."""
+def test_missing_source_ids_do_not_hide_translations(prepare, tmp_path):
+    """Pandas converts a column of integers with a missing value to floats."""
     rows = [{"text": f"sentence of number {number} here", "label": "pro"} for number in range(4)]
     english = pd.DataFrame(rows).assign(language="en", part="train", source=[1, 2, 3, 4])
     korean = pd.DataFrame(rows).assign(language="ko", part="test", source=[1, None, 3, 4])
@@ -148,13 +148,13 @@ def test_a_gap_in_a_column_of_sources_hides_no_translation(prepare, tmp_path):
     assert list(posts.loc[posts["language"] == "en", "source_id"]) == ["2"]
 
 
-def test_an_identifier_with_its_language_in_front_is_not_a_second_one_in_silence(prepare, write):
+def test_id_clashing_with_prefixed_id_is_an_error(prepare, write):
     write("a.csv", "language,text,label,id\nen,the first,pro,5\nen,the second,pro,en-5\n")
-    with pytest.raises(UserError, match=r"line 3: duplicate id 'en-5', which is taken by .*line 2.*language in front"):
+    with pytest.raises(UserError, match=r"line 3: duplicate id 'en-5', already used in .*line 2.*prefixed with"):
         prepare(columns={"id": "id"})
 
 
-def test_the_archive_and_imported_predictions_have_the_same_identifiers_as_posts(tmp_path, monkeypatch):
+def test_archive_and_imports_share_identifiers_with_posts(tmp_path, monkeypatch):
     write_ids(tmp_path / "archive.parquet", pa.array([3.0, 4.5, None]))
     monkeypatch.setattr(archives, "load_tokenizer", lambda _: None)
     monkeypatch.setattr(archives, "frame_of", lambda *_: None)
@@ -175,12 +175,12 @@ def test_the_archive_and_imported_predictions_have_the_same_identifiers_as_posts
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        (["1.23E+18", "en", "en", "pro", "pro"], r"line 2: column 'id' holds a number that was rounded"),
+        (["1.23E+18", "en", "en", "pro", "pro"], r"line 2: column 'id' contains a number rounded"),
         (["", "en", "en", "pro", "pro"], r"line 2: column 'id' is empty"),
         (["3", "zz-?", "en", "pro", "pro"], r"unknown language 'zz-\?'\. Use a BCP-47"),
     ],
 )
-def test_imported_predictions_name_an_identifier_or_language_that_is_none(tmp_path, row, expected):
+def test_import_names_invalid_identifier_or_language(tmp_path, row, expected):
     with (tmp_path / "told.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([["id", "language", "mixture", "gold", "predicted"], row])
     told = Import(files=[str(tmp_path / "told.csv")])

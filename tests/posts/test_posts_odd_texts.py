@@ -1,4 +1,4 @@
-"""Texts that people and machines really write, through every reader, the tokenizer and the tables."""
+"""Test unusual but realistic texts in every reader, the tokenizer and the tables."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ ODD = {
 
 @pytest.fixture(params=["csv", "tsv", "jsonl", "parquet"])
 def odd_file(request, tmp_path):
-    """A file of each format with the odd texts, as far as the format can hold them, between two plain ones."""
+    """Write a file in each format with the odd texts that the format can represent, between two plain ones."""
     texts = ["the first plain text", *ODD.values(), "the last plain text"]
     rows = [{"language": "en", "text": text, "label": "pro"} for text in texts]
     path = tmp_path / f"posts.{request.param}"
@@ -44,7 +44,7 @@ def odd_file(request, tmp_path):
     return path
 
 
-def test_an_odd_text_is_kept_clean_or_left_out_with_its_reason_and_harms_no_other(odd_file, prepare):
+def test_odd_text_is_cleaned_or_dropped_with_reason(odd_file, prepare):
     posts, dropped = prepare(odd_file.name, on_error="drop")
     kept = posts["text"].tolist()
     assert kept[0] == "the first plain text"
@@ -58,7 +58,7 @@ def test_an_odd_text_is_kept_clean_or_left_out_with_its_reason_and_harms_no_othe
         assert "\x00" not in text
 
 
-def test_what_is_kept_can_be_tokenised_and_written(odd_file, prepare, tmp_path):
+def test_kept_texts_can_be_tokenised_and_written(odd_file, prepare, tmp_path):
     posts, _ = prepare(odd_file.name, on_error="drop")
     tokenizer = train_tokenizer()
     prompts = encode_prompts(frame_of(Prompt(), "en", tokenizer), posts["text"].tolist(), tokenizer, 64)

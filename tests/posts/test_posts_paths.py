@@ -1,4 +1,4 @@
-"""From paths in the config to files, and from files to the names of their shards."""
+"""Test the search for files by the patterns in the config, and the names of shards."""
 
 import re
 from pathlib import Path
@@ -27,13 +27,13 @@ def found(*patterns):
     return [str(file.path) for file in find_files(patterns)]
 
 
-def test_file_names_with_brackets_and_braces_are_literal_if_there_is_such_a_file(make):
+def test_existing_file_name_with_brackets_is_literal(make):
     make("a [b] {c}/posts [final].csv", "a [b] {c}/posts f.csv")
     assert found("a [b] {c}/posts [final].csv") == ["a [b] {c}/posts [final].csv"]
     assert found("a [b] {c}/posts [f].csv") == ["a [b] {c}/posts f.csv"]
 
 
-def test_folders_in_front_of_a_pattern_are_literal_if_they_exist(make):
+def test_existing_leading_folders_are_literal(make):
     make("a [b] {c}/en-train.csv", "a [b] {c}/hu-train.csv", "a b/de-train.csv")
     assert found("a [b] {c}/*.csv") == ["a [b] {c}/en-train.csv", "a [b] {c}/hu-train.csv"]
     read = find_files(["./a [b] {c}/{language}-{part}.csv"])
@@ -41,7 +41,7 @@ def test_folders_in_front_of_a_pattern_are_literal_if_they_exist(make):
     assert found("a [a-c]/*.csv") == ["a b/de-train.csv"]
 
 
-def test_files_within_a_folder_leave_out_hidden_ones(make, tmp_path):
+def test_files_within_skips_hidden_files(make, tmp_path):
     make("data/en/a.csv", "data/b.csv", "data/.cache/x", "data/.lock")
     assert [str(path) for path in files_within("data")] == ["data/b.csv", "data/en/a.csv"]
     assert files_within("nowhere") == []
@@ -51,13 +51,13 @@ def test_files_within_a_folder_leave_out_hidden_ones(make, tmp_path):
     assert files_within(hidden) == [hidden / "a.csv"]
 
 
-def test_shard_names_lose_known_suffixes_alone(make):
+def test_shard_names_lose_only_known_suffixes(make):
     make("x/tweets.2020-01.csv", "x/tweets.2020-02.csv.gz", "x/v1.5.JSONL.zst", "x/a.parquet", "x/b.ndjson")
     assert list(name_shards(["x/*"])) == ["a", "b", "tweets.2020-01", "tweets.2020-02", "v1.5"]
 
 
 @pytest.mark.parametrize("patterns", [["*/part.csv"], ["en/part.csv", "es/part.csv"], ["**/*.csv"]])
-def test_more_files_rename_no_shard(make, patterns):
+def test_adding_files_renames_no_shard(make, patterns):
     make("en/part.csv", "es/part.csv")
     before = name_shards(patterns)
     assert sorted(before.values()) == ["en/part.csv", "es/part.csv"]
@@ -67,15 +67,15 @@ def test_more_files_rename_no_shard(make, patterns):
     assert before.items() <= after.items()
 
 
-def test_one_file_by_two_patterns_is_one_shard(make, tmp_path):
+def test_file_matched_by_two_patterns_is_one_shard(make, tmp_path):
     make("x/a.csv")
     assert name_shards(["x/a.csv", "x/*.csv", "./x/a.csv"]) == {"a": "x/a.csv"}
     assert len(name_shards(["x/a.csv", str(tmp_path / "x/a.csv")])) == 1
 
 
-def test_two_files_of_one_shard_name_are_refused(make):
+def test_two_files_with_one_shard_name_are_refused(make):
     make("x/a.csv", "x/a.csv.gz")
-    with pytest.raises(UserError, match=r"classify.input: x/a.csv and x/a.csv.gz would both be called 'a'"):
+    with pytest.raises(UserError, match=r"classify.input: x/a.csv and x/a.csv.gz would both be named 'a'"):
         name_shards(["x/*"])
 
 
@@ -100,7 +100,7 @@ def test_shard_names_of_different_folders_differ():
     assert len({_shard_name(path) for path in odd}) == len(odd)
 
 
-def test_patterns_that_climb_out_of_the_folder_keep_their_names(make, monkeypatch):
+def test_shard_names_of_patterns_outside_working_folder(make, monkeypatch):
     make("work/here.csv", "data/en/a.csv", "data/b.csv")
     monkeypatch.chdir("work")
     names = name_shards(["../data/**/*.csv"])

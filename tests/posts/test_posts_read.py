@@ -27,29 +27,29 @@ def test_every_format_gives_the_same_posts(write, prepare, tmp_path):
         pd.testing.assert_frame_equal(first, other)
 
 
-def test_labels_match_without_case_outer_spaces_and_by_alias(write, prepare):
+def test_labels_match_by_alias_ignoring_case_and_spaces(write, prepare):
     write("a.csv", "language,text,label\nen,the first, PRO \nen,the second,For\nen,the third,aNti\n")
     posts, _ = prepare()
     assert list(posts["label"]) == ["pro", "pro", "anti"]
 
 
-def test_language_codes_become_standard_ones(write, prepare):
+def test_language_codes_are_standardised(write, prepare):
     write("a.csv", "language,text,label\nin,the first,pro\nENG,the second,pro\nxyzzy,the third,pro\n")
     posts, _ = prepare(aliases={"xyzzy": "hu"})
     assert list(posts["language"]) == ["id", "en", "hu"]
 
 
-def test_ids_carry_the_language_once(write, prepare):
+def test_ids_are_prefixed_with_language_once(write, prepare):
     write("a.csv", "language,text,label,key\nen,the first,pro,5\nhu,the second,pro,5\nhu,the third,pro,hu-6\n")
     assert list(prepare(**columns(id="key"))[0]["id"]) == ["en-5", "hu-5", "hu-6"]
 
 
-def test_rows_without_ids_are_numbered_by_language_in_file_order(write, prepare):
+def test_rows_without_ids_are_numbered_by_language(write, prepare):
     write("a.csv", "language,text,label\nen,the first,pro\nhu,the second,pro\nen,the third,pro\n")
     assert list(prepare()[0]["id"]) == ["en-1", "hu-1", "en-2"]
 
 
-def test_the_path_gives_language_and_part(write, prepare):
+def test_path_gives_language_and_part(write, prepare):
     for language in ("en", "hu"):
         for part in ("train", "validation", "test"):
             write(f"data/{language}/{part}.csv", f"text,label\nthe {part} post,pro\n")
@@ -61,20 +61,20 @@ def test_the_path_gives_language_and_part(write, prepare):
     )
 
 
-def test_a_placeholder_matches_a_piece_of_a_name(write, prepare):
+def test_placeholder_matches_part_of_a_name(write, prepare):
     write("a/posts_en_2024.csv", "text,label\nthe first,pro\n")
     write("a/b/posts_hu_2024.csv", "text,label\nthe second,pro\n")
     posts, _ = prepare("**/posts_{language}_*.csv", **columns(language=None))
     assert set(posts["language"]) == {"en", "hu"}
 
 
-def test_parts_are_explained_by_the_config(write, prepare):
+def test_config_maps_values_to_parts(write, prepare):
     write("a.csv", "language,text,label,part\nen,the first,pro,A\nen,the second,pro,b\nen,the third,pro,c\n")
     posts, _ = prepare(**columns(part="part"), parts={"train": ["a"], "test": ["b", "c"]})
     assert list(posts["split"]) == ["train", "test", "test"]
 
 
-def test_tsv_keeps_bare_quotes_and_reads_proper_ones(write, prepare):
+def test_tsv_keeps_bare_quotes_and_reads_quoted_fields(write, prepare):
     lines = [
         "language\ttext\tlabel",
         'en\t"Yes" he said\tpro',
@@ -87,7 +87,7 @@ def test_tsv_keeps_bare_quotes_and_reads_proper_ones(write, prepare):
     assert list(posts["text"]) == ['"Yes" he said', 'a "b" c', '"open only', "last"]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(write, prepare):
+def test_byte_order_mark_is_ignored(write, prepare):
     write("a.csv", b"\xef\xbb\xbf" + GOOD.encode())
     assert len(prepare()[0]) == 2
 
@@ -102,11 +102,11 @@ FAULTS = {
     "no language": ("language,text,label\n,secret,pro\n", ["line 2", "unknown language ''"]),
     "text behind a quoted field": (
         'language,text,label\nen,x,pro\nen,"secret" y,pro\n',
-        ["line 3", "rules of CSV", "double the quotes"],
+        ["line 3", "not valid CSV", "double the quotes"],
     ),
     "quote that is never closed": (
         'language,text,label\nen,x,pro\nen,"secret,pro\n\n',
-        ["line 3", "rules of CSV", "double the quotes"],
+        ["line 3", "not valid CSV", "double the quotes"],
     ),
     "after a text of three lines": (
         'language,text,label\nen,"one\n\ntwo",pro\nen,"x\ny",maybe\nen,z,pro\n',
@@ -116,7 +116,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("content", "expected"), FAULTS.values(), ids=FAULTS)
-def test_a_bad_row_stops_with_its_line_and_without_its_text(write, prepare, tmp_path, content, expected):
+def test_bad_row_error_names_line_without_text(write, prepare, tmp_path, content, expected):
     path = write("a.csv", content)
     with pytest.raises(UserError) as error:
         prepare()
@@ -127,7 +127,7 @@ def test_a_bad_row_stops_with_its_line_and_without_its_text(write, prepare, tmp_
 
 
 @pytest.mark.parametrize(("content", "expected"), FAULTS.values(), ids=FAULTS)
-def test_a_bad_row_is_dropped_on_request(write, prepare, content, expected):
+def test_bad_row_is_dropped_on_request(write, prepare, content, expected):
     write("a.csv", content)
     write("b.csv", "language,text,label\nhu,another text,anti\n")
     posts, dropped = prepare(on_error="drop")
@@ -138,9 +138,13 @@ def test_a_bad_row_is_dropped_on_request(write, prepare, content, expected):
 
 @pytest.mark.parametrize(
     ("line", "expected"),
-    [('{"text": ', "not JSON"), ("[1]", "list"), ('{"text": ["a"], "label": "pro", "language": "en"}', "holds a list")],
+    [
+        ('{"text": ', "not JSON"),
+        ("[1]", "list"),
+        ('{"text": ["a"], "label": "pro", "language": "en"}', "contains a list"),
+    ],
 )
-def test_a_broken_json_line_is_named_or_dropped(write, prepare, line, expected):
+def test_broken_json_line_is_reported_or_dropped(write, prepare, line, expected):
     write("a.jsonl", '{"language": "en", "text": "fine", "label": "pro"}\n\n' + line + "\n")
     with pytest.raises(UserError, match=rf"a\.jsonl, line 3: broken record.*{expected}"):
         prepare("a.jsonl")
@@ -149,13 +153,13 @@ def test_a_broken_json_line_is_named_or_dropped(write, prepare, line, expected):
     assert list(dropped["reason"]) == ["broken record"]
 
 
-def test_broken_bytes_in_json_are_named(write, prepare):
+def test_broken_bytes_in_json_are_reported(write, prepare):
     write("a.jsonl", b'{"language": "en", "text": "secret \xc3\x28", "label": "pro"}\n')
     with pytest.raises(UserError, match=r"a\.jsonl, line 1: broken encoding"):
         prepare("a.jsonl")
 
 
-def test_broken_bytes_in_parquet_are_named(prepare, tmp_path):
+def test_broken_bytes_in_parquet_are_reported(prepare, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -166,9 +170,9 @@ def test_broken_bytes_in_parquet_are_named(prepare, tmp_path):
         prepare("a.parquet")
 
 
-def test_a_second_use_of_an_id_is_named_or_dropped(write, prepare):
+def test_duplicate_id_is_reported_or_dropped(write, prepare):
     write("a.csv", "language,text,label,id\nen,the first,pro,1\nen,the second,pro,1\nhu,the third,pro,1\n")
-    with pytest.raises(UserError, match=r"line 3: duplicate id 'en-1', which is taken by .*a\.csv, line 2"):
+    with pytest.raises(UserError, match=r"line 3: duplicate id 'en-1', already used in .*a\.csv, line 2"):
         prepare(**columns(id="id"))
     posts, dropped = prepare(**columns(id="id"), on_error="drop")
     assert list(posts["text"]) == ["the first", "the third"]
@@ -184,33 +188,33 @@ def test_a_second_use_of_an_id_is_named_or_dropped(write, prepare):
             r"a\.csv: no column 'text'; did you mean 'txt'\? .*posts\.columns\.text",
         ),
         ("a.csv", "language,text,text,label\nen,x,x,pro\n", "2 columns 'text'"),
-        ("a.csv", "language,text,label\n", r"a\.csv: holds no rows"),
-        ("a.csv", "", r"a\.csv: holds no rows"),
+        ("a.csv", "language,text,label\n", r"a\.csv: contains no rows"),
+        ("a.csv", "", r"a\.csv: contains no rows"),
         ("a.parquet", "not parquet", r"a\.parquet: cannot be read"),
         ("a.txt", GOOD, r"a\.txt: the name must end in one of \.csv"),
     ],
 )
 @pytest.mark.parametrize("on_error", ["fail", "drop"])
-def test_a_bad_file_stops_in_any_case(write, prepare, name, content, expected, on_error):
+def test_bad_file_is_always_an_error(write, prepare, name, content, expected, on_error):
     path = write(name, content)
     with pytest.raises(UserError, match=expected):
         prepare(name, on_error=on_error)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_an_unknown_part_is_an_error(write, prepare):
+def test_unknown_part_is_an_error(write, prepare):
     write("a.csv", "language,text,label,part\nen,the first,pro,tset\n")
     with pytest.raises(UserError, match=r"line 2: unknown part 'tset'; did you mean 'test'"):
         prepare(**columns(part="part"), parts={"train": ["train"], "test": ["test"]})
 
 
-def test_a_missing_file_is_named_with_its_neighbour(write, prepare):
+def test_missing_file_error_suggests_similar_name(write, prepare):
     write("tweets.csv", GOOD)
     with pytest.raises(UserError, match=r"no file matches .*twets\.csv'; did you mean 'tweets\.csv'"):
         prepare("twets.csv")
 
 
-def test_a_post_in_the_place_of_a_name_is_not_shown(write, prepare):
+def test_errors_do_not_show_posts_in_place_of_names(write, prepare):
     post = "this is a long and very private post that nobody should read in a log"
     write("a.csv", f"{post},pro,en\n{post},pro,en\n")
     with pytest.raises(UserError) as header:
@@ -222,7 +226,7 @@ def test_a_post_in_the_place_of_a_name_is_not_shown(write, prepare):
         assert "private" not in str(error.value)
 
 
-def test_rows_that_are_all_dropped_are_an_error(write, prepare):
+def test_no_usable_rows_is_an_error(write, prepare):
     write("a.csv", "language,text,label\nen,x,maybe\n")
     with pytest.raises(UserError, match="none of the 1 rows can be used"):
         prepare(on_error="drop")
@@ -231,18 +235,18 @@ def test_rows_that_are_all_dropped_are_an_error(write, prepare):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"files": ["a.csv"], "columns": {"language": None}}, "no {language} in 'a.csv'"),
-        ({"files": ["{part}.csv", "a.csv"]}, "either every path gives {part} or none"),
+        ({"files": ["a.csv"], "columns": {"language": None}}, "must contain {language}; found 'a.csv'"),
+        ({"files": ["{part}.csv", "a.csv"]}, "either all paths contain {part} or none"),
         ({"files": ["a.csv"], "parts": {"test": ["x"]}}, "neither is given"),
         ({"dataset": {"name": "./x"}, "columns": {"language": None}}, "subset_is_language"),
     ],
 )
-def test_settings_that_leave_language_or_part_open_are_refused(settings, expected):
+def test_settings_without_language_or_part_are_refused(settings, expected):
     with pytest.raises(ValueError, match=expected):
         Posts(**settings)
 
 
-def test_a_dataset_on_disk_gives_names_for_its_class_numbers_and_splits(prepare, tmp_path):
+def test_saved_dataset_gives_class_and_split_names(prepare, tmp_path):
     datasets = pytest.importorskip("datasets")
     features = datasets.Features(
         language=datasets.Value("string"),
@@ -260,7 +264,7 @@ def test_a_dataset_on_disk_gives_names_for_its_class_numbers_and_splits(prepare,
     assert set(posts["label"]) == {"anti"}
 
 
-def test_a_local_dataset_folder_is_loaded(write, prepare, tmp_path, monkeypatch):
+def test_local_dataset_folder_is_loaded(write, prepare, tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     write("folder/train.csv", GOOD)
@@ -268,7 +272,7 @@ def test_a_local_dataset_folder_is_loaded(write, prepare, tmp_path, monkeypatch)
     assert list(posts["text"]) == ["one of these", "two of those"]
 
 
-def test_a_dataset_that_cannot_be_loaded_is_one_clear_error(prepare, tmp_path):
+def test_unloadable_dataset_is_an_error(prepare, tmp_path):
     pytest.importorskip("datasets")
     with pytest.raises(UserError, match=r"posts\.dataset: .*nowhere' cannot be loaded"):
         prepare(None, dataset={"name": str(tmp_path / "nowhere")})

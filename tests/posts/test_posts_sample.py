@@ -25,7 +25,7 @@ SOME = st.lists(st.sampled_from(LABELS), min_size=1, max_size=40)
 
 
 @given(SOME, st.integers(0, 3), st.data())
-def test_a_larger_dose_contains_the_smaller(labels, seed, data):
+def test_larger_dose_contains_smaller(labels, seed, data):
     small, large = sorted(data.draw(st.tuples(*[st.integers(1, len(labels))] * 2)))
     train = {"en": posts_of("en", LABELS), "hu": posts_of("hu", labels)}
     first, second = (list(sample_posts(train, dose(size), seed, None)["id"]) for size in (small, large))
@@ -34,7 +34,7 @@ def test_a_larger_dose_contains_the_smaller(labels, seed, data):
 
 
 @given(SOME, st.integers(0, 3), st.data())
-def test_every_prefix_is_balanced_as_the_whole(labels, seed, data):
+def test_every_prefix_keeps_label_proportions(labels, seed, data):
     size = data.draw(st.integers(1, len(labels)))
     train = {"en": posts_of("en", LABELS), "hu": posts_of("hu", labels)}
     taken = sample_posts(train, dose(size), seed, None)
@@ -44,7 +44,7 @@ def test_every_prefix_is_balanced_as_the_whole(labels, seed, data):
 
 
 @given(SOME, st.randoms())
-def test_other_languages_and_the_order_of_rows_change_nothing(labels, random):
+def test_sample_ignores_other_languages_and_row_order(labels, random):
     train = {"en": posts_of("en", LABELS * 9), "hu": posts_of("hu", labels), "ko": posts_of("ko", LABELS)}
     shuffled = {name: frame.sample(frac=1, random_state=random.randrange(99)) for name, frame in train.items()}
     alone = sample_posts({"hu": train["hu"]}, Mixture("hu", ("hu",)), 1, None)
@@ -52,7 +52,7 @@ def test_other_languages_and_the_order_of_rows_change_nothing(labels, random):
     assert list(together.loc[together["language"] == "hu", "id"]) == list(alone["id"])
 
 
-def test_a_budget_is_divided_evenly_and_another_seed_takes_other_posts():
+def test_budget_is_divided_evenly_and_sampled_by_seed():
     train = {"en": posts_of("en", LABELS * 30), "hu": posts_of("hu", LABELS * 30)}
     mixture = Mixture("en+hu", ("en", "hu"))
     taken = [sample_posts(train, mixture, seed, 31) for seed in (0, 0, 1)]
@@ -62,13 +62,13 @@ def test_a_budget_is_divided_evenly_and_another_seed_takes_other_posts():
     assert set(taken[0]["id"]) != set(taken[2]["id"])
 
 
-def test_too_few_posts_are_an_error_that_says_how_many_there_are():
+def test_too_few_posts_error_gives_available_number():
     train = {"en": posts_of("en", LABELS), "hu": posts_of("hu", LABELS)}
-    with pytest.raises(UserError, match=r"'en\+hu@4': asks for 4 train posts in 'hu', the data has 3"):
+    with pytest.raises(UserError, match=r"'en\+hu@4': asks for 4 train posts in 'hu', but the data has 3"):
         sample_posts(train, dose(4), 0, None)
     with pytest.raises(UserError, match=r"asks for 5 train posts in 'en'"):
         sample_posts(train, Mixture("en", ("en",)), 0, 5)
-    with pytest.raises(UserError, match="larger than the 2 in all"):
+    with pytest.raises(UserError, match="larger than the budget of 2"):
         sample_posts(train, dose(3), 0, 2)
 
 
@@ -78,5 +78,5 @@ def test_test_posts_are_never_sampled():
         sample_posts({"en": posts}, Mixture("en", ("en",)), 0, None)
 
 
-def test_the_untuned_base_takes_nothing():
+def test_untuned_base_takes_no_posts():
     assert len(sample_posts({}, Mixture("none"), 0, None)) == 0

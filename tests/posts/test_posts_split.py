@@ -28,7 +28,7 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.integers(0, 5))
-def test_groups_and_sources_stay_whole_in_all_languages(rows, seed):
+def test_groups_and_sources_stay_in_one_part(rows, seed):
     posts = frame(rows)
     posts["split"] = split_posts(posts, SHARES, seed)
     assert set(posts["split"]) <= {"train", "dev", "test"}
@@ -37,7 +37,7 @@ def test_groups_and_sources_stay_whole_in_all_languages(rows, seed):
 
 
 @given(ROWS, st.integers(0, 5), st.randoms())
-def test_the_split_depends_on_seed_and_posts_alone(rows, seed, random):
+def test_split_depends_only_on_seed_and_posts(rows, seed, random):
     posts = frame(rows)
     split = split_posts(posts, SHARES, seed)
     shuffled = posts.sample(frac=1, random_state=random.randrange(1000))
@@ -46,7 +46,7 @@ def test_the_split_depends_on_seed_and_posts_alone(rows, seed, random):
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from(["en", "hu"]), st.sampled_from(["pro", "anti"])), min_size=1, max_size=120))
-def test_each_label_of_each_language_is_divided_by_the_shares(pairs):
+def test_each_label_and_language_is_split_by_shares(pairs):
     posts = frame([(*pair, None, None) for pair in pairs])
     split = split_posts(posts, SHARES, seed=3)
     counts = Counter(zip(posts["language"], posts["label"], split, strict=True))
@@ -57,7 +57,7 @@ def test_each_label_of_each_language_is_divided_by_the_shares(pairs):
 
 
 @given(ROWS, ROWS)
-def test_a_language_that_shares_nothing_changes_no_other(rows, more):
+def test_unconnected_language_does_not_change_split(rows, more):
     posts = frame(rows)
     others = frame(
         [("tr", label, group and f"tr{group}", source and f"tr{source}") for _, label, group, source in more]
@@ -67,17 +67,17 @@ def test_a_language_that_shares_nothing_changes_no_other(rows, more):
     assert list(split) == list(split_posts(posts, SHARES, seed=1))
 
 
-def test_another_seed_gives_another_split():
+def test_different_seed_gives_different_split():
     posts = frame([("en", "pro", None, None)] * 100)
     assert not split_posts(posts, SHARES, 1).equals(split_posts(posts, SHARES, 2))
 
 
-def test_without_a_dev_share_there_is_no_dev_part():
+def test_zero_dev_share_gives_no_dev_part():
     posts = frame([("en", "pro", None, None)] * 10)
     assert Counter(split_posts(posts, Split(dev=0, test=0.2), 1)) == {"train": 8, "test": 2}
 
 
-def test_the_stage_removes_copies_before_it_splits(write, prepare):
+def test_copies_are_removed_before_splitting(write, prepare):
     rows = "".join(f"en,number {i} is a post of its own kind {i * i},pro\n" for i in range(20))
     write("a.csv", "language,text,label\n" + rows + rows)
     posts, dropped = prepare()

@@ -1,4 +1,4 @@
-"""Reading any size of file row by row gives what reading it whole gives, and goes on behind a broken row."""
+"""Test that files are read completely row by row, and that reading continues after a broken row."""
 
 import csv
 import gzip
@@ -33,14 +33,14 @@ def written(rows):
 
 @settings(max_examples=200)
 @given(rows=st.lists(st.tuples(st.sampled_from("xyz"), FIELD), max_size=8))
-def test_a_csv_is_read_as_it_was_written(tmp_path_factory, rows):
+def test_csv_round_trips(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "posts.csv"
     path.write_text(written(rows), encoding="utf-8", newline="")
     assert [values["text"] for _, values, _ in records_of(path)] == [text for _, text in rows]
 
 
 @pytest.mark.parametrize("name", ["posts.csv.gz", "posts.tsv.gz", "posts.jsonl.gz", "posts.jsonl.zst", "posts.csv.zst"])
-def test_compressed_files_of_several_members_are_read_to_the_end(tmp_path, name):
+def test_all_members_of_compressed_files_are_read(tmp_path, name):
     rows = [{"id": str(number), "text": f"post {number} 안녕"} for number in range(3000)]
     if "jsonl" in name:
         lines = [json.dumps(row) + "\n" for row in rows]
@@ -54,7 +54,7 @@ def test_compressed_files_of_several_members_are_read_to_the_end(tmp_path, name)
     assert [values for _, values, _ in records_of(tmp_path / name)] == rows
 
 
-def test_a_broken_row_is_marked_with_its_line_and_the_next_ones_are_read(tmp_path):
+def test_broken_row_is_marked_and_later_rows_are_read(tmp_path):
     path = tmp_path / "posts.csv"
     path.write_bytes(b'id,text\n1,one\n2,"two" or\n3,three,3\n4,\xff\n5,"five\nsix"\n7,seven\n')
     records = records_of(path)
@@ -67,7 +67,7 @@ def test_a_broken_row_is_marked_with_its_line_and_the_next_ones_are_read(tmp_pat
 
 
 @pytest.mark.parametrize("lines_behind", [10, 3 * MOST_LINES_OF_A_RECORD])
-def test_a_quote_that_is_never_closed_costs_one_row_only(tmp_path, lines_behind):
+def test_unclosed_quote_breaks_only_one_row(tmp_path, lines_behind):
     path = tmp_path / "posts.csv"
     behind = "".join(f"{number},text\n" for number in range(lines_behind))
     path.write_text(f'id,text\n1,one\n2,"never closed\n{behind}', encoding="utf-8")
@@ -77,7 +77,7 @@ def test_a_quote_that_is_never_closed_costs_one_row_only(tmp_path, lines_behind)
     assert records[-1][:2] == (3 + lines_behind, {"id": str(lines_behind - 1), "text": "text"})
 
 
-def test_a_line_of_jsonl_that_is_not_json_is_marked(tmp_path):
+def test_invalid_json_line_is_marked(tmp_path):
     path = tmp_path / "posts.jsonl"
     path.write_bytes(b'{"text": "a"}\n\n{"text": \n[1]\n{"text": "\xff"}\n{"text": "b"}')
     assert [(line, broken) for line, _, broken in records_of(path)] == [
@@ -89,7 +89,7 @@ def test_a_line_of_jsonl_that_is_not_json_is_marked(tmp_path):
     ]
 
 
-def test_parquet_gives_the_wanted_columns_alone(tmp_path):
+def test_parquet_reads_only_wanted_columns(tmp_path):
     table = pa.table({"id": ["a", "b"], "text": ["one", None], "other": [1, 2]})
     pq.write_table(table, tmp_path / "posts.parquet")
     assert records_of(tmp_path / "posts.parquet") == [
@@ -99,16 +99,16 @@ def test_parquet_gives_the_wanted_columns_alone(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
-def test_a_compressed_file_that_breaks_off_is_an_error_that_names_the_line(tmp_path, suffix):
+def test_truncated_compressed_file_error_names_line(tmp_path, suffix):
     content = "".join(f'{{"text": "{number}"}}\n' for number in range(100_000)).encode()
     packed = gzip.compress(content) if suffix == "gz" else pa.Codec("zstd").compress(content, asbytes=True)
     (tmp_path / f"posts.jsonl.{suffix}").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(UserError, match=rf"posts\.jsonl\.{suffix}: .*(breaks off|cannot be read)"):
+    with pytest.raises(UserError, match=rf"posts\.jsonl\.{suffix}: .*(truncated or damaged|cannot be read)"):
         records_of(tmp_path / f"posts.jsonl.{suffix}")
 
 
 @pytest.mark.parametrize("name", ["posts.xlsx", "posts", "posts.parquet.gz", "posts.csv.bz2"])
-def test_a_kind_of_file_that_is_not_known_is_an_error_with_the_kinds_that_are(tmp_path, name):
+def test_unknown_file_kind_error_lists_known_kinds(tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(UserError, match=r"must end in one of \.csv"):
         records_of(tmp_path / name)
@@ -127,7 +127,7 @@ def test_parts_cover_every_row_once(tmp_path):
     ]
 
 
-def test_a_row_of_empty_fields_is_no_row_in_tsv_as_in_csv(tmp_path):
+def test_rows_of_empty_fields_are_ignored_in_csv_and_tsv(tmp_path):
     for name, mark in (("a.tsv", "\t"), ("a.csv", ",")):
         content = f"id{mark}text\n1{mark}one\n{mark}\n\n2{mark}two\n{mark} \n{mark}{mark}{mark}\n"
         (tmp_path / name).write_text(content, encoding="utf-8")
@@ -135,7 +135,7 @@ def test_a_row_of_empty_fields_is_no_row_in_tsv_as_in_csv(tmp_path):
             assert [record.line for record in stream.records] == [2, 5]
 
 
-def test_a_lone_carriage_return_in_tsv_ends_no_row(tmp_path):
+def test_lone_carriage_return_does_not_end_tsv_row(tmp_path):
     path = tmp_path / "posts.tsv"
     path.write_bytes(b"id\ttext\r\n1\thello\rworld\r\n2\tnext\r\n")
     with open_stream(path, {"id", "text"}) as stream:
@@ -143,7 +143,7 @@ def test_a_lone_carriage_return_in_tsv_ends_no_row(tmp_path):
 
 
 def write_table(path, names, row):
-    """Write one row under the names of its columns, in the format that the path's suffix says."""
+    """Write a table with one row, in the format given by the path's suffix."""
     if path.suffix == ".parquet":
         pq.write_table(pa.table({name: [value] for name, value in zip(names, row, strict=True)}), path)
     elif path.suffix == ".jsonl":
@@ -154,7 +154,7 @@ def write_table(path, names, row):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
-def test_column_names_are_compared_by_their_spelling(tmp_path, suffix):
+def test_column_names_match_by_folded_spelling(tmp_path, suffix):
     path = tmp_path / f"posts{suffix}"
     write_table(path, ["ID", "Te\u200bxt ", "note"], ["1", "one", "n"])
     assert records_of(path)[0][1].items() >= {"id": "1", "text": "one"}.items()
@@ -162,7 +162,7 @@ def test_column_names_are_compared_by_their_spelling(tmp_path, suffix):
     assert records_of(path)[0][1].items() >= {"id": "1", "text": "one"}.items()
 
 
-def test_two_spellings_of_one_column_are_two_columns_of_that_name(tmp_path):
+def test_two_spellings_of_a_column_are_ambiguous(tmp_path):
     path = tmp_path / "posts.csv"
     write_table(path, ["id", "Text", "TEXT"], ["1", "one", "two"])
     with open_stream(path, ["id", "text"]) as stream:

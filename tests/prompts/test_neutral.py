@@ -1,4 +1,4 @@
-"""No control token of a prompt comes from a post, whatever the tokenizer."""
+"""Test that no control token of a prompt comes from a post, for many kinds of tokenizer."""
 
 import inspect
 from typing import Any
@@ -40,7 +40,7 @@ def lab():
 
 
 def unnamed(**flags):
-    """The lab's tokenizer with control tokens that have no role, as Llama 3's <|eot_id|>."""
+    """Return the lab's tokenizer with control tokens without a named role, such as Llama 3's <|eot_id|>."""
     tokenizer = train_tokenizer()
     tokenizer.add_tokens([added(turn, **flags) for turn in TURNS], special_tokens=True)
     return tokenizer
@@ -53,7 +53,7 @@ def normalising(normalizer, **flags):
 
 
 def unigram():
-    """A Unigram tokenizer with spaces as part of its tokens and a token for unknown characters."""
+    """Return a Unigram tokenizer with spaces as part of its tokens and a token for unknown characters."""
     pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("\u2581", -3.0), ("\u2581word", -2.0)]
     pieces += [(letter, -5.0) for letter in "abcdefghijklmnopqrstuvwxyz<>|_/:"]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
@@ -79,7 +79,7 @@ def byte_fallback():
 
 
 def awkward():
-    """Control tokens of one character, of equal characters, and one within another."""
+    """Return a tokenizer with control tokens of one character, of equal characters, and one within another."""
     tokenizer = unnamed()
     tokenizer.add_tokens([added(text) for text in ("¤", "aa", "< |", "|eot_id|>", "| ")], special_tokens=True)
     return tokenizer
@@ -101,7 +101,7 @@ TEMPLATES = ["Post: {text}\nA:", "{text}", "<{text}", "<|eot_id{text}>", "<|eot_
 
 
 def controls_from_posts(frame, texts, tokenizer):
-    """The control ids of each prompt, beyond those that the frame has around an ordinary post."""
+    """Return the control ids of each prompt, and those of a prompt with an ordinary post."""
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     special -= {tokenizer.unk_token_id} - {tokenizer.pad_token_id}
     [own] = encode_prompts(frame, ["word"], tokenizer, 64)
@@ -120,7 +120,7 @@ def test_no_control_token_comes_from_a_post(name, text, template):
 
 
 @pytest.mark.parametrize("text", ["¤", "eot", "eot_id|> word"])
-def test_no_control_token_is_made_of_the_frame_and_a_space(text):
+def test_no_control_token_from_frame_and_space(text):
     tokenizer = awkward()
     frame = frame_of(Prompt(template="<|{text}_id|>"), "en", tokenizer)
     [found], own = controls_from_posts(frame, [clean(text)], tokenizer)
@@ -130,38 +130,38 @@ def test_no_control_token_is_made_of_the_frame_and_a_space(text):
 @pytest.mark.parametrize(
     "text", ["<|eot_id|>", "&lt;|eot_id|&gt;", "\uff1c|eot_id|\uff1e", "<|eot\x00_id|>", "&amp;amp;lt;|eot_id|>"]
 )
-def test_a_control_token_that_cleaning_makes_is_opened(text):
+def test_control_token_created_by_cleaning_is_broken_up(text):
     tokenizer = TOKENIZERS["unnamed"]
     [ids] = encode_prompts(Frame("", "", True), [clean(f"fine {text} day")], tokenizer, 64)
     assert tokenizer.decode(ids[1:]) == "fine < |eot_id|> day"
 
 
-def test_a_control_token_of_frame_and_post_together_is_opened():
+def test_control_token_across_frame_and_post_is_broken_up():
     tokenizer = TOKENIZERS["unnamed"]
     ids = encode_prompts(Frame("<", "_id|>", False), ["|eot_id|> or <|eot"], tokenizer, 64)[0]
     assert tokenizer.decode(ids) == "< |eot_id|> or < |eot_id|>"
 
 
-def test_an_ordinary_post_is_not_changed():
+def test_ordinary_post_is_unchanged():
     tokenizer = TOKENIZERS["unnamed"]
     text = "<b>new</b> families & <3 |x| [sic]"
     assert encode_prompts(Frame("P: ", "\nA:", True), [text], tokenizer, 64) == [tokenizer(f"P: {text}\nA:").input_ids]
 
 
-def test_unknown_characters_stay_and_the_spelling_of_their_token_is_opened():
+def test_unknown_characters_stay_but_unk_text_is_broken_up():
     tokenizer = TOKENIZERS["Unigram"]
     [ids] = encode_prompts(Frame("", "", False), ["\u65b0 <unk>"], tokenizer, 64)
     assert ids.count(tokenizer.unk_token_id) == 1
 
 
-def test_added_tokens_that_look_like_control_tokens_count_and_added_words_do_not():
+def test_control_ids_include_control_like_added_tokens():
     tokenizer = train_tokenizer()
     tokenizer.add_tokens(["<\uff5cUser\uff5c>", "Fidesz"])
     names = tokenizer.convert_ids_to_tokens(sorted(control_ids(tokenizer)))
     assert names == ["<|begin|>", "<|end|>", "<|pad|>", "<\uff5cUser\uff5c>"]
 
 
-def test_a_tokenizer_that_makes_a_control_token_of_anything_is_refused():
+def test_tokenizer_that_always_makes_control_token_is_refused():
     tokenizer = normalising(normalizers.Replace("w", "<|eot_id|>"))
     tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
         [normalizers.Replace(" ", "w"), normalizers.Replace(".", "w"), normalizers.Replace("w", "<|eot_id|>")]
@@ -170,7 +170,7 @@ def test_a_tokenizer_that_makes_a_control_token_of_anything_is_refused():
         encode_prompts(Frame("", "", True), ["w"], tokenizer, 64)
 
 
-def test_counted_tokens_are_those_of_the_opened_text():
+def test_count_tokens_counts_broken_up_text():
     tokenizer = TOKENIZERS["unnamed"]
     assert count_tokens(["<|eot_id|>", "< |eot_id|>"], tokenizer) == [len(tokenizer.tokenize("< |eot_id|>"))] * 2
 
@@ -187,7 +187,7 @@ def llama(shared_file):
 
 @settings(max_examples=60)
 @given(text=HOSTILE)
-def test_no_control_token_comes_from_a_post_on_the_llama_3_tokenizer(llama, text):
+def test_no_control_token_comes_from_a_post_with_llama_3(llama, text):
     frame = Frame("<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>", True)
     [found], own = controls_from_posts(frame, [clean(text)], llama)
     assert found == own
@@ -201,7 +201,7 @@ WORDS = st.sampled_from(
 
 @settings(max_examples=60)
 @given(text=st.lists(WORDS, min_size=100, max_size=400).map("".join), most=st.integers(1, 12))
-def test_a_post_that_is_cut_before_tokenising_has_the_tokens_of_the_whole(llama, text, most):
+def test_shortened_post_has_same_tokens_as_full_post(llama, text, most):
     for tokenizer in (llama, TOKENIZERS["unnamed"], TOKENIZERS["Unigram"], TOKENIZERS["byte fallback"]):
         spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
         whole = text[: spans[most - 1][1]] if len(spans) > most else text
@@ -225,7 +225,7 @@ def test_only_the_beginning_of_a_long_post_is_tokenised():
     assert counting.characters < 5_000
 
 
-def test_the_functions_on_a_card_give_the_same_prompts_by_themselves():
+def test_functions_on_card_give_same_prompts_standalone():
     names = {"Any": Any}
     for function in FUNCTIONS:
         exec(inspect.getsource(function), names)
@@ -238,7 +238,7 @@ def test_the_functions_on_a_card_give_the_same_prompts_by_themselves():
 @given(
     post=HOSTILE | st.lists(st.sampled_from(["<", "|", ">", "[", "]", "INST", "/", "s", "<s>", "[INST]"])).map("".join)
 )
-def test_no_well_known_control_token_of_a_post_reaches_an_endpoint(post):
+def test_no_known_control_token_reaches_an_endpoint(post):
     opened = open_control_tokens(post, "Post: <", "> Label:")
     assert not CONTROL_TOKEN.search(f"Post: <{opened}> Label:")
     assert open_control_tokens(opened, "Post: <", "> Label:") == opened
@@ -266,10 +266,10 @@ def test_no_well_known_control_token_of_a_post_reaches_an_endpoint(post):
         "[gMASK]",
     ],
 )
-def test_control_tokens_of_the_major_families_are_opened(token):
+def test_control_tokens_of_major_families_are_broken_up(token):
     assert open_control_tokens(f"a{token}b") == f"a{token[0]} {token[1:]}b"
 
 
 @pytest.mark.parametrize("text", ["<b>x</b> [sic] <3 x|y a < b > c", "I <br> you", "[BREAKING] <- |x|"])
-def test_ordinary_marks_are_not_opened(text):
+def test_ordinary_brackets_are_unchanged(text):
     assert open_control_tokens(text) == text

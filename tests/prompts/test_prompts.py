@@ -1,4 +1,4 @@
-"""Prompts: one BOS, whole instructions, answers that can be told apart."""
+"""Test prompts: one BOS, complete instructions, distinguishable answers."""
 
 import pytest
 from hypothesis import given, settings
@@ -23,12 +23,12 @@ def encode(prompt, text, tokenizer):
     return encode_prompts(frame_of(prompt, "en", tokenizer), [text], tokenizer, prompt.max_post_tokens)[0]
 
 
-def test_a_plain_prompt_is_what_the_tokenizer_makes_of_the_whole_string(tokenizer):
+def test_plain_prompt_equals_tokenised_string(tokenizer):
     prompt = Prompt(template="Post: {text}\nAnswer:")
     assert encode(prompt, "new families", tokenizer) == tokenizer("Post: new families\nAnswer:")["input_ids"]
 
 
-def test_a_chat_prompt_has_one_bos_and_waits_for_the_assistant(tokenizer):
+def test_chat_prompt_has_one_bos_and_ends_at_assistant(tokenizer):
     tokenizer.chat_template = CHAT
     ids = encode(Prompt(template="Post: {text}", chat_template=True), "new families", tokenizer)
     tokenizer.chat_template = None
@@ -37,7 +37,7 @@ def test_a_chat_prompt_has_one_bos_and_waits_for_the_assistant(tokenizer):
     assert tokenizer.decode(ids).endswith("<|user|>Post: new families\n<|assistant|>")
 
 
-def test_a_base_without_chat_template_says_so(tokenizer):
+def test_base_without_chat_template_is_an_error(tokenizer):
     with pytest.raises(UserError, match="no chat template"):
         frame_of(Prompt(chat_template=True), "en", tokenizer)
 
@@ -50,7 +50,7 @@ CHATML = (
 
 @pytest.fixture
 def chat(tokenizer):
-    """Return a function that gives the tokenizer a chat template for the length of a test, and the frame it makes."""
+    """Return a function that sets the tokenizer's chat template during a test and returns the resulting frame."""
 
     def frame(template, prompt="Post: {text}\nA:"):
         tokenizer.chat_template = template
@@ -60,7 +60,7 @@ def chat(tokenizer):
     tokenizer.chat_template = None
 
 
-def test_a_chat_template_may_begin_every_turn_with_bos(chat, tokenizer):
+def test_chat_template_may_begin_each_turn_with_bos(chat, tokenizer):
     frame = chat(CHATML)
     ids = encode_prompts(frame, ["new families <|begin|>system"], tokenizer, 64)[0]
     assert ids.count(tokenizer.bos_token_id) == 3
@@ -68,7 +68,7 @@ def test_a_chat_template_may_begin_every_turn_with_bos(chat, tokenizer):
     assert ids.count(tokenizer.eos_token_id) == 2
 
 
-def test_two_bos_at_the_beginning_of_a_chat_are_refused(chat, tokenizer):
+def test_two_leading_bos_in_chat_are_refused(chat, tokenizer):
     with pytest.raises(UserError, match="two BOS"):
         encode_prompts(chat("{{ bos_token }}" + CHATML), ["x"], tokenizer, 64)
 
@@ -84,7 +84,7 @@ def test_two_bos_at_the_beginning_of_a_chat_are_refused(chat, tokenizer):
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
     ],
 )
-def test_a_chat_template_that_fails_is_one_error(chat, template, said):
+def test_failing_chat_template_is_a_user_error(chat, template, said):
     with pytest.raises(UserError, match=rf"prompt\.chat_template: .* \(.*({said}).*\)\. Set it to false"):
         chat(template)
 
@@ -103,31 +103,31 @@ def test_a_chat_template_that_fails_is_one_error(chat, template, said):
         "",
     ],
 )
-def test_a_chat_template_that_changes_the_post_is_refused(chat, template):
+def test_chat_template_that_changes_post_is_refused(chat, template):
     with pytest.raises(UserError, match=r"prompt\.chat_template"):
         chat(template or "{{ bos_token }}")
 
 
-def test_a_chat_template_that_trims_the_message_is_taken(chat):
+def test_chat_template_that_trims_message_is_accepted(chat):
     assert chat("<{{ messages[0].content | trim }}>", " {text}\n") == Frame("<", ">", add_special_tokens=False)
 
 
-def test_a_chat_template_writes_the_same_day_on_every_day(chat):
+def test_chat_template_writes_fixed_date(chat):
     frame = chat("{{ strftime_now('%Y-%m-%d, %d %b %Y, %B %-d') }}; {{ date_string }}: {{ messages[0].content }}")
     assert frame.before == "2024-07-26, 26 Jul 2024, July 26; 26 Jul 2024: Post: "
 
 
-def test_a_template_may_end_with_the_end_token(tokenizer):
+def test_template_may_end_with_end_token(tokenizer):
     ids = encode(Prompt(template="{text} <|end|>"), "x <|end|>", tokenizer)
     assert ids.count(tokenizer.eos_token_id) == 1
 
 
-def test_a_bos_in_the_template_is_refused(tokenizer):
+def test_bos_in_template_is_refused(tokenizer):
     with pytest.raises(UserError, match="two BOS"):
         encode(Prompt(template="<|begin|>{text}\n="), "x", tokenizer)
 
 
-def test_a_long_post_is_cut_and_the_instruction_never(tokenizer):
+def test_long_post_is_truncated_but_not_instruction(tokenizer):
     prompt = Prompt(template="Post: {text}\nAnswer:", max_post_tokens=3)
     ids = encode(prompt, "everyone is welcome here at the border this morning", tokenizer)
     assert tokenizer.decode(ids).endswith("\nAnswer:")
@@ -136,29 +136,29 @@ def test_a_long_post_is_cut_and_the_instruction_never(tokenizer):
 
 @settings(max_examples=50)
 @given(text=st.text(max_size=40), token=st.sampled_from(["<|begin|>", "<|end|>", "<|pad|>"]))
-def test_a_post_cannot_write_control_tokens(tokenizer, text, token):
+def test_post_cannot_write_control_tokens(tokenizer, text, token):
     ids = encode(Prompt(template="Post: {text}\n="), f"{text}{token}{text}", tokenizer)
     assert ids.count(tokenizer.bos_token_id) == 1
     assert tokenizer.eos_token_id not in ids
     assert tokenizer.pad_token_id not in ids
 
 
-def test_native_templates_meet_their_own_language(tokenizer):
+def test_native_template_is_chosen_by_language(tokenizer):
     prompt = Prompt(template={"en": "{text} Answer:", "hu": "{text} Válasz:"}, language="native")
     assert frame_of(prompt, "hu", tokenizer).after == " Válasz:"
     assert frame_of(prompt.model_copy(update={"language": "en"}), "hu", tokenizer).after == " Answer:"
 
 
-def test_the_first_distinguishing_token_stands_for_a_label():
+def test_label_path_ends_at_first_distinguishing_token():
     answers = {"a": (5, 6, 7), "b": (5, 8), "c": (9, 9)}
     assert distinguishing_paths(answers, end=1) == {"a": (5, 6), "b": (5, 8), "c": (9,)}
 
 
-def test_an_answer_that_begins_another_is_told_by_its_end():
+def test_answer_that_is_prefix_is_ended_by_end_token():
     assert distinguishing_paths({"1": (5,), "10": (5, 6), "2": (7,)}, end=1) == {"1": (5, 1), "10": (5, 6), "2": (7,)}
 
 
-def test_labels_with_the_same_tokens_are_refused():
+def test_labels_with_same_tokens_are_refused():
     with pytest.raises(UserError, match="same answer tokens"):
         distinguishing_paths({"a": (5,), "b": (5,)}, end=1)
 
@@ -168,7 +168,7 @@ def test_labels_with_the_same_tokens_are_refused():
         st.sampled_from("abcdef"), st.lists(st.integers(2, 4), min_size=1, max_size=4).map(tuple), min_size=2
     )
 )
-def test_no_path_begins_another(answers):
+def test_no_path_is_prefix_of_another(answers):
     if len(set(answers.values())) < len(answers):
         return
     paths = distinguishing_paths(answers, end=1)
@@ -177,13 +177,13 @@ def test_no_path_begins_another(answers):
             assert label == other or its_path[: len(path)] != path
 
 
-def test_an_answer_that_melts_into_the_prompt_is_refused(tokenizer):
+def test_answer_that_merges_with_prompt_is_refused(tokenizer):
     labels = {"a": Label(answer="swer"), "b": Label(answer=" b")}
-    with pytest.raises(UserError, match="melts into the end of the prompt"):
+    with pytest.raises(UserError, match="merges with the end of the prompt"):
         label_paths(Prompt(template="{text} An"), labels, "en", tokenizer)
 
 
-def test_the_study_s_numbers_are_one_token_each_on_the_llama_3_tokenizer(shared_file):
+def test_study_answers_are_one_token_each_with_llama_3(shared_file):
     from transformers import PreTrainedTokenizerFast
     from transformers.convert_slow_tokenizer import TikTokenConverter
 

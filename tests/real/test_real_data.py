@@ -1,7 +1,7 @@
-"""The grid on real posts, with the lab's small base in place of a large one: real text in, every table and figure out.
+"""Test the grid on real posts, with the lab's small base instead of a large one, up to every table and figure.
 
-The scores are poor, as they must be with 1.3 million parameters that have never read a tweet; they stand beside their
-baselines as they are.
+The scores are poor, as expected of 1.3 million parameters that have never seen a tweet; they are only compared with
+their baselines for completeness.
 """
 
 import time
@@ -19,7 +19,7 @@ MINUTES = 20
 
 
 def run_shipped(shared_file, folder, config):
-    """Run a shipped experiment with the embedded base on the data where the config expects it; return its results."""
+    """Run a shipped experiment with the embedded base on the data that its config expects; return its results."""
     data = shared_file("data")
     checkout = Checkout(folder, f"config/{config}.yaml", "config/embedded.yaml").fill()
     (folder / "data").symlink_to(data)
@@ -33,7 +33,7 @@ def run_shipped(shared_file, folder, config):
 
 
 def check_results(results, mixtures, views):
-    """Check that every cell is scored beside its baselines, and that every figure is there."""
+    """Check that every cell has scores and baselines, and that every figure exists."""
     cells = pd.read_csv(results / "tables/cells.csv", keep_default_na=False, na_values=[""])
     assert len(cells) == mixtures * LANGUAGES * len(views)
     scored = cells[cells["n"] > 0]
@@ -52,7 +52,7 @@ def check_results(results, mixtures, views):
         print(f"\nmacro-F1, {view}:\n{shown.round(2).to_string()}")
 
 
-def test_the_study_s_tweets_run_through_with_the_embedded_base(shared_file, tmp_path):
+def test_study_tweets_run_with_the_embedded_base(shared_file, tmp_path):
     results = run_shipped(shared_file, tmp_path, "paper")
     check_results(results, mixtures=5, views=["topic", "stance"])
     report = read_json(results / "posts/report.json")
@@ -62,7 +62,7 @@ def test_the_study_s_tweets_run_through_with_the_embedded_base(shared_file, tmp_
     assert set(posts["label"]) == {"pro", "anti", "neutral", "unrelated"}
 
 
-def test_sib200_runs_through_with_the_embedded_base(shared_file, tmp_path):
+def test_sib200_runs_with_the_embedded_base(shared_file, tmp_path):
     results = run_shipped(shared_file, tmp_path, "sib200")
     check_results(results, mixtures=7, views=["label"])
     posts = read_parquet(results / "posts/all.parquet")

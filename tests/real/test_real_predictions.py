@@ -1,4 +1,4 @@
-"""The study's released predictions through the whole workflow: no model, and every table and figure."""
+"""Test the complete workflow on the study's released predictions, without a model."""
 
 import pandas as pd
 import pytest
@@ -8,7 +8,7 @@ from checkout import Checkout
 pytestmark = pytest.mark.real
 
 
-def test_the_study_s_predictions_run_through_without_a_model(shared_file, tmp_path):
+def test_study_predictions_run_without_a_model(shared_file, tmp_path):
     data = shared_file("data")
     checkout = Checkout(tmp_path, "config/published.yaml").fill()
     (tmp_path / "data").symlink_to(data)

@@ -1,4 +1,4 @@
-"""An adapter that was trained on a random base, the cells of its row, and its release."""
+"""Provide an adapter trained on a random base, the cells of its row, and a function that releases it."""
 
 import pandas as pd
 import pytest
@@ -21,7 +21,7 @@ SETTINGS = Release(
 
 @pytest.fixture(scope="session")
 def cells(tmp_path_factory, random_base):
-    """Return the row and the cells of an adapter that was trained on two languages."""
+    """Return the row and the cells of an adapter trained on two languages."""
     folder = tmp_path_factory.mktemp("row")
     (folder / "posts").mkdir()
     posts = write_posts(folder / "posts")
@@ -44,7 +44,7 @@ def cells(tmp_path_factory, random_base):
 
 @pytest.fixture
 def release(cells, tmp_path):
-    """Return a function that releases the adapter (or other cells), with changed settings; it returns the folder."""
+    """Return a function that releases the adapter (or other cells) with changed settings and returns the folder."""
     its_row, own_cells = cells
 
     def run(row=its_row, its_cells=own_cells, **changes):

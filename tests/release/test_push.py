@@ -1,4 +1,4 @@
-"""Uploads by the real `huggingface_hub`, in a process of its own, to a stand-in for the Hub on loopback."""
+"""Test uploads by the real `huggingface_hub`, in its own process, to a fake Hub on loopback."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ def push(folder, tmp_path, hub):
     return run
 
 
-def test_a_push_uploads_every_file_to_a_private_repository_and_records_it(push, folder, hub, tmp_path):
+def test_push_uploads_all_files_privately_and_records_them(push, folder, hub, tmp_path):
     ended = push()
     assert ended.returncode == 0, ended.stderr
     assert hub.repositories == {"team/small-en-seed0": True}
@@ -58,7 +58,7 @@ def test_a_push_uploads_every_file_to_a_private_repository_and_records_it(push, 
     assert TOKEN not in (tmp_path / "pushed.json").read_text(encoding="utf-8") + ended.stdout + ended.stderr
 
 
-def test_what_an_earlier_release_had_beside_is_gone_after_the_next(push, hub):
+def test_push_deletes_files_of_earlier_release(push, hub):
     hub.repositories["team/small-en-seed0"] = True
     hub.files["team/small-en-seed0"] = {"gguf/model.gguf": b"of another card", "README.md": b"old"}
     ended = push()
@@ -66,41 +66,41 @@ def test_what_an_earlier_release_had_beside_is_gone_after_the_next(push, hub):
     assert set(hub.files["team/small-en-seed0"]) == {"README.md", "merged/model.safetensors"}
 
 
-def test_a_hub_that_cannot_be_reached_is_one_error(push, hub, tmp_path):
+def test_unreachable_hub_is_one_error(push, hub, tmp_path):
     hub.address = "http://127.0.0.1:9"
     ended = push()
-    assert "UserError: push: the Hub did not take team/small-en-seed0" in ended.stderr
+    assert "UserError: push: the Hub did not accept team/small-en-seed0" in ended.stderr
     assert not (tmp_path / "pushed.json").exists()
 
 
-def test_nothing_goes_to_a_public_repository_that_should_be_private(push, hub, tmp_path):
+def test_existing_public_repository_is_refused_if_private_is_set(push, hub, tmp_path):
     hub.repositories["team/small-en-seed0"] = False
     ended = push()
-    assert "push: team/small-en-seed0 is there already and public" in ended.stderr
+    assert "push: team/small-en-seed0 already exists and is public" in ended.stderr
     assert hub.files == {}
     assert not (tmp_path / "pushed.json").exists()
 
 
-def test_a_public_repository_is_made_only_when_asked_for(push, hub):
+def test_public_repository_is_created_only_on_request(push, hub):
     assert push("public").returncode == 0
     assert hub.repositories == {"team/small-en-seed0": False}
 
 
-def test_a_push_without_a_token_asks_nobody(push, hub):
-    assert "push: put a write token of 'team' in the variable HF_TOKEN" in push(token="").stderr
+def test_push_without_token_makes_no_request(push, hub):
+    assert "push: set the variable HF_TOKEN to a write token of 'team'" in push(token="").stderr
     assert hub.repositories == {}
 
 
-def test_a_refusal_of_the_hub_is_told_in_its_words_without_the_token(push, hub, tmp_path):
+def test_hub_refusal_is_reported_without_token(push, hub, tmp_path):
     hub.refuses = True
     ended = push()
     assert ended.returncode != 0
-    assert "push: the Hub did not take team/small-en-seed0" in ended.stderr
+    assert "push: the Hub did not accept team/small-en-seed0" in ended.stderr
     assert TOKEN not in ended.stderr
     assert not (tmp_path / "pushed.json").exists()
 
 
-def test_the_list_names_every_file_with_its_size_and_who_may_see_it(folder):
+def test_push_list_shows_files_sizes_and_visibility(folder):
     listed = describe_push({"team/small-en-seed0": folder}, private=True)
     assert listed.splitlines()[0] == "team/small-en-seed0 (private): 2 files, 0.0 MB"
     assert "10,240  merged/model.safetensors" in listed

@@ -1,4 +1,4 @@
-"""What a released folder holds, what it never holds, and the gate before it."""
+"""Test the contents of a released folder, what it must never contain, and the parity check before it."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ LLAMA = PublicBase("meta-llama/Llama-3.2-3B", "13afe5124825b4f3751f836b40dafda64
 
 @pytest.fixture
 def converter(tmp_path, monkeypatch):
-    """Return a function that puts a script on the PATH in place of llama.cpp's converter."""
+    """Return a function that puts a script on the PATH instead of llama.cpp's converter."""
 
     def put(source):
         path = tmp_path / "bin/convert_hf_to_gguf.py"
@@ -42,7 +42,7 @@ def converter(tmp_path, monkeypatch):
     return put
 
 
-def test_a_release_holds_the_adapter_merged_weights_and_a_card(release):
+def test_release_contains_adapter_merged_weights_and_card(release):
     folder = release()
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     merged = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
@@ -58,7 +58,7 @@ def test_a_release_holds_the_adapter_merged_weights_and_a_card(release):
     )
 
 
-def test_no_released_file_holds_a_post_or_a_path_of_this_machine(release, cells, tmp_path_factory):
+def test_release_contains_no_post_and_no_local_path(release, cells, tmp_path_factory):
     folder, (row, _) = release(), cells
     texts = [text for path in row.posts.values() for text in read_parquet(path)["text"]]
     assert len(texts) == 36
@@ -69,7 +69,7 @@ def test_no_released_file_holds_a_post_or_a_path_of_this_machine(release, cells,
             assert str(tmp_path_factory.getbasetemp()).encode() not in content, path
 
 
-def test_the_card_has_the_rows_scores_and_loads_the_public_base(release):
+def test_card_shows_scores_and_loads_public_base(release):
     card = (release() / "README.md").read_text(encoding="utf-8")
     assert "| stance | en | 6 | 0.500 | 0.250 to 0.750 | 0.400 |" in card
     assert card.count("| stance |") == 2
@@ -82,7 +82,7 @@ def test_the_card_has_the_rows_scores_and_loads_the_public_base(release):
     assert "Built with Llama" not in card
 
 
-def test_weights_that_do_not_say_what_the_grid_says_are_not_released(release, cells, tmp_path):
+def test_weights_that_disagree_with_grid_are_not_released(release, cells, tmp_path):
     row, _ = cells
     shutil.copytree(row.adapter, tmp_path / "tampered")
     weights = load_file(tmp_path / "tampered/adapter_model.safetensors")
@@ -98,7 +98,7 @@ def test_weights_that_do_not_say_what_the_grid_says_are_not_released(release, ce
     assert found["agreement"] == pytest.approx(1 - len(differing) / 12)
 
 
-def test_forms_that_agree_with_the_grid_and_not_with_each_other_are_not_released(cells, tmp_path, monkeypatch):
+def test_forms_that_disagree_with_each_other_are_not_released(cells, tmp_path, monkeypatch):
     _, own = cells
     gold = parity._labelled_posts(own)["predicted"].tolist()
     other = {"pro": "anti", "anti": "pro"}
@@ -119,11 +119,11 @@ def test_forms_that_agree_with_the_grid_and_not_with_each_other_are_not_released
         ("Qwen/Qwen3-4B", False),
     ],
 )
-def test_a_base_that_is_made_of_llama_is_known_by_its_name(name, is_llama):
+def test_llama_derivative_is_recognised_by_name(name, is_llama):
     assert PublicBase(name, "0" * 40).is_llama is is_llama
 
 
-def test_adapter_of_a_tied_output_matrix_is_released_with_a_matrix_of_its_own(cells, release, tmp_path):
+def test_adapter_of_tied_output_matrix_is_released_untied(cells, release, tmp_path):
     its_row, its_cells = cells
     settings = TRAINING.model_copy(update={"lora": Lora(rank=4, targets=["q_proj", "lm_head"]), "learning_rate": 0.05})
     adapter = train(its_row.posts, its_row.base_path, tmp_path / "adapter", settings)
@@ -147,20 +147,20 @@ def test_row_without_test_posts_is_not_released(cells, release, tmp_path):
         release(row, Cells(posts, its_cells.predictions))
 
 
-def test_a_local_base_without_a_public_name_is_not_given_away(release, tmp_path):
+def test_local_base_without_public_name_is_not_released(release, tmp_path):
     with pytest.raises(UserError, match=r"release\.base \(owner/name\) and release\.base_revision"):
         release(base=None)
     assert not (tmp_path / "released").exists()
 
 
-def test_what_a_config_says_is_words_on_the_card_and_no_markup(release):
+def test_config_texts_are_escaped_on_the_card(release):
     words = {"limits": "<script>x</script>\n# Head | [a](b)", "licence": "mit"}
     card = (release(**words) / "README.md").read_text(encoding="utf-8")
     assert r"\<script\>x\</script\> \# Head \| \[a\](b)" in card
     assert card.startswith("---\nlicense: mit\n")
 
 
-def test_an_adapter_of_a_llama_base_is_named_and_marked_so(release):
+def test_adapter_of_llama_base_has_name_and_notice(release):
     folder = release(base=LLAMA.name, base_revision=LLAMA.revision)
     card = (folder / "README.md").read_text(encoding="utf-8")
     notice = "Llama 3.2 is licensed under the Llama 3.2 Community License, Copyright © Meta Platforms, Inc."
@@ -170,19 +170,19 @@ def test_an_adapter_of_a_llama_base_is_named_and_marked_so(release):
     assert f"base_model: {LLAMA.name}\n" in card
 
 
-def test_names_on_the_hub_hold_only_what_the_hub_allows():
+def test_hub_names_contain_only_allowed_characters():
     assert release_name("my study", "en+hu@25", 1, False) == "my-study-en-hu-25-seed1"
     assert release_name("x", "all", 0, True) == "Llama-x-all-seed0"
     assert release_name("my--x..y", "all", 0, False) == "my-x-y-all-seed0"
 
 
-def test_a_long_name_keeps_its_mixture_and_seed():
+def test_long_name_keeps_mixture_and_seed():
     names = {release_name("x" * 200, "en+hu", seed, True) for seed in range(3)}
     assert len(names) == 3
     assert max(map(len, names)) <= 96
 
 
-def test_where_a_tokenizer_once_lay_is_not_released(release, cells, tmp_path):
+def test_path_of_tokenizer_is_not_released(release, cells, tmp_path):
     row, _ = cells
     shutil.copytree(read_json(row.base_path)["folder"], tmp_path / "base")
     config = read_json(tmp_path / "base/tokenizer_config.json")
@@ -192,7 +192,7 @@ def test_where_a_tokenizer_once_lay_is_not_released(release, cells, tmp_path):
     assert "someone/models" not in (folder / "merged/tokenizer_config.json").read_text(encoding="utf-8")
 
 
-def test_a_release_that_would_name_a_folder_of_this_machine_is_none(release, cells, tmp_path):
+def test_release_that_names_a_local_folder_is_refused(release, cells, tmp_path):
     row, _ = cells
     place = read_json(row.base_path)["folder"]
     with pytest.raises(UserError, match=r"release: README\.md would name .* a folder of this machine"):
@@ -201,26 +201,26 @@ def test_a_release_that_would_name_a_folder_of_this_machine_is_none(release, cel
 
 
 @pytest.mark.parametrize("change", [{"base": "/home/me/llama"}, {"base_revision": "main"}])
-def test_a_public_base_is_a_name_at_a_commit(change):
+def test_public_base_needs_name_and_commit(change):
     with pytest.raises(ValidationError):
         Release(adapters=["en"], **change)
 
 
-def test_gguf_without_a_converter_says_what_to_put_where(release, monkeypatch, tmp_path):
+def test_gguf_without_converter_explains_installation(release, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match=r"no convert_hf_to_gguf\.py on the PATH\. Put a checkout of llama\.cpp there"):
+    with pytest.raises(UserError, match=r"no convert_hf_to_gguf\.py on the PATH\. Add a checkout of llama\.cpp"):
         release(gguf="bf16")
     assert list((tmp_path / "released").iterdir()) == []
 
 
-def test_a_converter_that_fails_is_quoted(release, converter):
+def test_failing_converter_is_quoted(release, converter):
     converter("import sys; sys.exit('Model FooForCausalLM is not supported')")
     with pytest.raises(UserError, match=r"release\.gguf: .* failed: Model FooForCausalLM is not supported"):
         release(gguf="bf16")
 
 
-def test_a_gguf_that_cannot_be_loaded_is_not_released(release, converter, tmp_path):
+def test_unloadable_gguf_is_not_released(release, converter, tmp_path):
     converter("import sys; open(sys.argv[3], 'wb').write(b'GGUF, but cut off')")
-    with pytest.raises(UserError, match="the form 'gguf' cannot be loaded as its card says"):
+    with pytest.raises(UserError, match="the form 'gguf' cannot be loaded with the code on the card"):
         release(gguf="bf16")
     assert list((tmp_path / "released").iterdir()) == []

@@ -1,4 +1,4 @@
-"""A browser, where there is one, and a page of the report open in it."""
+"""Fixtures that write reports and open them in a browser, if one is installed."""
 
 import shutil
 
@@ -13,7 +13,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="session")
 def make_report():
-    """Return a function that writes the report of synthetic tables."""
+    """Return a function that writes a report from synthetic tables."""
 
     def make(folder, mixtures=MANY, *, views=VIEWS, seeds=2, extra=None, **changes):
         tables = write_tables(folder, mixtures, views=views, seeds=seeds) | (extra or {})
@@ -40,13 +40,13 @@ def make_report():
 
 @pytest.fixture(scope="session")
 def report(make_report, tmp_path_factory):
-    """The report of 92 mixtures and 13 languages."""
+    """Write the report of 92 mixtures and 13 languages, and return its path."""
     return make_report(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")
 def large_report(make_report, tmp_path_factory):
-    """The report of 12,000 cells."""
+    """Write a report of 12,000 cells, and return its path."""
     doses = [f"en+{language}@{dose}" for language in LANGUAGES[1:] for dose in range(1, 76)]
     mixtures = [*LANGUAGES, "none", *doses, *(f"es+{code}" for code in LANGUAGES[2:])]
     return make_report(tmp_path_factory.mktemp("large"), mixtures, seeds=1)
@@ -54,7 +54,7 @@ def large_report(make_report, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless browser; tests that need one skip, and say so, where there is none."""
+    """Start a headless browser; skip the test if none is installed."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.skip(f"needs one of {', '.join(BROWSERS)} on the path: apt-get install chromium")
@@ -68,7 +68,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Return a function that opens a report; what it complained of and asked for is in its `heard`."""
+    """Return a function that opens a report; its console messages, errors and requests are in `heard`."""
     pages = []
 
     def open_page(path):

@@ -1,4 +1,4 @@
-"""The page as a reader meets it, in headless Chromium."""
+"""Test the report page in headless Chromium."""
 
 import pandas as pd
 import pytest
@@ -38,7 +38,7 @@ def _column(page, language):
     return [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
 
 
-def test_the_page_asks_for_nothing_and_complains_of_nothing(open_page, report):
+def test_page_loads_nothing_and_logs_no_errors(open_page, report):
     page = open_page(report)
     for value in ("stance", "accuracy", "gap", "gain", "family", "cluster", "name"):
         page.check(f'input[value="{value}"]')
@@ -47,7 +47,7 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(open_page, report):
     assert page.locator("#doses-chart svg").count() == 1
 
 
-def test_the_matrix_shows_every_cell_under_the_chosen_view_and_metric(page, means):
+def test_matrix_shows_every_cell_for_the_chosen_view_and_metric(page, means):
     assert page.locator("td[data-mixture]").count() == len(MANY) * len(LANGUAGES)
     assert _cell(page, "en+es", "hu").inner_text() == _shown(means["macro_f1"]["topic", "en+es", "hu"])
     page.check('input[value="stance"]')
@@ -59,7 +59,7 @@ def test_the_matrix_shows_every_cell_under_the_chosen_view_and_metric(page, mean
     assert page.is_hidden('#answer [data-view="topic"]')
 
 
-def test_twelve_thousand_cells_open_in_two_seconds_and_are_all_there(open_page, large_report):
+def test_12_000_cells_open_within_two_seconds_and_are_complete(open_page, large_report):
     def seconds_until_opened(page):
         return page.evaluate("performance.getEntriesByName('opened')[0].startTime") / 1000
 
@@ -68,7 +68,7 @@ def test_twelve_thousand_cells_open_in_two_seconds_and_are_all_there(open_page, 
     pages[0].wait_for_function("document.querySelectorAll('td[data-mixture]').length >= 12000")
 
 
-def test_rows_that_are_not_drawn_yet_are_drawn_for_paper(open_page, large_report):
+def test_printing_draws_the_remaining_rows(open_page, large_report):
     page = open_page(large_report)
     drawn = """() => {
         document.querySelector('input[value="stance"]').click();
@@ -81,7 +81,7 @@ def test_rows_that_are_not_drawn_yet_are_drawn_for_paper(open_page, large_report
 
 
 @pytest.mark.parametrize(("show", "reference"), [("gap", "hu"), ("gain", "none")])
-def test_gap_and_gain_are_differences_to_the_own_adapter_and_to_the_untuned_base(page, means, show, reference):
+def test_gap_and_gain_are_differences_from_their_references(page, means, show, reference):
     page.check(f'input[value="{show}"]')
     scores = means["macro_f1"]["topic"]
     shown = float(_cell(page, "en+es", "hu").inner_text().replace("\N{MINUS SIGN}", "-"))
@@ -89,13 +89,13 @@ def test_gap_and_gain_are_differences_to_the_own_adapter_and_to_the_untuned_base
     assert _cell(page, reference, "hu").inner_text() == ".00"
 
 
-def test_what_the_grid_lacks_cannot_be_chosen(open_page, make_report, tmp_path):
+def test_choices_without_data_are_disabled(open_page, make_report, tmp_path):
     page = open_page(make_report(tmp_path, FOUR))
     assert page.is_disabled('input[value="gain"]')
     assert page.is_enabled('input[value="gap"]')
 
 
-def test_hovering_tells_score_interval_baseline_and_posts(page, means):
+def test_tooltip_has_score_interval_baseline_and_posts(page, means):
     _cell(page, "en", "hu").hover()
     words = page.inner_text("#tip")
     assert words.startswith("en \N{RIGHTWARDS ARROW} Hungarian (hu)")
@@ -106,7 +106,7 @@ def test_hovering_tells_score_interval_baseline_and_posts(page, means):
     assert page.is_hidden("#tip")
 
 
-def test_languages_stand_by_exposure_family_or_cluster(page):
+def test_languages_are_sorted_by_exposure_family_or_cluster(page):
     def order():
         return [head.get_attribute("data-language") for head in page.locator("thead th[data-language]").all()]
 
@@ -119,7 +119,7 @@ def test_languages_stand_by_exposure_family_or_cluster(page):
     assert page.locator("th[scope=rowgroup]").count() == 0
 
 
-def test_a_heading_sorts_the_rows_one_way_and_the_other(page):
+def test_heading_sorts_the_rows_in_both_directions(page):
     heading = page.locator('thead th[data-language="hu"] button')
     heading.click()
     assert _column(page, "hu") == sorted(_column(page, "hu"), reverse=True)
@@ -130,7 +130,7 @@ def test_a_heading_sorts_the_rows_one_way_and_the_other(page):
     assert page.locator("[aria-sort]").count() == 0
 
 
-def test_the_keyboard_alone_moves_opens_and_closes(page):
+def test_cells_can_be_used_with_the_keyboard_alone(page):
     page.locator('td[tabindex="0"]').focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
@@ -145,18 +145,18 @@ def test_the_keyboard_alone_moves_opens_and_closes(page):
     assert page.evaluate("document.activeElement.dataset") == moved
 
 
-def test_a_cell_opens_to_its_confusion_matrix_and_the_ids_of_examples(page):
+def test_cell_dialog_has_confusion_matrix_and_example_ids(page):
     page.check('input[value="stance"]')
     _cell(page, "en+es", "hu").click()
     table = page.locator("#cell table.confusion")
     assert table.locator("thead th").all_inner_texts() == ["gold", "pro", "anti", "neutral"]
     assert table.locator("tbody tr").first.locator("td").all_inner_texts() == ["60 (67%)", "15 (17%)", "15 (17%)"]
     words = page.inner_text("#cell .examples")
-    assert "pro taken for anti" in words
+    assert "pro predicted as anti" in words
     assert "hu-00000000000" in words
 
 
-def test_a_screen_reader_hears_what_a_frame_or_a_corner_means(page):
+def test_frames_and_corners_are_labelled_for_screen_readers(page):
     assert "in the mixture" in _cell(page, "hu", "hu").get_attribute("aria-label")
     page.check('input[value="stance"]')
     assert "no better than a baseline" in _cell(page, "en", "ko").get_attribute("aria-label")
@@ -167,7 +167,7 @@ def test_a_screen_reader_hears_what_a_frame_or_a_corner_means(page):
     assert unnamed == 0
 
 
-def test_on_paper_all_rows_are_there_and_the_controls_are_not(page):
+def test_print_shows_all_rows_and_no_controls(page):
     page.emulate_media(media="print")
     assert page.is_hidden("#controls")
     box = page.locator("#matrix-scroll")
@@ -185,7 +185,7 @@ def _posts(folder, language, text):
     return {language: path}
 
 
-def test_texts_are_shown_only_where_the_config_asks_for_them(open_page, make_report, tmp_path):
+def test_post_texts_are_shown_only_if_configured(open_page, make_report, tmp_path):
     posts = _posts(tmp_path, "hu", "an example text")
     for asked in (False, True):
         page = open_page(make_report(tmp_path, FOUR, posts=posts, settings=Report(show_texts=asked)))
@@ -193,7 +193,7 @@ def test_texts_are_shown_only_where_the_config_asks_for_them(open_page, make_rep
         assert ("an example text" in page.inner_text("#cell")) == asked
 
 
-def test_markup_in_the_data_shows_as_text(open_page, make_report, tmp_path):
+def test_markup_in_the_data_is_shown_as_text(open_page, make_report, tmp_path):
     views = {f"view{ATTACK}": {f"yes{ATTACK}": ["pro"], "no": ["anti"]}}
     claims = tmp_path / "claims.csv"
     write_csv(claims, pd.DataFrame({"claim": [ATTACK], "effect": [0.1], "verdict": ["undecided"]}))

@@ -1,4 +1,4 @@
-"""What the page says, without a browser."""
+"""Test the content of the report page without a browser."""
 
 import base64
 import gzip
@@ -35,7 +35,7 @@ def test_the_same_tables_give_the_same_page(make_report, report, tmp_path):
     assert without_paths(make_report(tmp_path)) == without_paths(report)
 
 
-def test_no_folder_of_this_machine_is_in_the_page(make_report, tmp_path):
+def test_page_contains_no_folder_of_this_machine(make_report, tmp_path):
     config = {"posts": {"files": ["/home/alice_private/posts.csv"]}, "base": {"folder": "~/alice_private/base"}}
     page = make_report(tmp_path, ["en", "all"], config=config).read_text(encoding="utf-8")
     assert "alice_private" not in page
@@ -43,7 +43,7 @@ def test_no_folder_of_this_machine_is_in_the_page(make_report, tmp_path):
     assert "posts.csv" in page
 
 
-def test_intervals_and_ranks_come_from_the_joint_bootstrap_where_it_was_made(make_report, tmp_path):
+def test_intervals_and_ranks_come_from_the_joint_bootstrap(make_report, tmp_path):
     keys = [(view, mixture, code) for view in ("topic", "stance") for mixture in ("en", "all") for code in LANGUAGES]
     scores = pd.DataFrame(keys, columns=["view", "mixture", "test_language"])
     scores = scores.assign(low=0.111, high=0.999, ranked=scores["test_language"] != "ko")
@@ -55,13 +55,13 @@ def test_intervals_and_ranks_come_from_the_joint_bootstrap_where_it_was_made(mak
     assert [payload["languages"][cell % len(LANGUAGES)]["code"] for cell in view["unranked"]] == ["ko", "ko"]
 
 
-def test_no_text_of_a_post_is_asked_for(report):
+def test_page_contains_no_post_texts_by_default(report):
     assert len(_payload(report)["mixtures"]) == len(MANY)
     assert "text" not in json.dumps(_payload(report))
 
 
 def _grid(scores, held):
-    """Return cells.csv and exposure.csv of scores by mixture (a list in the order of the languages a, b, …)."""
+    """Return cells.csv and exposure.csv for scores by mixture, one list each in the order of `LANGUAGES`."""
     cells, exposure = [], []
     for mixture, row in scores.items():
         for code, score in zip(LANGUAGES, row, strict=False):
@@ -74,7 +74,7 @@ def _grid(scores, held):
     return pd.DataFrame(cells), pd.DataFrame(exposure)
 
 
-def test_the_answer_is_made_from_the_numbers():
+def test_answer_is_generated_from_the_numbers():
     scores = {
         "en": [0.9, 0.6, 0.4, 0.4, 0.4, 0.4],
         "es": [0.6, 0.9, 0.8, 0.8, 0.6, 0.6],
@@ -85,13 +85,13 @@ def test_the_answer_is_made_from_the_numbers():
     assert sentences[0] == "3 mixtures of languages were tested on 6 languages with 100 posts each, over 1 seed."
     assert "Spanish (es) gives most to the others (mean Macro-F1 .70 over 4 languages" in sentences[1]
     assert "English (en) least (.40)" in sentences[1]
-    assert "6 of 10 cells in languages that the mixture does not hold and in 8 of 8 cells" in sentences[2]
+    assert "6 of 10 cells for languages outside the mixture and in 8 of 8 cells" in sentences[2]
     assert "that of all, .83; its weakest language is German (de) with .70" in sentences[3]
     assert "In the mixture all the score goes up with" in sentences[4]
     assert "is 1.00" in sentences[4]
 
 
-def test_a_mean_stands_with_its_interval_over_posts_and_seeds():
+def test_means_have_intervals_over_posts_and_seeds():
     scores, held = {"en": [0.9, 0.6, 0.4], "es": [0.6, 0.9, 0.8]}, {"en": ["en"], "es": ["es"]}
     index = [("topic", mixture, code) for mixture in scores for code in LANGUAGES[:3]]
     drawn = pd.DataFrame(
@@ -103,7 +103,7 @@ def test_a_mean_stands_with_its_interval_over_posts_and_seeds():
     assert "(mean Macro-F1 .80 [.50, .69] over 1 language" in sentences[1]
 
 
-def test_a_cell_of_too_few_posts_is_not_compared_with_others():
+def test_cells_with_too_few_posts_are_not_compared():
     grid = _grid({"en": [0.9, 0.6], "es": [0.6, 0.95]}, {"en": ["en"], "es": ["es"]})
     ranked = pd.DataFrame([("topic", "en", "en", True), ("topic", "en", "es", True)])
     ranked.columns = ["view", "mixture", "test_language", "ranked"]
@@ -114,30 +114,30 @@ def test_a_cell_of_too_few_posts_is_not_compared_with_others():
     assert "no cell has enough posts" in nothing[4]
 
 
-def test_the_answer_says_what_a_small_grid_cannot_tell():
+def test_answer_states_what_a_small_grid_cannot_determine():
     sentences = answer(
         *_grid({"en": [0.9, 0.5]}, {"en": ["en"]}), None, None, metric="macro_f1", table="llama2", seed=0
     )["topic"]
     assert len(sentences) == 5
-    assert "cannot be told" in sentences[1]
+    assert "cannot be determined" in sentences[1]
     assert "known for 2 languages only" in sentences[4]
 
 
-def test_an_interval_of_a_correlation_holds_zero_where_there_is_none():
+def test_correlation_interval_contains_zero_without_correlation():
     generator = np.random.default_rng(3)
     low, high = spearman_interval(generator.normal(size=13), generator.normal(size=13), generator)
     assert low < 0 < high
     assert spearman_interval(np.arange(13.0), np.arange(13.0), generator)[0] == pytest.approx(1)
 
 
-def test_like_rows_stand_together_after_clustering():
+def test_similar_rows_are_adjacent_after_clustering():
     rows = pd.DataFrame([[0, 0.1], [9, 9], [0.1, 0], [9.2, np.nan], [0, 0]])
     order = cluster(rows)
     assert sorted(order) == [0, 1, 2, 3, 4]
     assert abs(order.index(1) - order.index(3)) == 1
 
 
-def test_a_language_has_a_family_or_is_said_to_have_none_listed():
+def test_languages_have_a_family_or_are_not_listed():
     assert families_of(["hu", "no", "zh-Hant", "xx"]) == {
         "hu": "Uralic, Ugric",
         "no": "Indo-European, Germanic",

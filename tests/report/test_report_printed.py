@@ -1,4 +1,4 @@
-"""The transfer matrix for a paper."""
+"""Test the printed transfer matrix."""
 
 import pandas as pd
 import pytest
@@ -26,7 +26,7 @@ def comparisons():
     return pd.DataFrame(COMPARED, columns=COLUMNS)
 
 
-def test_a_mark_says_which_rivals_a_cell_surely_differs_from(comparisons):
+def test_marks_show_significant_differences(comparisons):
     assert significance_marks(comparisons, "topic") == {("en", "hu"): "*", ("en", "es"): "\N{DAGGER}"}
 
 
@@ -51,7 +51,7 @@ def printed(comparisons, tmp_path):
     return write
 
 
-def test_latex_is_a_booktabs_table_in_which_names_are_escaped(printed):
+def test_latex_is_a_booktabs_table_with_escaped_names(printed):
     latex, _ = printed("topic")
     for line in (r"\toprule", r"\midrule", r"\bottomrule", r"\label{tab:transfer-topic}"):
         assert line in latex
@@ -60,7 +60,7 @@ def test_latex_is_a_booktabs_table_in_which_names_are_escaped(printed):
     assert latex.count(r"\textbf{") >= 13
 
 
-def test_markdown_has_a_row_for_each_mixture_and_explains_its_marks(printed):
+def test_markdown_has_a_row_per_mixture_and_explains_marks(printed):
     _, markdown = printed("topic")
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 3
@@ -69,7 +69,7 @@ def test_markdown_has_a_row_for_each_mixture_and_explains_its_marks(printed):
     assert "\N{DAGGER}: better than every baseline" in markdown
 
 
-def test_a_score_of_too_few_posts_is_in_brackets_and_never_the_best(printed):
+def test_scores_from_too_few_posts_are_bracketed_and_never_best(printed):
     latex, markdown = printed("stance")
     assert "In brackets: too few posts" in latex
     korean = [line.split("|")[9].strip() for line in markdown.replace(r"\|", "").splitlines() if line.startswith("|")]

@@ -1,8 +1,8 @@
-"""A real, private SLURM cluster on this machine: Debian's daemons on loopback, no systemd, no cgroups.
+"""Run a real, private SLURM cluster on this machine: Debian's daemons on loopback, without systemd and cgroups.
 
 Every daemon is a child of the process that starts the cluster, is stopped by its process id, and dies with its parent.
-Nodes c1 and c2 have processors only, g1 has two pretend GPUs as well (device files on /dev/null's numbers). Partitions:
-cpu, gpu, and low, on all nodes, whose jobs the others preempt.
+Nodes c1 and c2 only have processors; g1 also has two fake GPUs (device files with the numbers of /dev/null). The
+partitions are cpu, gpu, and low. The partition low covers all nodes, and jobs of the others preempt its jobs.
 """
 
 import ctypes
@@ -40,7 +40,7 @@ SlurmdLogFile={root}/log/slurmd-%n.log
 PlugStackConfig={root}/plugstack.conf
 MpiDefault=none
 SwitchType=switch/none
-# Without cgroups: a job's memory is watched, and declared processors and memory need not be there.
+# Without cgroups: the memory of jobs is polled, and the declared processors and memory need not exist.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
@@ -100,7 +100,7 @@ GRANT ALL ON slurm_acct_db.* TO slurm@localhost;
 
 
 def what_is_missing():
-    """Return why no cluster can be started here, or None."""
+    """Return the reason why no cluster can be started here, or None."""
     if os.getuid() != 0:
         return "a private SLURM cluster needs root"
     missing = [name for name in PROGRAMS if find_program(name) is None]
@@ -109,7 +109,7 @@ def what_is_missing():
     if not socket.gethostbyname(socket.gethostname()).startswith("127."):
         return "the host's own name is not on loopback"
     if not _may_make_devices():
-        return "pretend GPUs need the right to make device files"
+        return "fake GPUs need permission to create device files"
     return None
 
 
@@ -127,7 +127,7 @@ def find_program(name):
 
 
 class Cluster:
-    """The cluster whose files are under `root` (a short path: sockets have at most 107 letters)."""
+    """A cluster whose files are under `root` (a short path, because socket paths have at most 107 characters)."""
 
     def __init__(self, root):
         self.root = Path(root)
@@ -140,7 +140,7 @@ class Cluster:
             "dbd_port": dbd_port,
             "nodes": _node_lines(node_ports),
         }
-        # The plugin's job step drops every SLURM_ variable before its srun, so srun is told where its cluster is.
+        # The plugin's job step drops every SLURM_ variable before its srun, so a wrapper sets SLURM_CONF for srun.
         self.environment = {
             **os.environ,
             "SLURM_CONF": f"{root}/slurm.conf",
@@ -163,7 +163,7 @@ class Cluster:
         return self
 
     def stop(self):
-        """Stop what was started, newest first, and what its jobs left running."""
+        """Stop the daemons, newest first, and any processes that their jobs left running."""
         if "slurmctld" in self.daemons:
             self.cancel_all()
         self._kill(self.step_processes())
@@ -188,19 +188,19 @@ class Cluster:
         self._start(f"slurmd-{node}", "-D", "-N", node, program="slurmd")
 
     def crash_node(self, node):
-        """End a node as a power cut would: its daemon and everything that its jobs run."""
+        """Stop a node as a power cut would: kill its daemon and all processes of its jobs."""
         processes = self.step_processes(node)
         self._stop(f"slurmd-{node}", signal.SIGKILL)
         self._kill(processes)
 
     def reboot_node(self, node):
-        """Crash a node, and start it when SLURM has seen it go: a real one is away for longer, too."""
+        """Crash a node, and start it again once SLURM has noticed the crash, as with a real reboot."""
         self.crash_node(node)
         self._until(lambda: "down" in self.output("sinfo", "-h", "-n", node, "-o", "%T"), f"crash of {node}", 120)
         self.start_node(node)
 
     def split_node(self, node):
-        """Cut a node off, as a network split would: its jobs go on and SLURM does not know."""
+        """Disconnect a node, as a network split would: its jobs continue without SLURM's knowledge."""
         self._stop(f"slurmd-{node}", signal.SIGKILL)
 
     def is_idle(self):
@@ -213,7 +213,7 @@ class Cluster:
         return {int(job): rest for job, *rest in (line.split("|", 3) for line in lines)}
 
     def hasten(self):
-        """Let requeued jobs start now; SLURM holds them for two minutes."""
+        """Start requeued jobs now; SLURM would hold them for two minutes."""
         for job in self.jobs("PENDING"):
             self._succeeds("scontrol", "update", f"jobid={job}", "starttime=now")
 
@@ -229,7 +229,7 @@ class Cluster:
         return finished.stdout
 
     def step_processes(self, node="*"):
-        """Return the ids of the job steps' processes (of a node), the keepers of the steps first."""
+        """Return the process ids of the job steps (of a node), each slurmstepd before its descendants."""
         keepers = [pid for pid in _processes() if _is_step_keeper(pid, f"{self.root}/log/slurmd-{node}.log")]
         return [process for keeper in keepers for process in _with_descendants(keeper)]
 
@@ -264,7 +264,7 @@ class Cluster:
         folder, socket_ = f"--datadir={self.root}/db/data", f"--socket={self.root}/db/socket"
         self._run("mariadb-install-db", "--no-defaults", "--user=root", folder, "--skip-test-db")
         places = [folder, socket_, f"--pid-file={self.root}/db/pid", f"--init-file={self.root}/db/init.sql"]
-        # slurmdbd asks for a patient database; what it holds need not outlive the tests.
+        # slurmdbd requires a long lock time-out; the data need not outlive the tests.
         small = ["--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"]
         self._start("mariadbd", "--no-defaults", "--user=root", "--skip-networking", *places, *small)
         self._until((self.root / "db/socket").exists, "mariadbd")
@@ -341,7 +341,7 @@ def _processes():
 
 
 def _is_step_keeper(process, log):
-    """Say whether a process is a slurmstepd that writes to this log (with one `*`)."""
+    """Return whether a process is a slurmstepd that writes to this log (a pattern with one `*`)."""
     try:
         if not Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"slurmstepd:"):
             return False

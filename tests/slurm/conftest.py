@@ -1,4 +1,4 @@
-"""One private cluster for all tests that ask for it, stopped when they are done."""
+"""Provide one private cluster for all tests that need it, and stop it afterwards."""
 
 import shutil
 import tempfile
@@ -9,11 +9,11 @@ from cluster import Cluster, what_is_missing
 
 @pytest.fixture(scope="session")
 def cluster():
-    """Return a running cluster, or skip and say what it lacks."""
+    """Return a running cluster, or skip with the missing requirement."""
     missing = what_is_missing()
     if missing:
         pytest.skip(missing)
-    root = tempfile.mkdtemp(prefix="bg", dir="/tmp")  # sockets have short paths
+    root = tempfile.mkdtemp(prefix="bg", dir="/tmp")  # sockets need short paths
     made = Cluster(root)
     try:
         yield made.start()

@@ -1,4 +1,4 @@
-"""A master that the safe start makes, and that submits to the private cluster."""
+"""Run a master that is started by `babelgrid.launch` and submits to the private cluster."""
 
 import subprocess
 import sys
@@ -9,12 +9,12 @@ ROOT = Path(__file__).parents[2]
 SITE = """
 default-resources: {slurm_account: test, slurm_partition: cpu, mem_mb: 2000 * attempt, runtime: 10 * attempt}
 """
-# The profile as it is, but for its patience: a test has not got it.
+# Settings that replace the profile's long intervals, which would slow the tests down.
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1", "--retries", "3")
 
 
 class Master:
-    """Snakemake in a folder, started by `babelgrid.launch` with the profile and a site of its own."""
+    """Snakemake in a folder, started by `babelgrid.launch` with the shipped profile and its own site profile."""
 
     def __init__(self, folder, cluster, *arguments):
         self.folder = folder
@@ -28,7 +28,7 @@ class Master:
         self.environment = {**cluster.environment, "PYTHONPATH": str(ROOT / "src")}
 
     def start(self):
-        """Start in the background; what it says goes to a file."""
+        """Start in the background; the output goes to a file."""
         with self.said.open("a") as stream:
             self.process = subprocess.Popen(
                 self.command, cwd=self.folder, env=self.environment, stdout=stream, stderr=stream
@@ -36,12 +36,12 @@ class Master:
         return self
 
     def wait(self, seconds=900):
-        """Wait for a good end, and start requeued jobs at once meanwhile."""
+        """Wait for a successful end, and start requeued jobs immediately in the meantime."""
         self.until(lambda: self.process.poll() is not None, seconds)
         assert self.process.returncode == 0, self.text()[-6000:]
 
     def until(self, is_so, seconds=480):
-        """Wait, and start requeued jobs at once meanwhile; return what was waited for."""
+        """Wait until `is_so()` is true, and start requeued jobs immediately in the meantime; return its value."""
         end = time.monotonic() + seconds
         while not (found := is_so()):
             assert time.monotonic() < end, self.text()[-6000:]
@@ -53,7 +53,7 @@ class Master:
         return self.said.read_text()
 
     def running(self, rule):
-        """Return {job id: node} of a rule's jobs whose script has begun."""
+        """Return {job id: node} of a rule's jobs whose script has started."""
         jobs = self.cluster.jobs("RUNNING")
         return {job: node for job, (_, node, comment) in jobs.items() if rule in comment and self.scripts(rule, node)}
 
@@ -62,7 +62,7 @@ class Master:
         return [process for process in self.cluster.step_processes(node) if f".{rule}.py" in _command(process)]
 
     def stop(self):
-        """End the master and its jobs, whatever has happened."""
+        """Stop the master and its jobs in any case."""
         self.process.kill()
         self.process.wait()
         self.cluster.cancel_all()

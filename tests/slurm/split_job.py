@@ -1,4 +1,4 @@
-"""A job that tells in runs/split which process began, and which was refused, and takes half a minute."""
+"""Run a job that records in runs/split which process began and which was refused, and takes half a minute."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ if __name__ == "__main__":
         said.flush()
         try:
             with job(log):
-                # The first one outlives its successor's beginning.
+                # The first process keeps running until its successor has begun.
                 end = time.monotonic() + 240
                 while Path("runs/split").read_text().count("began") < 2 and time.monotonic() < end:
                     time.sleep(0.5)

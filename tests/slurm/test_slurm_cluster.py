@@ -1,4 +1,4 @@
-"""The private cluster itself: jobs run, and a pretend GPU is one job's."""
+"""Test the private cluster itself: jobs run, and a fake GPU belongs to one job."""
 
 import time
 
@@ -7,14 +7,14 @@ import pytest
 pytestmark = pytest.mark.slurm
 
 
-def test_a_job_on_the_private_cluster_gets_one_of_two_pretend_gpus(cluster, tmp_path):
+def test_job_gets_one_of_two_fake_gpus(cluster, tmp_path):
     said = tmp_path / "said"
     command = "srun -n1 --gpus=1 sh -c 'echo $CUDA_VISIBLE_DEVICES on $SLURMD_NODENAME'"
     cluster.output("sbatch", "--wait", "-A", "test", "-p", "gpu", "--gpus=1", "-o", str(said), "--wrap", command)
     assert said.read_text() == "0 on g1\n"
 
 
-def test_a_node_that_has_crashed_gives_its_job_back_to_the_queue(cluster, tmp_path):
+def test_job_of_crashed_node_is_requeued(cluster, tmp_path):
     [job] = cluster.output(
         "sbatch", "--parsable", "--requeue", "-A", "test", "-w", "c1", "-o", str(tmp_path / "o"), "--wrap", "sleep 600"
     ).split()

@@ -1,4 +1,4 @@
-"""Faults of a cluster, on jobs of seconds, each of which tells what became of it."""
+"""Test faults of a cluster with jobs of a few seconds, each of which records its progress."""
 
 import shutil
 import signal
@@ -15,7 +15,7 @@ NAMES = "preempted,time,memory,gpu/0,gpu/1"
 
 @pytest.fixture(scope="module")
 def make_master(cluster, tmp_path_factory):
-    """Make masters of jobs with these names, and end what is left of them."""
+    """Return a function that starts masters for jobs with given names; stop them afterwards."""
     made = []
 
     def make(names, folder=None):
@@ -36,7 +36,7 @@ def make_master(cluster, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def faults(cluster, make_master):
-    """Return the folder of a run that met every fault and ended well."""
+    """Return the master of a run that went through every fault and succeeded."""
     master = make_master(NAMES)
     node = master.until(lambda: _node(cluster, "preempted") if _told(master, "preempted") else None)
     partition = "gpu" if node == "g1" else "cpu"
@@ -53,30 +53,30 @@ def faults(cluster, make_master):
     return master
 
 
-def test_a_preempted_job_goes_back_into_the_queue(faults):
+def test_preempted_job_is_requeued(faults):
     assert _told(faults, "preempted") == ["start attempt 1", "start attempt 1", "end"]
 
 
-def test_a_job_out_of_time_is_given_more(faults):
+def test_job_out_of_time_gets_more(faults):
     assert _told(faults, "time") == ["start attempt 1", "start attempt 2", "end"]
 
 
-def test_a_job_out_of_memory_is_given_more(faults):
+def test_job_out_of_memory_gets_more(faults):
     told = _told(faults, "memory")
     assert told[0] == "start attempt 1"
     assert told[-2:] in (["start attempt 2", "end"], ["start attempt 3", "end"])
 
 
-def test_two_jobs_at_once_have_a_gpu_each(faults):
+def test_parallel_jobs_get_different_gpus(faults):
     assert {(faults.folder / f"results/lab/gpu/{number}").read_text() for number in (0, 1)} == {"0\n", "1\n"}
 
 
-def test_daemons_that_are_away_lose_no_job(faults):
+def test_daemon_outage_loses_no_job(faults):
     made = {path.name for path in (faults.folder / "results/lab").rglob("*") if path.is_file()}
     assert made >= {"memory", "preempted", "time", "0", "1"}
 
 
-def test_a_job_that_outlives_a_network_split_does_not_write_over_its_successor(cluster, make_master):
+def test_job_behind_network_split_does_not_overwrite_successor(cluster, make_master):
     master = make_master("split/written")
     node = master.until(lambda: _node(cluster, "rule_split") if _told(master, "split") else None)
     cluster.split_node(node)
@@ -88,8 +88,8 @@ def test_a_job_that_outlives_a_network_split_does_not_write_over_its_successor(c
     assert (master.folder / "results/lab/split/written").read_text() == second
 
 
-def test_after_a_killed_master_no_job_runs_twice_at_once_and_no_finished_one_again(cluster, make_master):
-    # slow1 to slow3 need a node each: one of them has to wait in the queue.
+def test_killed_master_leads_to_no_duplicate_jobs(cluster, make_master):
+    # slow1 to slow3 need one node each, so one of them has to wait in the queue.
     names = "slow,slow1,slow2,slow3"
     killed = make_master(names)
     killed.until(lambda: len(cluster.jobs("RUNNING")) == 3 and cluster.jobs("PENDING"))
@@ -116,5 +116,5 @@ def _told(master, name):
 
 
 def _node(cluster, comment):
-    """Return the node on which a job of this comment runs."""
+    """Return the node on which a job with this comment runs."""
     return next((node for _, node, told in cluster.jobs("RUNNING").values() if comment in told), None)

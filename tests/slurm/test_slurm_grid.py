@@ -1,4 +1,4 @@
-"""A grid on the private cluster, with faults in the middle: it ends with the tables of an undisturbed local run."""
+"""Test that a grid on the private cluster with faults produces the tables of an undisturbed local run."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from checkout import Checkout
 pytestmark = pytest.mark.slurm
 
 CONFIG = "tests/slurm/tiny.yaml"
-# All tables but those of cost, which hold times.
+# All tables except those of cost, which contain times.
 NAMES = [
     "cells",
     "classes",
@@ -38,7 +38,7 @@ TABLES = [f"results/tiny/tables/{name}.csv" for name in NAMES]
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """Return the tables that the grid ends with on this machine, without SLURM."""
+    """Return the grid's tables from a local run without SLURM."""
     checkout = Checkout(tmp_path_factory.mktemp("local"), CONFIG).fill()
     result = checkout.snakemake(*TABLES)
     assert result.returncode == 0, result.stderr[-5000:]
@@ -47,7 +47,7 @@ def undisturbed(tmp_path_factory):
 
 @pytest.fixture
 def master(cluster, tmp_path):
-    """Start the grid on the cluster, and end what is left of it."""
+    """Start the grid on the cluster; stop it afterwards."""
     checkout = Checkout(tmp_path / "grid", CONFIG).fill()
     started = Master(checkout.folder, cluster, *TABLES, "--configfile", CONFIG).start()
     started.checkout = checkout
@@ -55,7 +55,7 @@ def master(cluster, tmp_path):
     started.stop()
 
 
-def test_a_kill_a_requeue_a_crash_and_a_cancellation_change_no_table(cluster, undisturbed, master):
+def test_kill_requeue_crash_and_cancellation_change_no_table(cluster, undisturbed, master):
     [killed, *_] = master.until(lambda: master.scripts("finetune"))
     os.kill(killed, signal.SIGKILL)
     job = next(iter(master.until(lambda: master.running("finetune"))))

@@ -1,4 +1,4 @@
-"""What SLURM and Snakemake add to a job: from its submission until the master has seen its end."""
+"""Measure the time that SLURM and Snakemake add to a job, from submission until the master notices its end."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ AS_IN_THE_PROFILE = ("--slurm-init-seconds-before-status-checks", "10", "--max-s
 SLEEP = 6
 
 
-def test_a_job_is_seen_as_done_within_two_minutes(cluster, tmp_path, capsys):
+def test_finished_job_is_noticed_within_two_minutes(cluster, tmp_path, capsys):
     (tmp_path / "config").mkdir()
     shutil.copy(ROOT / "config/config.yaml", tmp_path / "config")
     snakefile = str(ROOT / "tests/slurm/faults.smk")

@@ -43,7 +43,7 @@ def released_folders(wildcards):
 def pushed_rows():
     """The released rows; without an owner on the Hub, what to do about it."""
     if released_rows() and RELEASE.push is None:
-        raise WorkflowError("release.push: say whose the repositories on the Hub are: release: {push: {owner: ...}}")
+        raise WorkflowError("release.push: set the owner of the repositories on the Hub: release: {push: {owner: ...}}")
     rows = released_rows()
     names = [release_name(EXPERIMENT.experiment, *row, is_llama=False) for row in rows]
     if twice := next((name for name in names if names.count(name) > 1), None):

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: libraries read its settings on import)
 from babelgrid.config.prompt import read_labels
 from babelgrid.prompts.answers import check_answers
 from babelgrid.runtime.job import job

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: libraries read its settings on import)
 from babelgrid.base_files import base_folder
 from babelgrid.classify.job import Classified, Classifier, classify
 from babelgrid.classify.reader import Archive, Slice
@@ -18,7 +18,7 @@ with (
     hold_gpu(snakemake.resources.jobs_per_gpu),
     measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
 ):
-    # One of the threads is that of the process that reads and tokenises.
+    # One thread is reserved for the process that reads and tokenises.
     limit_threads(max(1, snakemake.threads - 1))
     blocks, part = snakemake.params.settings, snakemake.params.part
     check_adapters(map(Path, snakemake.input.provenance), blocks, Path(snakemake.input.base))

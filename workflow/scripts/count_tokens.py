@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: libraries read its settings on import)
 from babelgrid.config.prompt import Prompt
 from babelgrid.prompts.count import count_post_tokens
 from babelgrid.runtime.job import job

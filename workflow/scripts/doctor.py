@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 
-import babelgrid.runtime.offline  # noqa: F401  (first: the libraries read what it sets)
+import babelgrid.runtime.offline  # noqa: F401  (first: libraries read its settings on import)
 from babelgrid.config.base import Base
 from babelgrid.operations.doctor import examine
 from babelgrid.runtime.job import job
@@ -14,4 +14,4 @@ with job(snakemake.log[0]):
         print(finding, flush=True)
         problems += finding.problem
 if problems:
-    sys.exit(f"\nbabelgrid: {problems} of the checks above found something to mend\n")
+    sys.exit(f"\nbabelgrid: {problems} of the checks above found a problem to fix\n")

@@ -1,1 +1,1 @@
-"""From predictions to tables: scores, transfer, exposure. Never imports torch."""
+"""Compute tables of scores, transfer and exposure from predictions. Never imports torch."""

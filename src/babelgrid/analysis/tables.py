@@ -1,4 +1,4 @@
-"""The tables that `analysis` writes, read back."""
+"""Read the tables that `analysis` writes."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ _NAMES = ("mixture", "test_language", "language", "split", "view", "class")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table of results: names stay text, an empty field is missing.
+    """Read a table of results, with names as text and empty fields as missing values.
 
-    Without this, a language such as `nan` (Min Nan) or a mixture named `1e5` would become a number in a table that was
-    edited by hand. Raises `UserError` where the file cannot be read or has lost rows (see `read_csv`).
+    Otherwise, a language such as `nan` (Min Nan) or a mixture named `1e5` would become a number in a table that was
+    edited by hand. Raises `UserError` if the file cannot be read or has lost rows (see `read_csv`).
     """
     return read_csv(path, _NAMES)

@@ -1,1 +1,1 @@
-"""Answers of an OpenAI-compatible endpoint to the grid's test posts."""
+"""Score the grid's test posts with an OpenAI-compatible endpoint."""

@@ -1,4 +1,4 @@
-"""Ask an endpoint many questions: a few at once, again where it fails, and never past the budget."""
+"""Send many questions to an endpoint: several at once, with retries, and within the budget."""
 
 import asyncio
 import logging
@@ -25,21 +25,21 @@ log = logging.getLogger(__name__)
 
 
 class UnreadableError(Exception):
-    """A reply that is no chat completion."""
+    """A reply is not a chat completion."""
 
 
 class DearerError(Exception):
-    """A reply that cost more than its call could: what is left of the budget is no longer known to hold."""
+    """A reply cost more than the call's upper bound, so the budget can no longer be guaranteed."""
 
 
 LONGEST_PAUSE = 60.0
 SERVERS_FAULT = 500
-# A token is a byte at least; what a chat format puts around a message is a few tokens.
+# A token has at least one byte; a chat format adds a few tokens around each message.
 TOKENS_AROUND_A_MESSAGE = 16
-# No call has as many; who says so has not counted.
+# No call has this many tokens; a larger count is an error of the endpoint.
 MOST_TOKENS = 10**12
-# Of these a later attempt may come through: too many requests, a conflict, a server's fault, no connection, no answer
-# in time, and an answer that breaks off or is no JSON.
+# A later attempt may succeed after these errors: too many requests, a conflict, a server error, no connection, a
+# time-out, and a reply that is truncated or is not JSON.
 TRANSIENT = (
     openai.RateLimitError,
     openai.InternalServerError,
@@ -55,7 +55,7 @@ REQUEST_TIMEOUT = 408
 
 @dataclass
 class Endpoint:
-    """An endpoint with its price, and what is done with it."""
+    """An endpoint with its price, its labels and its ledger."""
 
     settings: Api
     price: Price
@@ -63,11 +63,11 @@ class Endpoint:
     ledger: Ledger
     seed: int
     calls: int = 0
-    """Calls that were answered now, and not found in the ledger."""
+    """Calls answered in this run, not taken from the ledger."""
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What is sent beside the messages."""
+        """Request parameters that are sent with the messages."""
         asked = self.settings.top_logprobs
         logprobs = {"logprobs": True, "top_logprobs": asked} if asked else {}
         return {
@@ -84,16 +84,16 @@ class Endpoint:
         return question_key(question, {**self.parameters, "base_url": self.settings.base_url, "labels": labels})
 
     def most_dollars(self, question: Sequence[Message]) -> float:
-        """Return what a call can cost at most."""
+        """Return the maximum cost of a call in dollars."""
         size = sum(len(message["content"].encode()) + TOKENS_AROUND_A_MESSAGE for message in question)
         return self.price.of(size, self.settings.max_tokens)
 
 
 def ask(endpoint: Endpoint, questions: Sequence[Sequence[Message]], bar: "tqdm[None]") -> list[Answer]:
-    """Return the answer to each question, from the ledger where it is there.
+    """Return the answer to each question, from the ledger if it is there.
 
-    Raises `UserError` where the budget would be passed, the endpoint refuses, or it fails at every attempt. What has
-    been answered until then is in the ledger, and is not asked again.
+    Raises `UserError` if the budget would be exceeded, the endpoint refuses, or every attempt fails. Answers received
+    until then are in the ledger and are not requested again.
     """
     return asyncio.run(_ask_all(endpoint, questions, bar))
 
@@ -102,21 +102,21 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
     settings = endpoint.settings
     key = os.environ.get(settings.key)
     if not key and not _is_here(settings.base_url):
-        raise UserError(f"api.key: the environment variable {settings.key} is not set; put the endpoint's key there")
+        raise UserError(f"api.key: the environment variable {settings.key} is not set; set it to the endpoint's key")
     if key and not key.isascii():
-        raise UserError(f"api.key: the environment variable {settings.key} holds letters that no key has; copy it anew")
+        raise UserError(f"api.key: the environment variable {settings.key} has non-ASCII characters; copy it again")
     turns = asyncio.Semaphore(settings.concurrency)
-    # `_call` bounds the time and `_ask_once` tries again.
+    # `_call` enforces the time-out and `_ask_once` retries.
     client = openai.AsyncOpenAI(api_key=key or "none", base_url=settings.base_url, timeout=None, max_retries=0)
 
     failures: list[BaseException] = []
 
-    # Posts of the same words are one question: each waits for the one before it, and finds its answer in the ledger.
+    # Posts with the same text are one question: each waits for the previous one and finds its answer in the ledger.
     one_by_one: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def answer(question: Sequence[Message]) -> Answer | None:
         async with one_by_one[endpoint.key_of(question)], turns:
-            if failures:  # those under way come to their end, as they are paid for; no new one begins
+            if failures:  # calls in progress are completed, because they are paid for; no new call starts
                 return None
             try:
                 found = endpoint.ledger.find(endpoint.key_of(question))
@@ -138,7 +138,7 @@ async def _ask_all(endpoint: Endpoint, questions: Sequence[Sequence[Message]], b
 
 
 async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Sequence[Message]) -> Answer:
-    """Ask a question that has no answer yet, several times if need be; every attempt is paid for."""
+    """Send a question that has no answer yet, with retries; every attempt counts towards the budget."""
     settings, most = endpoint.settings, endpoint.most_dollars(question)
     attempts = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(_may_pass),
@@ -155,7 +155,7 @@ async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Se
                 answer = _read(reply, endpoint, time.monotonic() - start, most)
             except openai.APIStatusError as error:
                 if error.status_code < SERVERS_FAULT and error.status_code != REQUEST_TIMEOUT:
-                    endpoint.ledger.settle(number, 0.0)  # a request that is refused costs nothing
+                    endpoint.ledger.settle(number, 0.0)  # a refused request costs nothing
                 if not _is_filtered(error):
                     raise
                 answer = Answer(None, log_probabilities(None, None, endpoint.labels), 0, 0, time.monotonic() - start, 0)
@@ -164,26 +164,26 @@ async def _ask_once(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Se
             if answer.dollars > most * (1 + 1e-9):
                 raise DearerError
             return answer
-    raise AssertionError("tenacity ends by an answer or an exception")
+    raise AssertionError("tenacity ends with an answer or an exception")
 
 
 async def _call(client: openai.AsyncOpenAI, endpoint: Endpoint, question: Sequence[Message]) -> Any:
-    """Return the reply, whole within `api.timeout`: the client's own time-out would be that of each read."""
+    """Return the complete reply within `api.timeout`; the client's own time-out would only limit each read."""
     messages: Any = list(question)
     try:
         async with asyncio.timeout(endpoint.settings.timeout):
             return await client.chat.completions.create(messages=messages, **endpoint.parameters)
-    except (ValueError, OverflowError, RecursionError) as error:  # no JSON, or JSON of absurd numbers or depth
+    except (ValueError, OverflowError, RecursionError) as error:  # not JSON, or JSON with absurd numbers or depth
         raise UnreadableError from error
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Say whether a later attempt may come through."""
+    """Return whether a later attempt may succeed."""
     return isinstance(error, TRANSIENT) or getattr(error, "status_code", None) == REQUEST_TIMEOUT
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    """Return the seconds to wait: as the endpoint asks, else twice as long each time, with chance in it."""
+    """Return the seconds to wait: as the endpoint requests, else with random exponential back-off."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
     if asked.replace(".", "", 1).isdigit():
@@ -192,7 +192,7 @@ def _pause(state: tenacity.RetryCallState) -> float:
 
 
 def _read(reply: Any, endpoint: Endpoint, seconds: float, most: float) -> Answer:
-    """Return what a reply means; where it does not say its tokens, it is taken to have cost the most."""
+    """Return the answer in a reply; a reply without token counts is charged at the maximum."""
     choices = getattr(reply, "choices", None)
     if not isinstance(choices, list):
         raise UnreadableError
@@ -206,7 +206,7 @@ def _read(reply: Any, endpoint: Endpoint, seconds: float, most: float) -> Answer
 
 
 def _content(choice: Any) -> str | None:
-    """Return the words of a reply; what is neither words nor a list of parts with words says nothing."""
+    """Return the text of a reply, or None if it is neither a text nor a list of parts."""
     content = getattr(getattr(choice, "message", None), "content", None)
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else None for part in content]
@@ -220,7 +220,7 @@ def _tokens(used: Any, name: str) -> int | None:
 
 
 def _first_tokens(choice: Any) -> list[tuple[str, float]] | None:
-    """Return the likeliest first tokens that say something, with their log-probabilities; None if any is malformed."""
+    """Return the most likely first non-blank tokens with their log-probabilities, or None if any is malformed."""
     content = getattr(getattr(choice, "logprobs", None), "content", None)
     try:
         for position in content or []:
@@ -232,7 +232,7 @@ def _first_tokens(choice: Any) -> list[tuple[str, float]] | None:
 
 
 def _is_filtered(error: openai.APIStatusError) -> bool:
-    """Say whether the endpoint refuses this very post, by its rules on content: that is an answer."""
+    """Return whether the endpoint's content filter rejects this post, which counts as an answer."""
     return isinstance(error, openai.BadRequestError) and error.code == "content_filter"
 
 
@@ -241,30 +241,30 @@ def _is_here(url: str) -> bool:
 
 
 def _describe_error(error: BaseException, endpoint: Endpoint, answered: int, asked: int) -> str:
-    """Return what happened and what to do; nothing that was sent or came back is in it."""
-    if isinstance(error, UserError):  # the ledger's
+    """Return the message with what happened and what to do, without any content that was sent or received."""
+    if isinstance(error, UserError):  # raised by the ledger
         return str(error)
     settings = endpoint.settings
-    state = f"{answered} of {asked} posts are answered and kept"
+    state = f"{answered} of {asked} posts are answered and saved"
     if isinstance(error, OverBudgetError):
         spent = f"{settings.budget:g} dollars (spent: {endpoint.ledger.spent():.4f})"
-        return f"api.budget: the next call might pass the {spent}. {state}; raise the budget and run again to go on"
+        return f"api.budget: the next call might exceed {spent}. {state}; raise the budget and run again to continue"
     if isinstance(error, DearerError):
         return (
-            "api.budget: a reply says that it cost more than its call could, by api.max_tokens and the price; the "
-            f"budget cannot be kept (spent: {endpoint.ledger.spent():.4f} dollars). {state}. Look at what it charges"
+            "api.budget: a reply reports a higher cost than api.max_tokens and the price allow, so the budget cannot "
+            f"be kept (spent: {endpoint.ledger.spent():.4f} dollars). {state}. Check what the endpoint charges"
         )
-    times = f"{settings.attempts} times" if _may_pass(error) else "and another attempt would not help"
+    times = f"in {settings.attempts} attempts" if _may_pass(error) else "another attempt would not help"
     words: dict[type[BaseException], str] = {
-        openai.AuthenticationError: f"it does not take the key in {settings.key}",
-        openai.PermissionDeniedError: f"the key in {settings.key} may not do this",
-        openai.NotFoundError: f"it has no model {settings.model!r}, or no chat completions at this address",
-        openai.BadRequestError: "it refuses the request; try api.top_logprobs: 0, or another max_tokens",
+        openai.AuthenticationError: f"the endpoint rejects the key in {settings.key}",
+        openai.PermissionDeniedError: f"the key in {settings.key} has no permission for this request",
+        openai.NotFoundError: f"there is no model {settings.model!r}, or no chat completions at this address",
+        openai.BadRequestError: "the endpoint refuses the request; try api.top_logprobs: 0, or another api.max_tokens",
         TimeoutError: f"no answer within {settings.timeout:g} s, {times}",
-        openai.RateLimitError: f"it is busy, {times}; lower api.concurrency",
+        openai.RateLimitError: f"the endpoint is busy, {times}; lower api.concurrency",
         openai.APIConnectionError: f"no connection, {times}",
-        openai.APIStatusError: f"it fails, {times}",
+        openai.APIStatusError: f"the endpoint fails, {times}",
     }
-    said = next((text for kind, text in words.items() if isinstance(error, kind)), f"no answer can be read, {times}")
+    said = next((text for kind, text in words.items() if isinstance(error, kind)), f"no readable answer, {times}")
     status = f" (status {error.status_code})" if isinstance(error, openai.APIStatusError) else ""
-    return f"api: {settings.base_url}: {said}{status}. {state}; run again to go on from there"
+    return f"api: {settings.base_url}: {said}{status}. {state}; run again to continue"

@@ -1,4 +1,4 @@
-"""What was answered and what it cost, on disk: no call is made twice, and none that might pass the budget."""
+"""Keep answers and their costs on disk, so that no call is made twice and no call can exceed the budget."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ from babelgrid.runtime.files import read_json, write_json
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it is kept: no word of the post, and none of what was said, only what it meant."""
+    """An answer as it is stored: only its meaning, without the text of the post or of the reply."""
 
     label: str | None
-    """None: no label was said."""
+    """None: the reply named no label."""
     logp: list[float]
     prompt_tokens: int
     completion_tokens: int
@@ -30,32 +30,32 @@ class Answer:
 
 
 class OverBudgetError(Exception):
-    """A call might pass the budget."""
+    """A call might exceed the budget."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """How far a ledger has come: none of it ever gets less."""
+    """State of a ledger; its numbers never decrease."""
 
     ledger: str
-    """An id that no other ledger has."""
+    """Unique id of the ledger."""
     calls: int
     settled: float
-    """Dollars of the calls whose price is known, which no later entry takes back."""
+    """Dollars of the calls with a known cost; later entries never reduce it."""
 
 
 class Ledger:
-    """Answers by the content of the question, and the dollars of every call: shared by all jobs of an experiment.
+    """Answers by the content of the question, and the dollars of every call, shared by all jobs of an experiment.
 
-    A small file beside it (`.json` in place of `.sqlite`) counts the calls too, so that a ledger that was emptied, cut,
-    deleted, replaced or put back from an old copy is noticed, and the budget never begins again without a word.
+    A small file beside it (`.json` instead of `.sqlite`) also counts the calls. It reveals a ledger that was emptied,
+    truncated, deleted, replaced or restored from an old copy, so the budget never starts over silently.
     """
 
     def __init__(self, path: Path, budget: float) -> None:
-        """Open the file, or make it. budget: dollars of all calls that are in it.
+        """Open or create the file. budget: maximum dollars of all calls in it.
 
-        Raises `UserError`, as every method does, where the file is damaged or the disk takes no more; and where it
-        holds less than was counted, or nothing although answers were paid for.
+        Raises `UserError`, as every method does, if the file is damaged or the disk is full. Also raises it if the file
+        has fewer calls than were counted, or no calls although answers were paid for.
         """
         self._path, self._counted, self._budget = path, path.with_suffix(".json"), budget
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ class Ledger:
         self._count()
 
     def find(self, key: str) -> Answer | None:
-        """Return the answer to a question that has been asked."""
+        """Return the stored answer to a question, or None if it has not been answered."""
         with self._one_error():
             row = self._file.execute("SELECT answer FROM answers WHERE key = ?", [key]).fetchone()
         try:
@@ -78,12 +78,12 @@ class Ledger:
             raise UserError(f"{self._path}: is damaged (an answer cannot be read). {self._advice}") from error
 
     def reserve(self, dollars: float) -> int:
-        """Put aside what a call may cost at most, and return the call's number; `OverBudgetError` if it is not there.
+        """Reserve the maximum cost of a call and return the call's number; `OverBudgetError` if the budget is too low.
 
-        What a killed job had put aside stays so: the endpoint may have charged it.
+        Reservations of a killed job remain, because the endpoint may have charged them.
         """
         with self._transaction():
-            # Asked in this way, what is no number is over the budget too.
+            # Written so that NaN counts as over the budget.
             if not (dollars >= 0 and self.spent() + dollars <= self._budget):
                 raise OverBudgetError
             number = int(self._file.execute("INSERT INTO calls (dollars) VALUES (?)", [dollars]).lastrowid or 0)
@@ -91,7 +91,7 @@ class Ledger:
         return number
 
     def settle(self, number: int, dollars: float) -> None:
-        """Write what a call did cost in place of what was put aside; what is no number leaves that as it is."""
+        """Replace a reservation with the actual cost of the call; an invalid amount leaves the reservation."""
         if not 0 <= dollars < math.inf:
             return
         with self._transaction():
@@ -99,12 +99,12 @@ class Ledger:
             self._file.execute("UPDATE count SET settled = settled + ?", [dollars])
 
     def keep(self, key: str, answer: Answer) -> None:
-        """Keep an answer."""
+        """Store an answer."""
         with self._one_error():
             self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", [key, json.dumps(asdict(answer))])
 
     def spent(self) -> float:
-        """Return the dollars of all calls, of those under way at most."""
+        """Return the dollars of all calls; calls in progress count with their maximum."""
         with self._one_error():
             return float(self._file.execute("SELECT total(dollars) FROM calls").fetchone()[0])
 
@@ -115,8 +115,8 @@ class Ledger:
     @property
     def _advice(self) -> str:
         return (
-            "What was spent is not known any more, so the budget cannot be kept. Put the file back from a copy; or, to "
-            f"begin with the whole budget and ask every question again, delete the folder {self._path.parent}"
+            "The amount spent is no longer known, so the budget cannot be kept. Restore the file from a copy; or, to "
+            f"start with the full budget and repeat every call, delete the folder {self._path.parent}"
         )
 
     def _one_error(self) -> AbstractContextManager[None]:
@@ -124,7 +124,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Let no other process write within the block, and take back what it wrote if it fails."""
+        """Run the block as an exclusive transaction, which is rolled back if the block fails."""
         with self._one_error():
             self._file.execute("BEGIN IMMEDIATE")
             try:
@@ -132,7 +132,7 @@ class Ledger:
                 self._file.execute("COMMIT")
             finally:
                 if self._file.in_transaction:
-                    with suppress(sqlite3.Error):  # the first error is the one to tell
+                    with suppress(sqlite3.Error):  # the first error is the one to report
                         self._file.execute("ROLLBACK")
 
     def _make_tables(self) -> None:
@@ -143,7 +143,7 @@ class Ledger:
         self._file.execute(new, [uuid.uuid4().hex])
 
     def _count(self) -> None:
-        """Write beside the ledger how far it has come: between two locks, so that a later count is never replaced."""
+        """Write the ledger's state to the file beside it; under the lock, so that it never replaces a later state."""
         with self._transaction():
             write_json(self._counted, asdict(self._found()))
 
@@ -160,29 +160,25 @@ class Ledger:
         tables = {name for (name,) in self._file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         calls = self._calls_that_hold() if "calls" in tables else 0
         if calls is None:
-            return "is damaged (calls are missing, or their dollars are no numbers)"
+            return "is damaged (calls are missing, or their dollars are not numbers)"
         counted = self._read_count()
         if counted and calls < counted.calls:
-            return f"holds {calls} calls, and {counted.calls} were made: it was emptied, cut, deleted or is an old copy"
+            return f"has {calls} of {counted.calls} calls: it was emptied, truncated or deleted, or is an old copy"
         if not calls:
             is_lost = _was_answered(self._path.parent)
-            return (
-                "holds no call, although files beside it tell of answers: it was emptied or deleted"
-                if is_lost
-                else None
-            )
+            return "has no calls, but files beside it contain answers: it was emptied or deleted" if is_lost else None
         return self._is_another(counted, self._found() if "count" in tables else None)
 
     def _is_another(self, counted: Count | None, found: Count | None) -> str | None:
-        """Return in what a ledger with calls contradicts its count, if it does. A ledger of old has no count inside."""
+        """Return how a ledger with calls contradicts its count, or None. Ledgers of old versions contain no count."""
         if counted and counted.calls and (found is None or found.ledger != counted.ledger):
-            return "is not the ledger that this experiment was begun with"
+            return "is not the ledger that this experiment started with"
         least = max((one.settled for one in (counted, found) if one), default=0.0)
         is_less = self.spent() < least * (1 - 1e-9) - 1e-9
-        return f"says that less than the {least:.4f} dollars of its calls were spent" if is_less else None
+        return f"records less than the {least:.4f} dollars that its calls have cost" if is_less else None
 
     def _calls_that_hold(self) -> int | None:
-        """Return how many calls there are; None if some between are missing or have no dollars."""
+        """Return the number of calls, or None if some are missing in between or have no dollars."""
         query = "SELECT count(*), coalesce(max(number), 0), count(CASE WHEN dollars >= 0 THEN 1 END) FROM calls"
         calls, last, priced = self._file.execute(query).fetchone()
         return int(calls) if calls == last == priced else None
@@ -194,13 +190,13 @@ class Ledger:
             return Count(**read_json(self._counted))
         except (TypeError, UserError) as error:
             raise UserError(
-                f"{self._counted}: cannot be read. It counts the calls in {self._path.name}: if you know that that "
-                "file is whole, delete this one and run again"
+                f"{self._counted}: cannot be read. It counts the calls in {self._path.name}: if you are sure that "
+                f"{self._path.name} is complete, delete this file and run again"
             ) from error
 
 
 def _was_answered(folder: Path) -> bool:
-    """Say whether a file of a row (babelgrid.api.row) below the ledger's folder tells of answers."""
+    """Return whether a row's file (babelgrid.api.row) below the ledger's folder reports answers."""
     for path in folder.glob("*/*.json"):
         with suppress(UserError):
             content = read_json(path)
@@ -210,6 +206,6 @@ def _was_answered(folder: Path) -> bool:
 
 
 def question_key(messages: Sequence[Mapping[str, str]], parameters: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a question and of all that its answer depends on."""
+    """Return the SHA-256 of a question and of everything that its answer depends on."""
     content = json.dumps([list(map(dict, messages)), dict(parameters)], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(content.encode()).hexdigest()

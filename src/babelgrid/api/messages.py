@@ -1,4 +1,4 @@
-"""What an endpoint is asked about a post, and what its answer means."""
+"""Build the messages about a post and interpret the endpoint's answer."""
 
 import math
 import re
@@ -21,7 +21,7 @@ def messages_for(
     """Return the messages: the allowed answers, each example with its answer, and the post.
 
     examples: posts with columns language, text, label. The prompt is the experiment's own, without its chat template.
-    The endpoint's tokenizer is not known, so control tokens in posts are opened as all major families spell them.
+    The endpoint's tokenizer is unknown, so the control tokens of all major model families are opened in posts.
     """
     allowed = ", ".join(label.answer.strip() for label in labels.values())
     messages = [{"role": "system", "content": f"Answer with one of these and nothing else: {allowed}"}]
@@ -37,16 +37,16 @@ def _question(text: str, language: str, prompt: Prompt) -> Message:
 
 
 def label_said(answer: str | None, labels: Mapping[str, Label]) -> str | None:
-    """Return the label that an answer says, or None: no answer, another word, or more than one label.
+    """Return the label that an answer names, or None: no answer, another word, or more than one label.
 
-    It is said by its answer, its name or an alias, whatever the case and the marks around it; or by the first of them
-    in a sentence that holds no other label.
+    A label is named by its answer, its name or an alias, ignoring case and surrounding punctuation; or by one of these
+    in a sentence that names no other label.
     """
     spellings = {_fold(word): name for name, label in labels.items() for word in (label.answer, name, *label.aliases)}
     folded = _fold(answer or "")
     if folded in spellings:
         return spellings[folded]
-    # The longest first: one spelling may begin another (`support`, `support with conditions`).
+    # Longest first, because one spelling may be a prefix of another (`support`, `support with conditions`).
     words = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
     said = {spellings[word] for word in re.findall(rf"(?<!\w)(?:{words})(?!\w)", folded)}
     return said.pop() if len(said) == 1 else None
@@ -55,11 +55,11 @@ def label_said(answer: str | None, labels: Mapping[str, Label]) -> str | None:
 def log_probabilities(
     said: str | None, tokens: Sequence[tuple[str, float]] | None, labels: Mapping[str, Label]
 ) -> list[float]:
-    """Return the natural log-probability of each label; -inf for all where nothing was said.
+    """Return the natural log-probability of each label; -inf for all labels if the answer named none.
 
-    tokens: the likeliest first tokens of the answer with their log-probabilities, as far as the endpoint gives any. A
-    label has the probability of the tokens that its answer, and no other's, begins with. Where that does not agree
-    with what was said, or there are no tokens, the label that was said has all probability.
+    tokens: the most likely first tokens of the answer with their log-probabilities, if the endpoint returns them. A
+    label gets the probability of the tokens that start its answer and no other label's. If the result contradicts the
+    label that was named, or there are no tokens, the named label gets probability 1.
     """
     if said is None:
         return [-math.inf] * len(labels)

@@ -1,4 +1,4 @@
-"""A row of the grid that an endpoint answers: the files that `predict` would write, and what they took."""
+"""Score a row of the grid with an endpoint: write the files that `predict` would write, and their cost."""
 
 import logging
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PromptSpec:
-    """What is the same for all posts of a row. shots: examples before the post; train: posts that they come from."""
+    """Settings shared by all posts of a row. shots: number of examples before the post."""
 
     prompt: Prompt
     labels: Mapping[str, Label]
     shots: int
     train: Mapping[str, Path]
-    """The posts files of the train languages, which give examples."""
+    """Posts files of the train languages, the source of the examples."""
     examples: str
-    """Their language, or `own`: that of the post, English (or else the first) where it is no train language."""
+    """Language of the examples, or `own`: the post's language or, if not trained on, English or else the first."""
 
 
 def ask_row(
@@ -42,11 +42,11 @@ def ask_row(
     details: Path,
     usage: Usage,
 ) -> None:
-    """Write each language's predictions on its test posts, as `model.predict` does, and in `details` what they took.
+    """Write each language's predictions on its test posts, as `model.predict` does, and their cost to `details`.
 
-    predicted is null, and every logp_<label> -inf, where no label was said: such a post counts as wrong.
-    details: JSON with model, posts, calls (of now), unparsable, tokens, dollars, latency; but for `calls`, over all
-    answers, wherever they come from.
+    If the answer named no label, predicted is null and every logp_<label> is -inf; the post counts as wrong.
+    details: JSON with model, posts, calls (of this run), unparsable, tokens, dollars, latency; all except `calls` cover
+    all answers, including those from the ledger.
     """
     usage.device = endpoint.settings.base_url
     answers: list[Answer] = []
@@ -56,7 +56,7 @@ def ask_row(
         with working(usage), progress_bar(len(questions), 0, " posts") as bar:
             own = ask(endpoint, questions, bar)
         silent = sum(answer.label is None for answer in own)
-        log.info("%s: %d posts, %d of them without a label in the answer", language, len(own), silent)
+        log.info("%s: %d posts, %d without a label in the answer", language, len(own), silent)
         table = pd.DataFrame({"id": test["id"], "gold": test["label"], "predicted": [answer.label for answer in own]})
         for column, label in enumerate(question.labels):
             table[f"logp_{label}"] = [answer.logp[column] for answer in own]
@@ -79,7 +79,7 @@ def questions_about(texts: list[str], language: str, question: PromptSpec, seed:
 
 
 def _examples(language: str, question: PromptSpec, seed: int) -> pd.DataFrame:
-    """Take the first posts of a language's seeded order, which has the labels in their proportions."""
+    """Return the first posts of a language's seeded order, which keeps the proportions of the labels."""
     if not question.shots:
         return pd.DataFrame(columns=["language", "text", "label"])
     wanted = language if question.examples == "own" else question.examples

@@ -1,1 +1,1 @@
-"""An archive of any size, labelled by one adapter."""
+"""Label an archive of any size with one adapter."""

@@ -1,4 +1,4 @@
-"""Give every post of an archive a label: in flat memory, and a killed job goes on where it was."""
+"""Label every post of an archive in constant memory; a killed job resumes where it stopped."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ SEEN = "seen.sqlite"
 
 @dataclass(frozen=True)
 class Classifier:
-    """What labels come from: the base, the adapter on it, and its name in the output."""
+    """The model that assigns labels: the base, its adapter, and the name in the output."""
 
     base_path: Path
     base: Base
@@ -54,20 +54,20 @@ class Classifier:
 
     @property
     def files(self) -> list[Path]:
-        """The files that labels depend on."""
+        """The model files that the labels depend on."""
         if self.adapter is None:
             return [self.base_path]
         return [self.base_path, self.adapter / "adapter_config.json", self.adapter / "adapter_model.safetensors"]
 
     @cached_property
     def model_id(self) -> str:
-        """The model's name, with the beginning of its weights' SHA-256."""
+        """The model's name and the first 12 digits of its weights' SHA-256."""
         return f"{self.name}@{sha256(self.files[-1])[:12]}"
 
 
 @dataclass(frozen=True)
 class Classified:
-    """The files of one job: posts with their labels, rows that could not be classified, and how many there are."""
+    """The output files of one job: labelled posts, rejected rows, and row counts."""
 
     posts: Path
     rejected: Path
@@ -75,12 +75,12 @@ class Classified:
 
 
 def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Path, *, code: str, usage: Usage) -> None:
-    """Write id, kept columns, language, predicted, p_<label> and model of every row that has a text.
+    """Write id, kept columns, language, predicted, p_<label> and model for every row that has a text.
 
-    p_<label>: probability of the label among the labels. Rows without a text, of broken encoding and the like go to
-    `out.rejected` (file, line, reason). kept: where whole groups lie until all are, so that a killed job goes on after
-    the last; what was made of another file, with other settings, weights, code or on another device is removed.
-    Raises `UserError` where the archive or the model cannot be read, or where the counts do not add up.
+    p_<label>: probability of the label among all labels. Rows that cannot be classified (no text, broken encoding, …)
+    are written to `out.rejected` (file, line, reason). kept: folder for finished groups, from which a killed job
+    resumes; groups created with a different file, settings, weights, code or device are removed.
+    Raises `UserError` if the archive or the model cannot be read, or if the row counts do not add up.
     """
     record = provenance(_settings_of(archive, classifier), [archive.part.path, *classifier.files])
     made_by = [record, list(classifier.labels), code, describe_device(choose_device())]
@@ -88,7 +88,7 @@ def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Pa
     done = _whole_groups(groups)
     read = sum(counts["read"] for counts in map(_counts_of, done))
     if done:
-        log.info("going on after %d rows in %d whole groups", read, len(done))
+        log.info("resuming after %d rows in %d complete groups", read, len(done))
     left = replace(archive, part=archive.part.after(read))
     if not done or left.part.rows != 0:
         _score_groups(left, classifier, groups, len(done), read, usage)
@@ -105,17 +105,17 @@ def _settings_of(archive: Archive, classifier: Classifier) -> dict[str, Any]:
 
 
 def _take_over(groups: Path) -> Path:
-    """Make the folder of this job's groups, and remove those of other inputs or settings beside it."""
+    """Create the folder of this job's groups, and remove sibling folders created with other inputs or settings."""
     groups.mkdir(parents=True, exist_ok=True)
     for other in groups.parent.iterdir():
         if other != groups:
-            log.info("%s was made of other inputs, settings, code or on another device: removed", other)
+            log.info("%s was created with different inputs, settings, code or device: removed", other)
             shutil.rmtree(other)
     return groups
 
 
 def _whole_groups(groups: Path) -> list[Path]:
-    """Return the groups from the first on, up to the first that is missing or damaged; what follows is removed."""
+    """Return the groups before the first missing or damaged one; remove all groups after it."""
     whole: list[Path] = []
     for path in (groups / f"{number:06d}.parquet" for number in count()):
         try:
@@ -130,13 +130,13 @@ def _whole_groups(groups: Path) -> list[Path]:
 
 
 def _counts_of(group: Path) -> dict[str, Any]:
-    """Return what a group's file says of it: rows read and left out, and those rejected."""
+    """Return the counts in a group's metadata: rows read, rows left out, and the rejected rows."""
     counts: dict[str, Any] = json.loads(pq.read_schema(group).metadata[COUNTS_KEY])
     return counts
 
 
 def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first: int, read: int, usage: Usage) -> None:
-    """Score the groups that are left, each published as soon as it is whole. read: rows in those before."""
+    """Score the remaining groups, publishing each when it is complete. read: number of rows in earlier groups."""
     with encoded_groups(archive) as groups:
         tokenizer = load_tokenizer(archive.tokenizer)
         model = load_adapted(classifier.base_path, classifier.adapter, classifier.base)
@@ -146,7 +146,7 @@ def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first:
         progress = Progress(read)
         with working(usage):
             for number, group in enumerate(chain([first_group], groups), start=first):
-                if number and not group.read:  # nothing was left
+                if number and not group.read:  # no rows were left
                     break
                 found = seen.find(group.prompts)
                 new = {key: prompt for key, prompt in group.prompts.items() if key not in found}
@@ -161,7 +161,7 @@ def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first:
 
 
 def write_group(table: pa.Table, path: Path) -> None:
-    """Publish a whole group."""
+    """Write a complete group atomically."""
     with whole_file(path) as temporary:
         pq.write_table(table, temporary, write_page_checksum=True)
 
@@ -169,7 +169,7 @@ def write_group(table: pa.Table, path: Path) -> None:
 def _score(
     prompts: Mapping[bytes, tuple[str, list[int]]], model: Any, tokenizer: Any, archive: Archive, classifier: Classifier
 ) -> dict[bytes, np.ndarray]:
-    """Return the log-probability of every label [labels] for each prompt."""
+    """Return the log-probabilities [labels] of each prompt, by key."""
     scores: dict[bytes, np.ndarray] = {}
     for template in dict.fromkeys(template for template, _ in prompts.values()):
         own = {key: tokens for key, (its, tokens) in prompts.items() if its == template}
@@ -188,7 +188,7 @@ def _schema(archive: Archive, classifier: Classifier) -> pa.Schema:
 
 
 def _table(group: Group, scores: Mapping[bytes, np.ndarray], schema: pa.Schema, classifier: Classifier) -> pa.Table:
-    """Return the group's rows, with the counts of the group in the metadata."""
+    """Return the group's rows as a table, with the group's counts in the metadata."""
     names = list(classifier.labels)
     logp = np.array([scores[key] for key in group.keys]).reshape(-1, len(names))
     likely = np.exp(logp - logp.max(axis=1, keepdims=True, initial=-np.inf))
@@ -208,7 +208,7 @@ def _kept_names(schema: pa.Schema) -> list[str]:
 
 
 def _assemble(groups: list[Path], archive: Archive, record: Mapping[str, Any], out: Classified) -> None:
-    """Put the groups into one file, each a row group of it, and prove that no row was lost."""
+    """Concatenate the groups into one file, each as a row group, and check that no row was lost."""
     counts = [_counts_of(group) for group in groups]
     rejected = [(line, reason) for own in counts for line, reason in own["rejected"]]
     read, left_out = (sum(own[name] for own in counts) for name in ("read", "left_out"))
@@ -216,21 +216,21 @@ def _assemble(groups: list[Path], archive: Archive, record: Mapping[str, Any], o
         written = _concatenate(groups, temporary, record)
         if read != written + left_out + len(rejected) or read != (archive.rows_there or read):
             raise UserError(
-                f"{archive.part.path}: {archive.rows_there or read} rows are there and {read} were read, but {written} "
-                f"classified, {left_out} left out and {len(rejected)} rejected do not add up to them. Delete "
-                f"{groups[0].parent} and run again"
+                f"{archive.part.path}: row counts do not add up: {archive.rows_there or read} in the file, {read} "
+                f"read, {written} classified, {left_out} left out, {len(rejected)} rejected. Delete {groups[0].parent} "
+                "and run again"
             )
     source = public_path(archive.part.path)
     rows = pd.DataFrame(rejected, columns=["line", "reason"])
     rows.insert(0, "file", source)
     write_csv(out.rejected, rows)
     counted = {"read": read, "classified": written, "left_out": left_out, "rejected": len(rejected)}
-    # Two files outside of the working directory may have one public path.
+    # Two files outside the working directory may have the same public path.
     write_json(out.counts, {"file": source, "place": digest(str(archive.part.path)), **counted})
 
 
 def _concatenate(groups: list[Path], path: Path, record: Mapping[str, Any]) -> int:
-    """Copy the groups, one at a time, into one Parquet file; return the rows in it, as its own footer counts them."""
+    """Copy the groups, one at a time, into one Parquet file; return the number of rows in its footer."""
     schema = pq.read_schema(groups[0]).with_metadata({PROVENANCE_KEY: json.dumps(record)})
     with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
         for group in groups:
@@ -239,16 +239,16 @@ def _concatenate(groups: list[Path], path: Path, record: Mapping[str, Any]) -> i
 
 
 class Progress:
-    """Rows, speed and time left: in lines of the log, and as a bar where somebody watches."""
+    """Report rows, speed and time left in the log and, on a terminal, in a progress bar."""
 
     def __init__(self, read: int) -> None:
-        """Start the clock. read: rows that were read before."""
+        """Start the timer. read: number of rows read by earlier jobs."""
         self.read, self.rows, self.posts, self.scored, self.tokens = read, 0, 0, 0, 0
         self._start = self._last = time.monotonic()
         self._bar = progress_bar(100, 0, " %")
 
     def tell(self, group: Group, scored: int, tokens: int) -> None:
-        """Count a group: its rows, the posts and tokens that were scored for it."""
+        """Add a group: its rows, and the numbers of posts and tokens scored for it."""
         now = time.monotonic()
         self.read += group.read
         self.rows += group.read
@@ -265,7 +265,7 @@ class Progress:
         log.info("%d rows, %s, %s", self.read, self._speed(seconds), left)
 
     def end(self) -> None:
-        """Say how fast it was in all."""
+        """Log the overall speed."""
         self._bar.close()
         seconds = time.monotonic() - self._start
         log.info("%d rows in %.1f s: %s", self.rows, seconds, self._speed(seconds))

@@ -1,6 +1,6 @@
-"""The rows of an archive on their way to the model: read, cleaned, told apart and tokenised, group by group.
+"""Read, clean, deduplicate and tokenise the rows of an archive, group by group.
 
-This is done in a process of its own, `python -m babelgrid.classify.reader`, one group ahead of the process that scores.
+This runs in a separate process, `python -m babelgrid.classify.reader`, one group ahead of the scoring process.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from babelgrid.prompts.tokenizer import load_tokenizer
 from babelgrid.spelling import fold, respelled
 
 CHARACTERS_OF_A_GROUP = 16_000_000
-# A tokenizer takes some sixty bytes of memory for each character.
+# A tokenizer takes about 60 bytes of memory per character.
 CHARACTERS_OF_A_BATCH = 250_000
 
 Item = TypeVar("Item")
@@ -43,14 +43,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows of a file from `first` on (counted from 0), `rows` of them or all."""
+    """Rows of a file from index `first` (counted from 0): `rows` of them, or all that follow if None."""
 
     path: Path
     first: int = 0
     rows: int | None = None
 
     def after(self, rows: int) -> "Slice":
-        """Return what is left after so many rows."""
+        """Return the slice without its first `rows` rows."""
         return Slice(self.path, self.first + rows, None if self.rows is None else max(self.rows - rows, 0))
 
 
@@ -60,22 +60,22 @@ class Group:
 
     read: int = 0
     left_out: int = 0
-    """Rows in a language that nobody asked for."""
+    """Number of rows in a language that was not requested."""
     rejected: list[tuple[int, str]] = field(default_factory=list)
     """Line and reason of each row that cannot be classified."""
     rows: list[dict[str, Any]] = field(default_factory=list)
-    """Id, kept columns and language of each row that can."""
+    """Id, kept columns and language of each row that can be classified."""
     keys: list[bytes] = field(default_factory=list)
-    """What tells each row's prompt from others: a digest of its template's language and clean text."""
+    """Identifier of each row's prompt: a digest of the template's language and the cleaned text."""
     prompts: dict[bytes, tuple[str, list[int]]] = field(default_factory=dict)
-    """By key: the language of the template, and the tokens of the prompt."""
+    """Language of the template and tokens of the prompt, by key."""
     done: float = 1.0
-    """How much of the slice has been read when this group has been, from 0 to 1."""
+    """Fraction of the slice read up to the end of this group, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A slice of an archive, and all that its prompts depend on. `tokenizer`: the folder of the base."""
+    """A slice of an archive and everything that its prompts depend on. tokenizer: folder of the base."""
 
     part: Slice
     settings: Classify
@@ -85,18 +85,18 @@ class Archive:
 
     @cached_property
     def codes(self) -> dict[str, str]:
-        """The data's own codes of languages, folded, with the standard ones."""
+        """The data's own language codes, folded, mapped to standard codes."""
         return {fold(code): language for code, language in self.aliases.items()}
 
     @property
     def rows_there(self) -> int | None:
-        """How many rows the slice has, as counted beforehand or by the file itself; None where nobody has counted."""
+        """Number of rows in the slice, as given or read from the Parquet footer; None if unknown."""
         is_whole_parquet = self.part.rows is None and file_kind(self.part.path) == ".parquet"
         return parquet_metadata(self.part.path).num_rows - self.part.first if is_whole_parquet else self.part.rows
 
     @property
     def kept_types(self) -> dict[str, pa.DataType]:
-        """The type of each kept column: its own in Parquet, else text."""
+        """Type of each kept column: its own type in Parquet, text in other formats."""
         if not self.settings.keep or file_kind(self.part.path) != ".parquet":
             return dict.fromkeys(self.settings.keep, pa.string())
         schema = parquet_metadata(self.part.path).schema.to_arrow_schema()
@@ -107,22 +107,23 @@ class Archive:
         for name, its_type in types.items():
             if its_type == pa.time64("ns"):
                 raise UserError(
-                    f"{self.part.path}: column {name!r} (classify.keep) holds times of day in nanoseconds, which "
-                    "would be cut to microseconds. Cast it to time64[us] or text, or leave it out"
+                    f"{self.part.path}: column {name!r} (classify.keep) contains times of day in nanoseconds, which "
+                    "would be truncated to microseconds. Cast it to time64[us] or text, or leave it out"
                 )
         return types
 
 
 @contextmanager
 def encoded_groups(archive: Archive) -> Iterator[Iterator[Group]]:
-    """Yield the groups of an archive, in order, each prepared while the one before it is worked on.
+    """Yield the groups of an archive in order, each prepared while the previous one is being scored.
 
-    There is always one at least, with no rows if the archive has none. Raises `UserError` as the process met it.
+    There is always at least one group, without rows if the archive is empty. A `UserError` of the reading process is
+    raised here.
     """
-    # The tokenizer takes one thread, as the rest of that process does.
+    # The reading process, including its tokenizer, uses one thread.
     environment = {**os.environ, "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", __name__]
-    # In a session of its own, Ctrl-C reaches this process alone, which then ends that one.
+    # The reading process has its own session, so Ctrl-C reaches only this process, which then kills the other.
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
     ) as process:
@@ -139,10 +140,10 @@ def encoded_groups(archive: Archive) -> Iterator[Iterator[Group]]:
 def _received(stream: IO[bytes]) -> Iterator[Group]:
     while True:
         try:
-            # The stream comes from this program's own process alone.
+            # The stream comes only from this program's own process.
             content = pickle.load(stream)  # noqa: S301
         except (EOFError, pickle.UnpicklingError) as error:
-            raise RuntimeError("the process that reads the archive has ended early; its words are above") from error
+            raise RuntimeError("the process that reads the archive ended early; its output is above") from error
         if isinstance(content, Exception):
             raise content
         if content is None:
@@ -151,7 +152,7 @@ def _received(stream: IO[bytes]) -> Iterator[Group]:
 
 
 def read_groups(archive: Archive) -> Iterator[Group]:
-    """Yield the groups of an archive, in order; `UserError` where a column is missing or the file cannot be read."""
+    """Yield the groups of an archive in order; raise `UserError` if a column is missing or the file is unreadable."""
     settings = archive.settings
     wanted = {name for name in (*settings.columns.model_dump().values(), *settings.keep) if name is not None}
     tokenizer = load_tokenizer(archive.tokenizer)
@@ -165,7 +166,7 @@ def read_groups(archive: Archive) -> Iterator[Group]:
                 names = dict.fromkeys(name for row in rows for name in row.values)
                 _check_columns(archive.part.path, names, settings, is_sparse=True)
             read += len(rows)
-            # A small file, or the end of one, is in a buffer as a whole before its first row is here.
+            # A small file, or the end of one, is fully buffered before its first row is returned.
             of_file = (stream.position() - begin) / (1 - begin) if begin < 1 else 1.0
             yield _encode(rows, archive, tokenizer, of_file if archive.part.rows is None else read / archive.part.rows)
         if not read:
@@ -175,7 +176,7 @@ def read_groups(archive: Archive) -> Iterator[Group]:
 def _chunks(
     items: Iterable[Item], size_of: Callable[[Item], int], enough: int, most: int | None = None
 ) -> Iterator[list[Item]]:
-    """Yield the items so many at a time that their sizes come to `enough`, or that there are `most` of them."""
+    """Yield lists of consecutive items, each closed when its total size reaches `enough` or it has `most` items."""
     chunk: list[Item] = []
     size = 0
     for item in items:
@@ -193,22 +194,22 @@ def _characters_of(record: Record) -> int:
 
 
 def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, is_sparse: bool = False) -> None:
-    """Refuse a file in which a named column is not there once.
+    """Raise `UserError` unless each configured column occurs exactly once in the file.
 
-    is_sparse: the columns are those of the first rows of JSONL, in which a kept one may be missing for a while; then
-    only a name that looks misspelt is refused.
+    is_sparse: the columns come from the first rows of a JSONL file, where a kept column may not occur yet. Then a
+    missing kept column is an error only if its name looks misspelt.
     """
-    if not columns:  # no row of JSONL can be read: each is rejected by itself
+    if not columns:  # no JSONL row can be parsed: each is rejected individually
         return
     roles = settings.columns.model_dump()
     named = [(name, f"classify.columns.{role}") for role, name in roles.items() if name is not None]
     named += [(name, "classify.keep") for name in settings.keep]
     if not any(name in columns for name, _ in named):
-        # Where there is no header, what stands in its place may be a post.
+        # Do not show the columns: without a header, they are the values of a post.
         wanted = ", ".join(repr(name) for name, _ in named)
         raise UserError(
             f"{path}: none of its {len(columns)} columns is called {wanted} (classify.columns, classify.keep). "
-            "Name the columns as the file does; a text file needs a header"
+            "Use the column names of the file; a text file needs a header"
         )
     for name, key in named:
         found = list(columns).count(name)
@@ -243,11 +244,11 @@ def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float
 
 
 def _interpret(record: Record, archive: Archive) -> tuple[dict[str, Any], str, str] | Reason | None:
-    """Return a row's values, the language of its template and its clean text; why it is bad; or None: left out."""
+    """Return a row's values, template language and cleaned text; a `Reason` to reject it; or None to leave it out."""
     columns = archive.settings.columns
     try:
         kept = {name: _kept(record.values.get(name), archive) for name in archive.settings.keep}
-    except RecursionError:  # nested too deeply to be written as JSON again
+    except RecursionError:  # nested too deeply to be serialised as JSON
         return Reason.BROKEN_RECORD
     if fault := _fault(record, columns, kept):
         return fault
@@ -280,7 +281,7 @@ def _fault(record: Record, columns: ArchiveColumns, kept: Mapping[str, Any]) -> 
 
 
 def _kept(value: Any, archive: Archive) -> Any:
-    """Return a kept value as it is in Parquet; of other files a scalar as text, and what has parts as JSON."""
+    """Return a kept value unchanged for Parquet; for other formats, unchanged if it is text, else as JSON."""
     if value is None or isinstance(value, str) or archive.part.path.suffix.lower() == ".parquet":
         return value
     return json.dumps(value, ensure_ascii=False)
@@ -297,16 +298,16 @@ def _language(record: Record, columns: ArchiveColumns, archive: Archive) -> str 
 
 
 def _template(language: str | None, prompt: Prompt) -> str | None:
-    """Return the language of the template that a post meets, or None where it has none."""
+    """Return the language of the template for a post, or None if no template exists for its language."""
     if prompt.language == "en":
         return "en"
     return language if language in prompt.template else None
 
 
 def _send_groups() -> None:
-    """Read an `Archive` from standard input, and write its groups to standard output, with None behind the last."""
+    """Read an `Archive` from standard input and write its groups to standard output, followed by None."""
     with os.fdopen(os.dup(1), "wb") as out:
-        os.dup2(2, 1)  # what a library prints must not stand between the groups
+        os.dup2(2, 1)  # output printed by libraries must not mix with the groups
         try:
             for group in read_groups(pickle.load(sys.stdin.buffer)):  # noqa: S301 (from this program's own process)
                 pickle.dump(group, out)
@@ -314,12 +315,12 @@ def _send_groups() -> None:
             pickle.dump(None, out)
         except UserError as error:
             pickle.dump(error, out)
-        except BrokenPipeError:  # the process that scores is gone
+        except BrokenPipeError:  # the scoring process has exited
             os._exit(1)
 
 
 if __name__ == "__main__":
-    # Under its own name, so that what is sent is of the same classes on both sides.
+    # Import the module by name, so that both processes pickle the same classes (not those of __main__).
     from babelgrid.classify.reader import _send_groups as send
 
     send()

@@ -1,4 +1,4 @@
-"""What the posts of an archive were scored at, on disk, so that a post that comes again is not scored again."""
+"""Cache the scores of an archive's posts on disk, so that repeated posts are scored once."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,12 @@ KEYS_AT_ONCE = 500
 
 
 class SeenPosts:
-    """Scores by a post's key. They lie in a file, as those of an archive need not fit in memory."""
+    """Scores by post key, stored in a file because those of an archive may not fit in memory."""
 
     def __init__(self, path: Path, groups: int) -> None:
-        """Open the file, or make it; scores of later groups than the first `groups` are forgotten.
+        """Open or create the file; scores of all but the first `groups` groups are deleted.
 
-        Raises `UserError`, as every method does, where the file is damaged or the disk takes no more.
+        Like every method, raises `UserError` if the file is damaged or the disk is full.
         """
         self._path = path
         with self._one_error():
@@ -30,7 +30,7 @@ class SeenPosts:
             self._file.commit()
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, np.ndarray]:
-        """Return the scores [labels] of those keys that have been seen."""
+        """Return the scores [labels] of the keys that are in the cache."""
         wanted = list(keys)
         found: dict[bytes, np.ndarray] = {}
         for start in range(0, len(wanted), KEYS_AT_ONCE):
@@ -42,7 +42,7 @@ class SeenPosts:
         return found
 
     def add(self, scores: Mapping[bytes, np.ndarray], group: int) -> None:
-        """Keep the scores [labels] of a group's new posts."""
+        """Store the scores [labels] of a group's new posts."""
         rows = [(key, values.astype(np.float64).tobytes(), group) for key, values in scores.items()]
         with self._one_error(), self._file:
             self._file.executemany("INSERT INTO seen VALUES (?, ?, ?)", rows)

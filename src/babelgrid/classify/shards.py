@@ -1,4 +1,4 @@
-"""Large files of an archive, divided into parts of so many rows."""
+"""Divide large files of an archive into parts of a fixed number of rows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from babelgrid.runtime.files import write_json
 
 
 def divide_archive(shards: Mapping[str, Path], rows_per_job: int, out: Path) -> None:
-    """Write, for each part, its shard, its first row and how many rows it has, as JSON; an empty file is one part."""
+    """Write the shard, first row and number of rows of each part as JSON; an empty file is one part."""
     parts = {}
     for name, path in shards.items():
         rows = _count_rows(path)
@@ -19,7 +19,7 @@ def divide_archive(shards: Mapping[str, Path], rows_per_job: int, out: Path) -> 
 
 
 def _count_rows(path: Path) -> int:
-    """Count rows as they are read: in a text file those that cannot be read too."""
+    """Return the number of rows; in a text file, this includes rows that cannot be parsed."""
     if file_kind(path) == ".parquet":
         return int(parquet_metadata(path).num_rows)
     with open_stream(path, ()) as stream:

@@ -1,4 +1,4 @@
-"""What became of an archive: every row accounted for, and how the labels fall by language."""
+"""Count the rows of a classified archive by file, and its posts by language and label."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,17 +15,17 @@ KINDS = ["classified", "left_out", "rejected"]
 def count_classified(
     posts: Sequence[Path], counts: Sequence[Path], labels: Sequence[str], files_out: Path, languages_out: Path
 ) -> None:
-    """Write the rows of each file (read, classified, left_out, rejected), their sum, and posts by language and label.
+    """Write row counts of each file (read, classified, left_out, rejected), totals, and posts by language and label.
 
-    posts, counts: the two files of each job. Raises `UserError` where a file holds other rows than its job counted, or
-    a file of an earlier division of the archive lies beside: who reads the folder would have its rows twice.
+    posts, counts: output files of each job. Raises `UserError` if a file does not contain as many rows as its job
+    counted, or if the folder also contains files of an earlier division of the archive: their rows would count twice.
     """
     _check_nothing_else_is_there(posts)
     frame = pd.DataFrame([read_json(path) for path in counts])
     for path, classified in zip(posts, frame["classified"], strict=True):
         rows = _count_rows(path)
         if rows != classified:
-            raise UserError(f"{path}: holds {rows} rows, its job wrote {classified}. Delete it and run again")
+            raise UserError(f"{path}: contains {rows} rows, but its job wrote {classified}. Delete it and run again")
     by_file = frame.groupby(["place", "file"], sort=False)[["read", *KINDS]].sum().reset_index("file")
     total = pd.DataFrame([{"file": "all", **by_file.drop(columns="file").sum()}])
     lost = total["read"] - total[KINDS].sum(axis=1)
@@ -47,13 +47,13 @@ def _check_nothing_else_is_there(posts: Sequence[Path]) -> None:
     others = sorted({path for folder in folders for path in folder.glob("[!.]*.parquet")} - set(posts))
     if others:
         raise UserError(
-            f"{others[0]}: is of another division of the archive ({len(others)} such files); who reads the folder "
-            "would have its posts twice. Move them away or delete them, and run again"
+            f"{others[0]}: belongs to a different division of the archive ({len(others)} files); its "
+            "posts would be counted twice by readers of the folder. Move or delete these files and run again"
         )
 
 
 def _by_language(posts: Sequence[Path], labels: Sequence[str]) -> pd.DataFrame:
-    """Count posts by language and label; only two columns of each file are read, one file at a time."""
+    """Count posts by language and label, reading two columns of one file at a time."""
     counted = pd.concat([_count(path) for path in posts])
     table = counted.groupby(level=[0, 1]).sum().unstack(fill_value=0).reindex(columns=list(labels), fill_value=0)
     return table.assign(posts=table.sum(axis=1)).rename_axis(columns=None).reset_index()

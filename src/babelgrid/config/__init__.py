@@ -1,1 +1,1 @@
-"""An experiment's settings: typed, checked against each other, and explained when they are wrong."""
+"""Typed settings of an experiment, checked against each other, with clear errors for mistakes."""

@@ -1,4 +1,4 @@
-"""Settings of scores, exposure and figures."""
+"""Settings of scores, exposure, the intervention and the plan."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,35 +18,35 @@ from babelgrid.config.fields import (
 )
 
 SHIPPED_SHARES = ("lab", "llama2", "commoncrawl_2023_50", "fineweb2")
-"""Share tables that come with babelgrid, by name."""
+"""Names of the share tables that ship with babelgrid."""
 
 View = Annotated[dict[LabelName, Annotated[list[Text], Once]], OnceAsSpelled]
-"""Class name -> the labels whose probabilities are summed into it; posts with other labels are left out."""
+"""Class name -> labels whose probabilities are summed into it; posts with other labels are excluded."""
 
 
 class Score(Settings):
     """How cells are scored."""
 
     metric: Literal["macro_f1", "accuracy", "weighted_f1", "mcc"] = "macro_f1"
-    """The score that matrices and figures show."""
+    """Metric shown in matrices and figures."""
     bootstrap: Whole = Field(default=1000, ge=100, le=100_000)
-    """Resamples of a cell's posts (and seeds) for its 95% interval."""
+    """Number of bootstrap resamples of a cell's posts (and seeds) for its 95% interval."""
     min_posts: Whole = Field(default=50, ge=1, le=10**9)
-    """A cell with fewer posts than this is greyed out in figures and never ranked."""
+    """Cells with fewer posts than this are greyed out in figures and never ranked."""
     opposites: dict[Text, list[Text]] = Field(default={})
-    """View -> two of its classes that are each other's opposite, e.g. `stance: [pro, anti]`: how often one is answered
-    for the other is counted."""
+    """View -> two opposite classes of it, e.g. `stance: [pro, anti]`; babelgrid counts how often one is predicted for
+    the other."""
 
 
 class Exposure(Settings):
-    """What is known about the base's pre-training."""
+    """What is known about the base's pre-training data."""
 
     tables: list[Text] = Field(default=["llama2", "commoncrawl_2023_50", "fineweb2"], min_length=1)
-    """Share tables: shipped ones by name (lab, llama2, commoncrawl_2023_50, fineweb2), or paths of CSVs of your own
-    (language, share in percent). Figures use the first."""
+    """Share tables: names of shipped tables (lab, llama2, commoncrawl_2023_50, fineweb2), or paths of your own CSVs
+    (language, share in percent). Figures use the first table."""
     pretraining_tokens: Number | None = Field(default=None, gt=0, le=1e18)
-    """Tokens of the base's whole pre-training (9e12 for Llama 3.2), to set fine-tuning tokens in proportion.
-    The lab counts its own."""
+    """Total number of pre-training tokens of the base (9e12 for Llama 3.2), to which fine-tuning tokens are compared.
+    For the lab's base, babelgrid counts them itself."""
 
     @field_validator("tables")
     @classmethod
@@ -54,26 +54,26 @@ class Exposure(Settings):
         for table in tables:
             if table not in SHIPPED_SHARES and Path(table).stem in SHIPPED_SHARES:
                 raise ValueError(
-                    f"{table!r}: a table is called as its file, and that is a shipped table's name; rename it"
+                    f"{table!r}: a table is named after its file, and a shipped table has this name; rename the file"
                 )
         return refuse_twice(tables, lambda table: Path(table).stem)
 
 
 class Intervention(Settings):
-    """The same grid on another base, to tell what exposure does."""
+    """A comparison with the same grid on another base, to measure the effect of exposure."""
 
     against: PathName
-    """Name of the experiment that this one is set against; its tables are under `results/<against>/`."""
+    """Name of the experiment to compare with; its tables are in `results/<against>/`."""
 
 
 class Plan(Settings):
-    """A budget of labels, to be spent on the languages that help most."""
+    """A labelling budget, to be spent on the languages where it helps most."""
 
     budget: Whole = Field(ge=1, le=10**9)
-    """Posts to be labelled in all."""
+    """Total number of posts to label."""
     step: Whole = Field(default=10, ge=1, le=10**9)
-    """Posts that are given to a language at a time."""
+    """Number of posts allocated to a language at a time."""
     view: Text | None = None
-    """The view whose scores the plan is for; null takes the first."""
+    """View whose scores the plan is based on; null uses the first."""
     checks: PathName | None = None
-    """Name of the experiment whose plan this one trains and checks; set by the overlay that `plan` writes."""
+    """Name of the experiment whose plan this one trains and checks; set in the overlay that `plan` writes."""

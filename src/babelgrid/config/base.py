@@ -11,18 +11,18 @@ LAB_LANGUAGES = ("en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr
 
 
 class LabBase(Settings):
-    """A small base that the experiment pre-trains itself, so that its exposure to each language is known exactly."""
+    """A small base that the experiment pre-trains itself, so its exposure to each language is known exactly."""
 
     tokens: Whole = Field(default=1_500_000, ge=10_000, le=10**12)
     """Length of the pre-training stream, in tokens of the lab's own tokenizer (rounded to whole steps)."""
     shares: Literal["skewed", "uniform"] | dict[Language, Number] = "skewed"
-    """Shares of the stream: `skewed` (Llama 2's table, English held at half), `uniform`, or weights by language."""
+    """Language shares in the stream: `skewed` (Llama 2's table, English fixed at half), `uniform`, or weights."""
     parallel: Number = Field(default=0.2, ge=0, le=1)
-    """Share of documents that say the same in two languages, one after the other."""
+    """Share of documents with the same content in two languages, one after the other."""
     code_switched: Number = Field(default=0.5, ge=0, le=1)
     """Share of documents that borrow phrases from a second language."""
     switch_rate: Number = Field(default=0.35, ge=0, le=1)
-    """Share of phrases that a code-switched document borrows."""
+    """Share of borrowed phrases in a code-switched document."""
     vocabulary: Whole = Field(default=4096, ge=512, le=1_000_000)
     """Size of the byte-level BPE vocabulary, trained on the same stream."""
     hidden_size: Whole = Field(default=128, ge=32, le=32_768, multiple_of=16)
@@ -32,9 +32,9 @@ class LabBase(Settings):
     heads: Whole = Field(default=4, ge=1, le=512)
     """Number of attention heads."""
     context: Whole = Field(default=128, ge=16, le=131_072)
-    """Tokens in one pre-training row."""
+    """Number of tokens in one pre-training row."""
     batch_rows: Whole = Field(default=16, ge=1, le=65_536)
-    """Rows in one pre-training step."""
+    """Number of rows in one pre-training step."""
     learning_rate: Number = Field(default=3e-3, gt=0, le=10)
     """Peak learning rate of pre-training (warm-up, then cosine)."""
 
@@ -49,7 +49,7 @@ class LabBase(Settings):
         if self.parallel + self.code_switched > 1:
             both = self.parallel + self.code_switched
             raise ValueError(
-                f"parallel + code_switched is {both:g}; they are shares of all documents, at most 1 together"
+                f"parallel + code_switched is {both:g}; they are shares of all documents and must add up to at most 1"
             )
         return self
 
@@ -65,30 +65,30 @@ class LabBase(Settings):
                 )
             if not 0 < weight < float("inf"):
                 raise ValueError(
-                    f"shares: the weight of {language!r} is {weight:g}; use a number above 0 (or leave it out)"
+                    f"shares: the weight of {language!r} is {weight:g}; use a number above 0 (or remove the language)"
                 )
         if len(self.shares) < 2 and self.parallel + self.code_switched > 0:
             raise ValueError(
-                "shares: parallel and code-switched documents need two languages; name two or set both to 0"
+                "shares: parallel and code-switched documents need two languages; add one, or set both shares to 0"
             )
         return self
 
 
 class Base(Settings):
-    """The base: exactly one of hub, folder, lab."""
+    """The pre-trained model: exactly one of hub, folder, lab."""
 
     hub: HubName | None = None
-    """Name on the Hugging Face Hub, e.g. `meta-llama/Llama-3.2-3B`. Needs `revision`. Downloaded once."""
+    """Name on the Hugging Face Hub, e.g. `meta-llama/Llama-3.2-3B`. Requires `revision`. Downloaded once."""
     revision: Text | None = None
-    """The 40-digit commit of the Hub repository, so that the base cannot change under the experiment."""
+    """The 40-digit commit of the Hub repository, so that the base cannot change during the experiment."""
     folder: Text | None = None
     """A local folder in Hugging Face layout (config.json, *.safetensors, tokenizer files)."""
     lab: LabBase | None = None
     """A base that the experiment pre-trains itself."""
     double_quantization: bool = True
-    """Quantise the NF4 scales too (QLoRA, arXiv 2305.14314, section 3): 0.4 bits less per weight."""
+    """Also quantise the NF4 scales (QLoRA, arXiv 2305.14314, section 3), which saves 0.4 bits per weight."""
     weights: Literal["auto", "nf4", "dequantized"] = "auto"
-    """Keep weights in 4 bits, or dequantise them once: the same numbers, faster. Auto: what fits the device."""
+    """Keep weights in 4 bits, or dequantise them once: same numbers, faster. Auto: whichever fits on the device."""
 
     @model_validator(mode="after")
     def _take_exactly_one_base(self) -> Self:
@@ -98,5 +98,5 @@ class Base(Settings):
         if self.hub and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError("a Hub base needs its revision: the 40-digit commit shown on the model's 'Files' page")
         if self.revision and not self.hub:
-            raise ValueError("revision goes with hub only; remove it (or set it to null in the overlay)")
+            raise ValueError("revision can only be used with hub; remove it (or set it to null in the overlay)")
         return self

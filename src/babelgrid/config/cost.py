@@ -1,4 +1,4 @@
-"""Settings of the ledger of costs."""
+"""Settings of the cost ledger."""
 
 from typing import Annotated
 
@@ -8,14 +8,14 @@ from babelgrid.config.fields import Number, Once, Settings, Text
 
 
 class Cost(Settings):
-    """What the ledger of costs is reckoned with. None of it changes a score."""
+    """Prices and power draw for the cost ledger. They do not change scores."""
 
     prices: Text | None = None
-    """A CSV of your own with an API's prices: model, prompt, completion (dollars per million tokens), date, source.
-    Null: the list that is shipped."""
+    """Your own CSV of API prices: model, prompt, completion (dollars per million tokens), date, source.
+    Null: the list that ships with babelgrid."""
     references: Annotated[list[Text], Once] = Field(default=["gpt-4o"])
-    """Models of that list whose price for the same posts is set beside the grid's."""
+    """Models of that list whose price for the same posts is compared with the cost of the grid."""
     dollars_per_kwh: Number | None = Field(default=None, ge=0, le=1e6)
-    """Price of electricity, for own hardware. Null leaves it out."""
+    """Price of electricity, for your own hardware. Null leaves it out."""
     watts: Number | None = Field(default=None, gt=0, le=1e9)
-    """What the machine draws under load (one GPU's share of it), where no job has measured its energy."""
+    """Power draw of the machine under load (one GPU's share of it), used if no job has measured its energy."""

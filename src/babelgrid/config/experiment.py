@@ -1,4 +1,4 @@
-"""One experiment: all its settings, checked against each other."""
+"""All settings of an experiment, checked against each other."""
 
 from typing import Annotated, Self
 
@@ -36,9 +36,9 @@ class LanguagesOfGrid(Settings):
     """The languages of the grid."""
 
     train: Annotated[list[Language], Once] = Field(min_length=1)
-    """Languages that mixtures are made of, in the order that files keep."""
+    """Languages that mixtures are made of; files keep this order."""
     test: Annotated[list[Language], Once, Field(min_length=1)] | None = None
-    """Languages that every adapter is tested on; null takes the train languages."""
+    """Languages that every adapter is tested on; null uses the train languages."""
     aliases: dict[Text, Language] = Field(default={})
     """Codes that the data uses for a language, e.g. `in: id`."""
 
@@ -53,73 +53,73 @@ class LanguagesOfGrid(Settings):
 
 
 class Experiment(Settings):
-    """One config file (or several, merged): everything it makes is under `results/<experiment>/`."""
+    """One config file (or several, merged); all results are written to `results/<experiment>/`."""
 
     experiment: PathName
-    """Name of the experiment and of its results folder: unaccented letters, digits, `.`, `_` and `-`, at most 80."""
+    """Name of the experiment and its results folder: at most 80 unaccented letters, digits, `.`, `_` and `-`."""
     seed: Seed = 1
-    """Seed of everything that is drawn once for the whole experiment: the split, the lab."""
+    """Seed of everything that is drawn once for the whole experiment: the split and the lab."""
     seeds: Annotated[list[Seed], Once] = Field(default=[0, 1], min_length=1)
-    """One adapter per mixture for each of these: they draw the sample of posts, the initial weights and the order."""
+    """Train one adapter per mixture and seed. A seed draws the sample of posts, the initial weights and the order."""
     languages: LanguagesOfGrid
     """The languages of the grid."""
     labels: dict[LabelName, Label] = Field(min_length=2)
     """The labels, in order."""
     views: Annotated[dict[PathName, View], OnceAsSpelled] = Field(default={})
-    """Questions asked of the same predictions: classes, and the labels in each. Empty: one view, `label`.
-    A view's name is a part of file names."""
+    """Views of the same predictions: classes, and the labels in each. Empty: one view, `label`.
+    A view's name becomes part of file names."""
     posts: Posts | None = None
-    """Where labelled posts come from. Needed, unless predictions are imported."""
+    """Where labelled posts come from. Required unless predictions are imported."""
     base: Base | None = None
-    """The pre-trained model that every adapter starts from. Needed, unless predictions are imported."""
+    """The pre-trained model that every adapter starts from. Required unless predictions are imported."""
     predictions: Predictions | None = None
     """Predictions made elsewhere, instead of posts and a base: no model is trained or run."""
     prompt: Prompt = Prompt()
-    """The words around a post."""
+    """The instruction around a post."""
     mixtures: Mixtures = Mixtures()
     """The rows of the grid."""
     finetune: Finetune = Finetune()
-    """How one adapter is trained."""
+    """How each adapter is trained."""
     predict: Predict = Predict()
     """How test posts are scored."""
     api: Api | None = None
-    """An endpoint that is asked the same test posts, as one more row of the grid. Off unless it is there."""
+    """An endpoint that answers the same test posts, as additional rows of the grid. Null: no such rows."""
     cost: Cost = Cost()
-    """What the ledger of costs is reckoned with."""
+    """Prices and power draw for the cost ledger."""
     classify: Classify | None = None
     """An archive of posts without labels, for the target `classify`."""
     release: Release | None = None
-    """Adapters that are made ready for others, for the target `release`."""
+    """Adapters to prepare for publication, for the target `release`."""
     score: Score = Score()
     """How cells are scored."""
     exposure: Exposure = Exposure()
-    """What is known about the base's pre-training."""
+    """What is known about the base's pre-training data."""
     intervention: Intervention | None = None
-    """The experiment on another base that the target `intervention` sets this one against."""
+    """Experiment on another base to compare with, for the target `intervention`."""
     plan: Plan | None = None
-    """The budget that the targets `plan` and `check_plan` are about."""
+    """Labelling budget, for the targets `plan` and `check_plan`."""
     figures: Figures = Figures()
     """How figures are drawn."""
     report: Report = Report()
     """What the report shows."""
     machine: Machine = Machine()
-    """What jobs run on."""
+    """The machine that jobs run on."""
 
     @model_validator(mode="after")
     def _make_predictions_or_import_them(self) -> Self:
         if self.predictions is None:
             missing = [name for name in ("posts", "base") if getattr(self, name) is None]
             if missing:
-                raise ValueError(f"{' and '.join(missing)}: needed, unless predictions.import is there")
+                raise ValueError(f"{' and '.join(missing)}: required unless predictions.import is given")
             return self
         if self.classify or self.api or self.release:
-            raise ValueError("classify, api and release need posts and a base: they do not go with predictions.import")
+            raise ValueError("classify, api and release need posts and a base: they cannot go with predictions.import")
         if self.posts or self.base:
-            raise ValueError("predictions.import stands instead of posts and base; take them out (null in an overlay)")
+            raise ValueError("predictions.import is used instead of posts and base; remove them (null in an overlay)")
         if self.predictions.imported.columns.seed is None and len(self.seeds) > 1:
             raise ValueError(
-                f"seeds: the predictions have no column of seeds (predictions.import.columns.seed), so one run: write "
-                f"seeds: [{self.seeds[0]}]"
+                f"seeds: the predictions have no seed column (predictions.import.columns.seed), so there is one run: "
+                f"write seeds: [{self.seeds[0]}]"
             )
         probabilities = self.predictions.imported.probabilities
         if probabilities and set(probabilities) != set(self.labels):
@@ -146,7 +146,7 @@ class Experiment(Settings):
                     f"Allowed: {', '.join(self.labels)}"
                 )
         if len(set(named)) != len(named):
-            raise ValueError(f"views.{view}: a label may stand in one class only; found {named}")
+            raise ValueError(f"views.{view}: a label may be in one class only; found {named}")
 
     @model_validator(mode="after")
     def _oppose_two_classes_of_a_view(self) -> Self:
@@ -186,7 +186,7 @@ class Experiment(Settings):
         failures = {fold(value) for value in self.predictions.imported.failures} if self.predictions else set()
         for name, label in self.labels.items():
             if failures & {fold(spelling) for spelling in (name, *label.aliases)}:
-                raise ValueError(f"predictions.import.failures: one of them is a spelling of the label {name!r}")
+                raise ValueError(f"predictions.import.failures: one of the values is a spelling of the label {name!r}")
         return self
 
     @model_validator(mode="after")
@@ -212,8 +212,8 @@ class Experiment(Settings):
         for view in self.views:
             if f"matrix_{view}" in self.views:
                 raise ValueError(
-                    f"views: gain_matrix_{view} would be the gain of the view 'matrix_{view}' and the gain matrix of "
-                    f"{view!r}; rename one of the two views"
+                    f"views: gain_matrix_{view} would be both the gain of the view 'matrix_{view}' and the gain matrix "
+                    f"of {view!r}; rename one of the two views"
                 )
         return self
 
@@ -227,7 +227,7 @@ class Experiment(Settings):
     def _take_examples_of_a_train_language(self) -> Self:
         if self.api and self.api.examples not in {"own", *self.languages.train}:
             allowed = ", ".join(["own", *self.languages.train])
-            raise ValueError(f"api.examples: {self.api.examples!r} is no train language. Allowed: {allowed}")
+            raise ValueError(f"api.examples: {self.api.examples!r} is not a train language. Allowed: {allowed}")
         return self
 
     @model_validator(mode="after")
@@ -235,7 +235,7 @@ class Experiment(Settings):
         if self.prompt.language == "native" and isinstance(self.prompt.template, dict):
             missing = sorted({*self.languages.train, *self.test_languages} - set(self.prompt.template))
             if missing:
-                raise ValueError(f"prompt.template: language: native needs templates for {', '.join(missing)} too")
+                raise ValueError(f"prompt.template: language: native also needs templates for {', '.join(missing)}")
         return self
 
     @model_validator(mode="after")
@@ -249,10 +249,10 @@ class Experiment(Settings):
 
     @property
     def test_languages(self) -> list[str]:
-        """The languages that every adapter is tested on."""
+        """Return the languages that every adapter is tested on."""
         return self.languages.test or self.languages.train
 
     @property
     def effective_views(self) -> dict[str, View]:
-        """The declared views, or one view with a class for each label."""
+        """Return the declared views, or one view with a class for each label."""
         return self.views or {"label": {label: [label] for label in self.labels}}

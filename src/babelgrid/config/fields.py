@@ -1,4 +1,4 @@
-"""The pieces that every settings model is made of."""
+"""Field types and checks shared by all settings models."""
 
 import os.path
 import re
@@ -14,21 +14,21 @@ from babelgrid.errors import nearest
 from babelgrid.spelling import fold
 
 LONGEST_NAME = 80
-"""Bytes of a name that becomes a folder or a part of a file's name, so that a name made of two fits in 255."""
+"""Maximum bytes of a name that becomes a folder or part of a file name; two joined names then fit in 255 bytes."""
 LONGEST_LABEL = 200
-"""Characters in the name of a label or of a class."""
+"""Maximum characters in the name of a label or class."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for devices: results could not be copied there."""
+"""Names that Windows reserves for devices: results with these names could not be copied there."""
 HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
-"""`owner/name`, as repositories on the Hub are called; a few old ones have no owner."""
+"""Repository name on the Hub, `owner/name`; a few old repositories have no owner."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
-"""A commit of a repository on the Hub, in full."""
+"""Full commit hash of a repository on the Hub."""
 
 
 class Settings(BaseModel):
-    """A frozen block of settings that refuses keys it does not know and suggests the nearest one.
+    """A frozen block of settings that rejects unknown keys and suggests the nearest known key.
 
-    No number in it may be infinite or NaN.
+    Numbers must not be infinite or NaN.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
@@ -45,23 +45,23 @@ class Settings(BaseModel):
 
 
 def path_name(name: str) -> str:
-    """Return a name that may become a folder or a part of a file's name on every system; else `ValueError`."""
+    """Return a name that is valid as a folder or part of a file name on every system, or raise `ValueError`."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name.endswith("."):
         raise ValueError(
-            f"{shown(name)} becomes a part of file names: write it in unaccented letters, digits, '.', '_' and '-', "
-            "with no '.' or '-' in front and no '.' at the end"
+            f"{shown(name)} becomes part of file names: use unaccented letters, digits, '.', '_' and '-', without "
+            "'.' or '-' at the start and without '.' at the end"
         )
     if len(name) > LONGEST_NAME:
         raise ValueError(
-            f"{shown(name)} becomes a part of file names and is {len(name)} characters long; {LONGEST_NAME} at most"
+            f"{shown(name)} becomes part of file names and has {len(name)} characters; use at most {LONGEST_NAME}"
         )
     if RESERVED.fullmatch(name):
-        raise ValueError(f"{name!r} is a name that Windows keeps for itself (CON, NUL, COM1, …); choose another")
+        raise ValueError(f"{name!r} is a name that Windows reserves (CON, NUL, COM1, …); choose another name")
     return name
 
 
 def canonical_language(code: str) -> str:
-    """Return the standard BCP-47 tag of a language code, e.g. `id` for `in`; `ValueError` if there is none."""
+    """Return the standard BCP-47 tag of a language code, e.g. `id` for `in`, or raise `ValueError`."""
     if not langcodes.tag_is_valid(code):
         raise ValueError(f"{code!r} is not a language code (BCP-47 or ISO 639-1, such as en, hu, pt-BR)")
     return langcodes.Language.get(code).to_tag()
@@ -69,21 +69,21 @@ def canonical_language(code: str) -> str:
 
 def _refuse_boolean(value: Any) -> Any:
     if isinstance(value, bool):
-        # pydantic turns a ValueError, and no TypeError, into a mistake of the config.
+        # pydantic reports a ValueError as a config mistake, but not a TypeError.
         raise ValueError(f"found {value}: YAML reads a bare no, yes, on or off as a boolean. Put it in quotes")  # noqa: TRY004
     return value
 
 
 def _refuse_truth(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError(f"found {value}, which is no number (YAML reads yes, no, on and off so)")  # noqa: TRY004
+        raise ValueError(f"found {value}, which is not a number (YAML reads yes, no, on and off as booleans)")  # noqa: TRY004
     return value
 
 
 def _refuse_unwritable(text: str) -> str:
     for character in text:
         if character == "\0" or unicodedata.category(character) == "Cs":
-            raise ValueError(f"holds the character U+{ord(character):04X}, which no file can hold; take it out")
+            raise ValueError(f"contains the character U+{ord(character):04X}, which files cannot contain; remove it")
     return text
 
 
@@ -91,18 +91,20 @@ def _check_label(name: str) -> str:
     if not fold(name):
         raise ValueError(f"found {name!r}: a name needs at least one visible character")
     if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in name):
-        raise ValueError(f"found {shown(name)}: a name is one line, without tabs or other control characters")
+        raise ValueError(f"found {shown(name)}: a name must be one line, without tabs or other control characters")
     if len(name) > LONGEST_LABEL:
-        raise ValueError(f"found {shown(name)}: {len(name)} characters; {LONGEST_LABEL} at most")
+        raise ValueError(f"found {shown(name)}: {len(name)} characters; use at most {LONGEST_LABEL}")
     return name
 
 
 def _check_language(code: str) -> str:
     canonical = canonical_language(code)
     if canonical != code:
-        raise ValueError(f"write the language {code!r} as {canonical!r} (data may keep its code: languages.aliases)")
+        raise ValueError(
+            f"write the language {code!r} as {canonical!r} (for {code!r} in the data, use languages.aliases)"
+        )
     if len(code) > LONGEST_NAME:
-        raise ValueError(f"the language {code!r} becomes a file's name: {LONGEST_NAME} characters at most")
+        raise ValueError(f"the language {code!r} becomes part of file names: use at most {LONGEST_NAME} characters")
     return code
 
 
@@ -116,7 +118,7 @@ T = TypeVar("T", bound=Iterable[Any] | None)
 
 
 def refuse_twice(values: T, form: Callable[[Any], object] = repr) -> T:
-    """Return a list, or a block by its keys; `ValueError` where two of them have the same `form`."""
+    """Return a list or block unchanged, or raise `ValueError` if two of its items or keys have the same `form`."""
     seen: dict[object, object] = {}
     for value in () if values is None or isinstance(values, str) else values:
         key = form(value)
@@ -129,7 +131,7 @@ def refuse_twice(values: T, form: Callable[[Any], object] = repr) -> T:
 
 
 def refuse_shared_columns(columns: Settings, roles: Iterable[str]) -> None:
-    """`ValueError` where one column would be read for two of these roles, or for one of them and any other."""
+    """Raise `ValueError` if the column of one of these roles is also the column of any other role."""
     named = {role: name for role, name in columns.model_dump().items() if name is not None}
     for role in roles:
         for other, name in named.items():
@@ -142,18 +144,18 @@ def refuse_shared_columns(columns: Settings, roles: Iterable[str]) -> None:
 Text = Annotated[str, BeforeValidator(_refuse_boolean), AfterValidator(_refuse_unwritable)]
 Language = Annotated[Text, AfterValidator(_check_language)]
 PathName = Annotated[Text, AfterValidator(path_name)]
-"""A name that becomes a folder or a part of a file's name."""
+"""A name that becomes a folder or part of a file name."""
 LabelName = Annotated[Text, AfterValidator(_check_label)]
-"""The name of a label or of a class: any text of one line. No path is made of it."""
+"""The name of a label or class: any single line of text. It is never used in a path."""
 HubName = Annotated[Text, AfterValidator(_check_hub_name)]
 Whole = Annotated[int, BeforeValidator(_refuse_truth)]
 Number = Annotated[float, BeforeValidator(_refuse_truth)]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
-"""What numpy, torch and Python all take as a seed."""
+"""A seed that numpy, torch and Python all accept."""
 
 Once = AfterValidator(refuse_twice)
-"""Nothing in the list is given twice."""
+"""The list has no duplicates."""
 OnceAsSpelled = AfterValidator(lambda values: refuse_twice(values, fold))
-"""No two names differ by case, spaces, invisible characters or their Unicode form alone."""
+"""No two names differ only in case, spaces, invisible characters or Unicode form."""
 OncePerPath = AfterValidator(lambda values: refuse_twice(values, os.path.normpath))
-"""No path is given twice, spelled alike or not (`a.csv` and `./a.csv`)."""
+"""No path is given twice, in any spelling (`a.csv` and `./a.csv`)."""

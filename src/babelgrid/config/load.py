@@ -1,4 +1,4 @@
-"""From merged YAML to a checked experiment, with one clear error."""
+"""Load merged YAML as a checked experiment, and report all mistakes in one error."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ Location = tuple[int | str, ...]
 def load_experiment(
     merged: Mapping[str, Any], files: Sequence[str | Path] = (), arguments: Sequence[str] = ()
 ) -> Experiment:
-    """Check a merged config.
+    """Check a merged config and return its experiment.
 
-    files: what it was merged from, in order. Whoever merged them may have lost a key that is given twice or read `010`
-    as 8, so they are read again for it; an error names the one that is wrong.
-    arguments: `key=value` of the command line that were merged last.
+    files: the files that were merged, in order. The merge may have lost a duplicate key or read `010` as 8, so the
+    files are read again to detect this; an error names the file with the mistake.
+    arguments: `key=value` pairs from the command line, merged last.
     Raises `UserError` with one line per mistake: file, key path, what was found, what is allowed.
     """
     contents = {path: read_config_file(path) for path in files}
@@ -32,7 +32,7 @@ def load_experiment(
         lines = _explain_all(error.errors(), merged, contents)
         raise UserError("\n".join(["The config has mistakes:", *lines])) from None
     except RecursionError:
-        raise UserError("The config is nested too deep to be read") from None
+        raise UserError("The config is nested too deeply") from None
 
 
 def read_experiment(*files: str | Path) -> Experiment:
@@ -52,11 +52,11 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse a key that is given twice on the command line, or twice within a block that is given there."""
+    """Reject a key that is given twice on the command line, or twice within a block given there."""
     names = [argument.partition("=")[0] for argument in arguments]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"--config {name}: is given twice; keep one of them")
+            raise UserError(f"--config {name} is given twice; keep one of them")
     for argument in arguments:
         name, _, text = argument.partition("=")
         if text.lstrip().startswith(("{", "[")):
@@ -64,7 +64,11 @@ def _check_arguments(arguments: Sequence[str]) -> None:
 
 
 def _explain_all(mistakes: Sequence[Any], merged: Mapping[str, Any], contents: Mapping[str | Path, Any]) -> list[str]:
-    """Return a line for each mistake, without what a list is not: the one word that could stand in its place."""
+    """Return one line per mistake.
+
+    For a mistake inside a list or block, pydantic also reports that the value is not the literal or text allowed in its
+    place; that line is left out.
+    """
     places = [_place(mistake, merged) for mistake in mistakes]
     lines = []
     for number, (mistake, place) in enumerate(zip(mistakes, places, strict=True)):
@@ -78,7 +82,7 @@ def _explain_all(mistakes: Sequence[Any], merged: Mapping[str, Any], contents: M
 
 
 def _place(mistake: Any, merged: Any) -> Location:
-    """Return the keys and positions that lead to a mistake, without the names of types that pydantic puts between."""
+    """Return the keys and positions that lead to a mistake, without the type names that pydantic inserts."""
     place: list[int | str] = []
     found = merged
     for part in mistake["loc"]:
@@ -94,7 +98,7 @@ def _explain(mistake: Any, place: Location, contents: Mapping[str | Path, Any]) 
     message = mistake["msg"].removeprefix("Value error, ")
     found = mistake["input"]
     if mistake["type"] == "missing":
-        message = "this key is needed and is missing"
+        message = "this key is required but missing"
     elif mistake["type"] != "value_error" and not isinstance(found, dict):
         message = f"{message}; found {_shown_at(place, found)}"
     path = shown_path(".".join(map(str, place))) if place else "the whole config"
@@ -102,13 +106,13 @@ def _explain(mistake: Any, place: Location, contents: Mapping[str | Path, Any]) 
 
 
 def _shown_at(place: Location, found: Any) -> str:
-    """A value as the error shows it; not where a key may have been pasted."""
+    """Return a value as the error shows it, masked where a secret may have been pasted."""
     is_secret = place in {("api",), ("api", "key"), ("api", "base_url")} or place[:2] == ("release", "push")
     return "a value that is not shown, in case it is a secret" if is_secret else shown(found)
 
 
 def _file_that_says(location: Location, contents: Mapping[str | Path, Any]) -> str:
-    """Name the last file that holds the deepest part of the key path."""
+    """Return the last file that contains the deepest part of the key path."""
     best, depth = "", -1
     for path, content in contents.items():
         reached = _depth(content, location)

@@ -1,4 +1,4 @@
-"""Settings of the machine: none of them changes a result."""
+"""Settings of the machine; they do not change results."""
 
 from typing import Literal
 
@@ -8,15 +8,15 @@ from babelgrid.config.fields import Number, Settings, Whole
 
 
 class Machine(Settings):
-    """What jobs run on. Nothing is made again when this changes."""
+    """The machine that jobs run on. Changing these settings does not rerun any job."""
 
     gpus: Whole = Field(default=1, ge=1, le=100_000)
-    """GPUs that `estimate` reckons with; how many jobs of them run at once is Snakemake's `--resources gpu=N`."""
+    """Number of GPUs that `estimate` assumes; `--resources gpu=N` of Snakemake sets how many jobs use them at once."""
     gpu: Literal["T4", "V100", "L4", "L40S", "A100", "H100", "H200"] = "A100"
-    """The GPU that jobs will have, for `estimate`: on a machine without one it goes by the data sheet."""
+    """GPU type of the jobs, for `estimate`; on a machine without a GPU, the estimate uses that type's data sheet."""
     jobs_per_gpu: Whole = Field(default=1, ge=1, le=1024)
-    """Jobs that may share a GPU; give `--resources gpu=N` as many times more."""
+    """Number of jobs that may share a GPU; multiply N in `--resources gpu=N` by this number."""
     dollars_per_hour: Number | None = Field(default=None, ge=0, le=1e6)
-    """Price of an hour of one GPU (or of the machine, where there is none), for `estimate`; null leaves it out."""
+    """Price of one hour of a GPU (or of the machine, if it has none), for `estimate`; null leaves it out."""
     energy: bool = False
-    """Record the energy that each job with the model takes, as codecarbon measures or estimates it (docs/use.md)."""
+    """Record the energy used by each job that runs the model, measured or estimated by codecarbon (docs/use.md)."""

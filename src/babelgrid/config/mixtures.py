@@ -1,4 +1,4 @@
-"""Settings of the mixtures: what the adapters are trained on."""
+"""Settings of the mixtures that adapters are trained on."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -11,34 +11,36 @@ from babelgrid.spelling import fold
 
 def _leave_taken_names(name: str) -> str:
     if re.fullmatch(r"none|(all|api)(-.*)?", name, re.IGNORECASE):
-        raise ValueError(f"the name {name!r} is taken (none, all, all-…, api-… are rows of their own); choose another")
+        raise ValueError(
+            f"the name {name!r} is taken (none, all, all-…, api-… are names of other rows); choose another"
+        )
     return name
 
 
 Languages = Literal["all"] | Annotated[list[Language], Once]
 Posts = Annotated[Whole, Field(le=10**9)]
 MixtureName = Annotated[PathName, AfterValidator(_leave_taken_names)]
-"""The name of a set or an allocation: a folder, and apart from the names that rows have by themselves."""
+"""The name of a set or an allocation: it becomes a folder, and must differ from the built-in row names."""
 
 
 class Pairs(Settings):
-    """Every language of `base` with every language of `languages`, each pair once: `es+en` is `en+es`."""
+    """Pairs of every language in `base` with every language in `languages`, each once: `es+en` is `en+es`."""
 
     base: Annotated[list[Language], Once] = Field(default=["en"], min_length=1)
-    """The first languages of the pairs."""
+    """First languages of the pairs."""
     languages: Languages = "all"
-    """The second languages of the pairs."""
+    """Second languages of the pairs."""
 
 
 class Dose(Settings):
-    """A mixture in full, with growing numbers of posts of one more language."""
+    """A full mixture plus increasing numbers of posts in one more language."""
 
     base: Text
-    """What is trained on in full: a language, `en+es`, `all`, `all-hu` or the name of a set."""
+    """Mixture to train on in full: a language, `en+es`, `all`, `all-hu` or the name of a set."""
     add: Annotated[list[Language], Once] = Field(min_length=1)
-    """The languages that are added, one at a time."""
+    """Languages to add, one at a time."""
     sizes: Annotated[list[Posts], Once] = Field(min_length=1)
-    """How many posts are added. A larger dose contains the smaller; 0 is the base mixture itself."""
+    """Numbers of posts to add. A larger dose contains the smaller ones; 0 is the base mixture itself."""
 
     @model_validator(mode="after")
     def _count_from_zero(self) -> Self:
@@ -48,36 +50,36 @@ class Dose(Settings):
 
 
 class Mixtures(Settings):
-    """The rows of the grid, declared and not listed by hand."""
+    """The rows of the grid, declared by rule instead of listed one by one."""
 
     none: bool = True
-    """The untuned base."""
+    """Include the untuned base."""
     monolingual: Languages = Field(default=[])
-    """One mixture for each language: `en`, `hu`, …"""
+    """One mixture per language: `en`, `hu`, …"""
     pairs: Annotated[list[Pairs], Once] = Field(default=[])
-    """Two languages at a time: `en+es`, …"""
+    """Mixtures of two languages: `en+es`, …"""
     sets: Annotated[dict[MixtureName, Annotated[list[Language], Once, Field(min_length=1)]], OnceAsSpelled] = Field(
         default={}
     )
     """Named sets of languages, e.g. `romance: [es, fr, it, pt]`. The name becomes a folder."""
     all: bool = True
-    """Every train language together."""
+    """Include the mixture of all train languages."""
     leave_one_out: Languages = Field(default=[])
-    """Every train language but one: `all-hu`, …"""
+    """Mixtures of all train languages except one: `all-hu`, …"""
     doses: Annotated[list[Dose], Once] = Field(default=[])
     """A mixture plus a few posts of another language: `en+hu@25`, …"""
     allocations: Annotated[dict[MixtureName, dict[Language, Posts]], OnceAsSpelled] = Field(default={})
-    """Named mixtures of so many posts of each language, e.g. `few: {en: 100, hu: 20}`; no budget changes them."""
+    """Named mixtures with a fixed number of posts per language, e.g. `few: {en: 100, hu: 20}`, whatever the budget."""
     budget: Literal["natural", "equal"] = "natural"
-    """All posts of each language; or as many posts for every mixture, so that language and size are not confounded."""
+    """All posts of each language, or equally many posts per mixture, so that language and size are not confounded."""
     posts: Posts | None = Field(default=None, ge=1)
-    """With an equal budget: posts per mixture, divided evenly between its languages (a dose counts within it)."""
+    """With an equal budget: posts per mixture, divided evenly among its languages (a dose is part of the budget)."""
 
     @model_validator(mode="after")
     def _allocate_posts(self) -> Self:
         for name, posts in self.allocations.items():
             if not posts or min(posts.values()) < 1:
-                raise ValueError(f"allocations.{name}: name at least one language, each with 1 post or more")
+                raise ValueError(f"allocations.{name}: name at least one language, each with at least 1 post")
         return self
 
     @model_validator(mode="after")
@@ -88,5 +90,5 @@ class Mixtures(Settings):
     @model_validator(mode="after")
     def _give_the_budget_a_size(self) -> Self:
         if (self.budget == "equal") != (self.posts is not None):
-            raise ValueError("posts goes with budget: equal, and budget: equal needs posts")
+            raise ValueError("posts can only be used with budget: equal, which requires it")
         return self

@@ -1,4 +1,4 @@
-"""Settings of predictions that were made elsewhere."""
+"""Settings of predictions made elsewhere."""
 
 from typing import Annotated, Literal, Self
 
@@ -16,22 +16,22 @@ from babelgrid.config.fields import (
 
 
 class ImportColumns(Settings):
-    """Which column of the file holds what."""
+    """Names of the file's columns."""
 
     id: Text = "id"
-    """Identifier of the post, the same for all mixtures."""
+    """Identifier of the post, the same in all mixtures."""
     language: Text = "language"
-    """Language of the post; codes of the data's own go into `languages.aliases`."""
+    """Language of the post; map the data's own codes in `languages.aliases`."""
     mixture: Text = "mixture"
-    """What the model was trained on; names of the data's own go into `predictions.import.mixtures`."""
+    """Mixture that the model was trained on; map the data's own names in `predictions.import.mixtures`."""
     gold: Text = "gold"
-    """The gold label; other spellings go into `labels.<name>.aliases`."""
+    """Gold label; add other spellings to `labels.<name>.aliases`."""
     predicted: Text = "predicted"
-    """The predicted label."""
+    """Predicted label."""
     seed: Text | None = None
-    """Number of the run, one of `seeds`. Null: there is one run of each mixture, and `seeds` has one number."""
+    """Number of the run, one of `seeds`. Null: there is one run per mixture, and `seeds` has one number."""
     part: Text | None = None
-    """A part of the data, such as test or test_extra: tables/parts.csv scores each of them."""
+    """Part of the data, such as test or test_extra; tables/parts.csv contains scores for each part."""
 
     @model_validator(mode="after")
     def _read_each_column_for_one_thing(self) -> Self:
@@ -40,22 +40,22 @@ class ImportColumns(Settings):
 
 
 class Import(Settings):
-    """Predictions made elsewhere, which enter the analysis as if the grid had made them."""
+    """Predictions made elsewhere, analysed as if the grid had made them."""
 
     files: Annotated[list[Text], OncePerPath] = Field(min_length=1)
-    """Paths of CSV, TSV, JSONL or Parquet files, one row for each mixture (and seed) and post. `*` matches names."""
+    """Paths of CSV, TSV, JSONL or Parquet files, one row per mixture (and seed) and post. `*` is a wildcard."""
     columns: ImportColumns = ImportColumns()
-    """Which column holds what."""
+    """Names of the columns."""
     parts: Annotated[list[Text], Once] | None = None
-    """Values of the part column that are read, e.g. `[test, test_extra]`. Null: every row."""
+    """Values of the part column to read, e.g. `[test, test_extra]`. Null: read every row."""
     mixtures: dict[Text, Text] = Field(default={})
-    """The file's name of a mixture, and its name here, e.g. `multi: all`. `en`, `en-es` and the like need none."""
+    """Mixture name in the file -> its name here, e.g. `multi: all`. `en`, `en-es` and similar names need no entry."""
     probabilities: dict[LabelName, Text] = Field(default={})
-    """Label -> column with its probability, for every label or none. None: the predicted label has all of it."""
+    """Label -> column with its probability, for all labels or none. Empty: the predicted label has probability 1."""
     failures: Annotated[list[Text], Once] = Field(default=[""])
-    """Values of the predicted label that stand for no answer."""
+    """Values of the predicted label that mean that there is no answer."""
     on_failure: Literal["wrong", "leave_out"] = "wrong"
-    """A post without an answer counts as wrong, or is left out of the scores of that mixture."""
+    """Count a post without an answer as wrong, or leave it out of the scores of that mixture."""
 
     @field_validator("probabilities")
     @classmethod
@@ -66,7 +66,7 @@ class Import(Settings):
     @model_validator(mode="after")
     def _name_the_column_of_the_parts(self) -> Self:
         if self.parts is not None and self.columns.part is None:
-            raise ValueError("parts are values of a column; name it in columns.part")
+            raise ValueError("parts selects values of a column; set columns.part")
         return self
 
 
@@ -74,4 +74,4 @@ class Predictions(Settings):
     """Where predictions come from when the grid does not make them."""
 
     imported: Import = Field(alias="import")
-    """Predictions made elsewhere, which enter the analysis as if the grid had made them."""
+    """Predictions made elsewhere, analysed as if the grid had made them."""

@@ -1,4 +1,4 @@
-"""Settings of the prompt: the words around a post and the answers to choose from."""
+"""Settings of the prompt: the instruction around a post, and the answers to choose from."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -10,18 +10,18 @@ from babelgrid.spelling import fold
 
 
 class Label(Settings):
-    """One label: how the model says it, and how the data may spell it."""
+    """One label: the model's answer for it, and its spellings in the data."""
 
     answer: Text = Field(min_length=1)
-    """The words that follow the prompt when this label is right, with their leading space if there is one."""
+    """Text that follows the prompt if this label is correct, including its leading space if it has one."""
     aliases: Annotated[list[Text], OnceAsSpelled] = Field(default=[])
-    """Other spellings in the data. Case, Unicode form, invisible characters and outer spaces never matter."""
+    """Other spellings in the data. Case, Unicode form, invisible characters and surrounding spaces are ignored."""
 
     @field_validator("answer")
     @classmethod
     def _say_something(cls, answer: str) -> str:
         if not fold(answer):
-            raise ValueError(f"found {answer!r}: an answer holds at least one visible character")
+            raise ValueError(f"found {answer!r}: an answer needs at least one visible character")
         return answer
 
 
@@ -34,13 +34,13 @@ class Prompt(Settings):
     """The instruction around a post."""
 
     template: Text | dict[Language, Text] = "{text}\nLabel:"
-    """The prompt, with `{text}` once, anywhere. One for all languages, or one for each language code."""
+    """The prompt, containing `{text}` exactly once. One for all languages, or one for each language code."""
     language: Literal["en", "native"] = "en"
-    """Which template a post meets: the English one, or that of its own language."""
+    """Template used for a post: the English one, or the one of the post's language."""
     chat_template: bool = False
     """Send the prompt as a user message through the model's own chat template."""
     max_post_tokens: Whole = Field(default=256, ge=1, le=1_000_000)
-    """Longer posts are cut to this many tokens; the instruction never is."""
+    """Longer posts are truncated to this many tokens; the instruction is never truncated."""
 
     @model_validator(mode="after")
     def _hold_the_text_once(self) -> Self:
@@ -48,7 +48,7 @@ class Prompt(Settings):
         for name, template in templates.items():
             if template.count("{text}") != 1:
                 raise ValueError(
-                    f"{name}: a template holds {{text}} exactly once; found {template.count('{text}')} times"
+                    f"{name}: a template must contain {{text}} exactly once; found {template.count('{text}')} times"
                 )
         if self.language == "native" and isinstance(self.template, str):
             raise ValueError("language: native needs one template for each language (template: {en: ..., es: ...})")
@@ -57,7 +57,7 @@ class Prompt(Settings):
         return self
 
     def template_for(self, language: str) -> str:
-        """Return the template that a post in `language` meets."""
+        """Return the template for posts in `language`."""
         if isinstance(self.template, str):
             return self.template
         return self.template["en" if self.language == "en" else language]

@@ -1,4 +1,4 @@
-"""Settings of adapters that are released for others to use."""
+"""Settings of released adapters."""
 
 from typing import Annotated, Literal
 
@@ -9,10 +9,10 @@ from babelgrid.config.shown import looks_like_key
 
 
 class Push(Settings):
-    """Where released adapters go on the Hugging Face Hub, for the target `push`."""
+    """Where the target `push` uploads released adapters on the Hugging Face Hub."""
 
     owner: PathName
-    """User or organisation that owns the repositories. The token comes from the environment variable HF_TOKEN."""
+    """User or organisation that owns the repositories. The token is read from the environment variable HF_TOKEN."""
     private: bool = True
     """Whether new repositories are private."""
 
@@ -25,26 +25,26 @@ class Push(Settings):
 
 
 class Release(Settings):
-    """Adapters of the grid that are made ready for others, and what their cards say."""
+    """Adapters of the grid to prepare for publication, and the text of their model cards."""
 
     adapters: Annotated[list[Text], Once] = Field(min_length=1)
     """Rows of the grid: `en+hu@25/seed1`, or `en+hu@25` for its first seed."""
     base: HubName | None = None
-    """Public name (`owner/name`) of a base that is a local folder here. Others load it by this name."""
+    """Public name (`owner/name`) of a base that is a local folder here, for others to load."""
     base_revision: Text | None = Field(default=None, pattern=f"^{COMMIT.pattern}$")
-    """Commit of that name, in full."""
+    """Full commit hash of that repository."""
     licence: Text = "other"
-    """Licence of the adapter, as the Hub names them. That of the base holds beside it."""
+    """Licence of the adapter, by its identifier on the Hub. The base's licence also applies."""
     base_licence: Text = "see the base's own page"
-    """Licence of the base, in words. Not shown for a base that the lab has made."""
+    """Licence of the base, as text. Not shown for a base made by the lab."""
     intended_use: Text = "Research on how labels transfer between languages."
-    """What the adapter is for, in words for the card."""
+    """Intended use of the adapter, as text for the card."""
     limits: Text = "Scores hold for posts like those it was tested on. It is not meant for decisions about people."
-    """What it is not for, in words for the card."""
+    """Limits of the adapter, as text for the card."""
     gguf: Literal["f32", "f16", "bf16", "q8_0"] | None = None
-    """Also write `gguf/model.gguf` in these numbers, by llama.cpp's `convert_hf_to_gguf.py`, to be on the PATH."""
+    """Also write `gguf/model.gguf` in this number format. Needs llama.cpp's `convert_hf_to_gguf.py` on the PATH."""
     parity: Number = Field(default=0.99, gt=0, le=1)
-    """Share of the test posts on which each form (adapter, merged, GGUF), loaded as its card says, must give the labels
-    of the grid; below it the release fails."""
+    """Minimum share of test posts on which each form (adapter, merged, GGUF), loaded as its card describes, must give
+    the labels of the grid; the release fails below it."""
     push: Push | None = None
-    """The Hub, for the targets `push_list` and `push`."""
+    """Where to upload, for the targets `push_list` and `push`."""

@@ -1,4 +1,4 @@
-"""The JSON schemas and the manual of every key, made from the settings models: `python -m babelgrid.config.schema`."""
+"""Write the JSON schemas and the manual from the settings models: `python -m babelgrid.config.schema`."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,13 @@ CONFIG = Path(__file__).parents[3] / "config"
 
 
 def schema_json() -> str:
-    """Return the JSON schema of an experiment, as committed in config/schema.json."""
+    """Return the JSON schema of an experiment, as written to config/schema.json."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Experiment.model_json_schema()}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def overlay_schema_json() -> str:
-    """Return the JSON schema of an overlay, which may say any part of an experiment: no key is needed."""
+    """Return the JSON schema of an overlay, which may contain any part of an experiment: no key is required."""
     return json.dumps(_without_required(json.loads(schema_json())), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -27,7 +27,7 @@ def _without_required(schema: Any) -> Any:
 
 
 def manual() -> str:
-    """Return config/README.md: its hand-written introduction, then a table of keys for every block."""
+    """Return config/README.md: its hand-written introduction, then a table of keys for each block."""
     introduction = (CONFIG / "introduction.md").read_text(encoding="utf-8")
     schema = Experiment.model_json_schema()
     tables = [_table("", schema, schema["$defs"])]
@@ -36,11 +36,11 @@ def manual() -> str:
 
 def _table(path: str, block: dict[str, Any], blocks: dict[str, Any]) -> str:
     title = f"## `{path}`" if path else "## The experiment"
-    lines = [title, "", _one_line(block.get("description", "")), "", "| key | default | what it is |", "|---|---|---|"]
+    lines = [title, "", _one_line(block.get("description", "")), "", "| key | default | meaning |", "|---|---|---|"]
     below = []
     for key, field in block["properties"].items():
         inner = _block_name(field)
-        default = "needed" if key in block.get("required", []) else _default(field, inner)
+        default = "required" if key in block.get("required", []) else _default(field, inner)
         described = field.get("description") or (blocks[inner].get("description", "") if inner else "")
         lines.append(f"| `{key}` | {default} | {_one_line(described)} |")
         if inner:
@@ -50,7 +50,7 @@ def _table(path: str, block: dict[str, Any], blocks: dict[str, Any]) -> str:
 
 
 def _block_name(field: dict[str, Any]) -> str | None:
-    """Name the settings block that a key holds, directly, optionally, in a list or by name."""
+    """Return the name of the settings block in a key: direct, optional, in a list or in a mapping."""
     candidates = [field, *field.get("anyOf", []), field.get("items", {}), field.get("additionalProperties", {})]
     references = [c["$ref"] for c in candidates if isinstance(c, dict) and "$ref" in c]
     return references[0].rsplit("/", 1)[1] if references else None

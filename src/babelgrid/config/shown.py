@@ -1,4 +1,4 @@
-"""How an error about the config shows a value: briefly, and never one that looks like a key."""
+"""Show values in config errors: shortened, and masked if they look like a key."""
 
 import re
 import reprlib
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 LONGEST = 200
-"""Characters of a value in an error."""
+"""Maximum characters of a value in an error."""
 KEY = re.compile(
     r"(?<![A-Za-z0-9])((sk|pk|rk|hf|gsk|ghp|gho|github_pat|glpat|xai|key|api|xox[a-z])[-_]|AKIA|ASIA|AIza)"
     r"(?=[\w-]*\d)[\w-]{12}"
 )
-"""The beginnings that providers give their keys."""
+"""Prefixes that providers use for their keys."""
 LONG_WORD = re.compile(r"[A-Za-z0-9_+=-]{24,}")
 
 
 def shown(found: Any) -> str:
-    """Return how an error shows a value that it found in a config."""
+    """Return a value from a config as an error shows it."""
     if any(map(looks_like_key, _texts(found, depth=3))):
         return "a value that looks like a secret key (not shown here)"
     text = _OUTLINE.repr(found) if isinstance(found, dict | list | tuple) else repr(found)
@@ -24,12 +24,12 @@ def shown(found: Any) -> str:
 
 
 def begins_like_key(text: str) -> bool:
-    """Whether a text, or a part of it, begins as a provider's keys do."""
+    """Return whether a text contains the beginning of a provider's key."""
     return bool(KEY.search(text))
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether a text may be a secret: it begins as keys do, or holds a long word of letters and digits."""
+    """Return whether a text may be a secret: it begins like a key, or contains a long word of letters and digits."""
     words = LONG_WORD.findall(text)
     return begins_like_key(text) or any(re.search(r"\d", word) and re.search(r"[A-Za-z]", word) for word in words)
 
@@ -45,4 +45,4 @@ def _texts(found: Any, depth: int) -> Iterator[str]:
 
 
 _OUTLINE = reprlib.Repr()
-_OUTLINE.maxlevel = 2  # YAML anchors can nest a list ten to the tenth times
+_OUTLINE.maxlevel = 2  # YAML anchors can expand a list to 10^10 values

@@ -1,7 +1,7 @@
-"""Reading a config file so that nothing in it is lost or misread in silence.
+"""Read config files strictly: nothing is silently lost or misread.
 
-YAML readers take the last of two equal keys, read `010` as 8, `1:30` as 90 and `2020-01-01` as a date (YAML 1.1), and
-let a few lines of anchors stand for billions of values. All of that is an error here.
+YAML readers keep the last of two equal keys, read `010` as 8, `1:30` as 90 and `2020-01-01` as a date (YAML 1.1), and
+expand a few lines of anchors to billions of values. All of these are errors here.
 """
 
 import json
@@ -16,7 +16,7 @@ from babelgrid.config.shown import shown
 from babelgrid.errors import UserError
 
 MOST_VALUES = 100_000
-"""Values that a file may stand for, with every use of an anchor counted."""
+"""Maximum number of values in a file, counting every use of an anchor."""
 TAG = "tag:yaml.org,2002:"
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 
@@ -24,7 +24,7 @@ DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 def read_config_file(path: str | Path) -> dict[str, Any]:
     """Return the block of keys in a YAML (or JSON) file.
 
-    Raises `UserError` of one line, with file and line, where it is no such block or one of its values is ambiguous.
+    Raises a one-line `UserError` with file and line if the file is not a block of keys or a value is ambiguous.
     """
     content = parse(_read_text(path), str(path))
     if content is None:
@@ -35,7 +35,10 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
 
 
 def parse(text: str, source: str) -> Any:
-    """Return what a YAML or JSON text says; `UserError` where it is neither or is ambiguous. source: for the error."""
+    """Return the content of a YAML or JSON text.
+
+    source: name of the text for the `UserError` that is raised if it is neither or is ambiguous.
+    """
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -44,10 +47,10 @@ def parse(text: str, source: str) -> Any:
         _check(node, source)
         return loader.construct_document(node)
     except RecursionError:
-        raise UserError(f"{source}: lists or blocks are nested too deep to be read") from None
+        raise UserError(f"{source}: lists or blocks are nested too deeply") from None
     except yaml.YAMLError as error:
         return _parse_json(text, _where_it_breaks(error, source))
-    except ValueError as error:  # of a number or a date that Python cannot hold
+    except ValueError as error:  # a number or date that Python cannot represent
         raise UserError(f"{source}: cannot be read as YAML ({error})") from None
 
 
@@ -61,7 +64,7 @@ def _read_text(path: str | Path) -> str:
 
 
 def _parse_json(text: str, otherwise: str) -> Any:
-    """Read JSON that is no YAML, such as with tabs: Snakemake takes it, so it must be checked too."""
+    """Parse JSON that is not valid YAML, e.g. with tabs: Snakemake accepts it, so it must be checked too."""
     try:
         return json.loads(text, object_pairs_hook=_block_of_pairs)
     except (json.JSONDecodeError, RecursionError):
@@ -86,20 +89,20 @@ def _where_it_breaks(error: yaml.YAMLError, source: str) -> str:
 
 
 def _check(root: yaml.Node, source: str) -> None:
-    """Check every block and value of a file once, and that anchors do not blow it up."""
+    """Check every block and value of a file once, and limit the expansion of anchors."""
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
 
     def size(node: yaml.Node, path: str) -> int:
         if id(node) in open_nodes:
-            raise UserError(f"{_at(node, source)}: an anchor that holds itself")
+            raise UserError(f"{_at(node, source)}: an anchor contains itself")
         if id(node) not in sizes:
             open_nodes.add(id(node))
             sizes[id(node)] = 1 + sum(size(child, below) for child, below in _children(node, path, source))
             open_nodes.remove(id(node))
         if sizes[id(node)] > MOST_VALUES:
             raise UserError(
-                f"{_at(node, source)}: the file stands for more than {MOST_VALUES:,} values; write it without anchors"
+                f"{_at(node, source)}: the file expands to more than {MOST_VALUES:,} values; write it without anchors"
             )
         return sizes[id(node)]
 
@@ -107,7 +110,7 @@ def _check(root: yaml.Node, source: str) -> None:
 
 
 def _children(node: yaml.Node, path: str, source: str) -> Iterator[tuple[yaml.Node, str]]:
-    """Yield what stands in a block or list, checked, each with the path of its key."""
+    """Yield the items of a block or list, checked, each with its key path."""
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
@@ -115,7 +118,7 @@ def _children(node: yaml.Node, path: str, source: str) -> Iterator[tuple[yaml.No
             below = f"{path}.{name}" if path else name
             if name in lines:
                 raise UserError(
-                    f"{_at(key, source)}: {shown_path(below)} is given twice (first in line {lines[name]}); keep one"
+                    f"{_at(key, source)}: {shown_path(below)} is given twice (first on line {lines[name]}); keep one"
                 )
             lines[name] = key.start_mark.line + 1
             yield value, below
@@ -126,25 +129,25 @@ def _children(node: yaml.Node, path: str, source: str) -> Iterator[tuple[yaml.No
 
 
 def shown_path(path: str) -> str:
-    """Return a key path as errors show it: on one line, cut, and not if it looks like a secret."""
+    """Return a key path as errors show it: on one line, shortened, and masked if it looks like a secret."""
     is_plain = re.fullmatch(r"[\w. +@-]{1,100}", path) and not shown(path).startswith("a value")
     return path if is_plain else shown(path)
 
 
 def _key(node: yaml.Node, source: str) -> str:
-    """Return a key's text; booleans, nothing, dates, blocks and lists are no keys."""
+    """Return a key's text; reject booleans, null, dates, bytes, blocks and lists as keys."""
     if not isinstance(node, yaml.ScalarNode):
-        raise UserError(f"{_at(node, source)}: a key is a word, not a list or a block")
+        raise UserError(f"{_at(node, source)}: a key must be a single word, not a list or a block")
     kind = node.tag.removeprefix(TAG)
     if kind in {"bool", "null", "timestamp", "binary"}:
-        read_as = {"bool": "as yes or no", "null": "as nothing", "timestamp": "as a date", "binary": "as bytes"}[kind]
+        read_as = {"bool": "as a boolean", "null": "as null", "timestamp": "as a date", "binary": "as bytes"}[kind]
         raise UserError(f"{_at(node, source)}: YAML reads the key {shown(node.value)} {read_as}; put it in quotes")
     _check_value(node, node.value, source)
     return str(node.value)
 
 
 def _check_value(node: yaml.ScalarNode, path: str, source: str) -> None:
-    """Refuse dates, and whole numbers that are not written in plain decimals."""
+    """Reject dates, and whole numbers that are not written in plain decimal digits."""
     kind = node.tag.removeprefix(TAG)
     if kind == "timestamp":
         raise UserError(
@@ -158,7 +161,7 @@ def _check_value(node: yaml.ScalarNode, path: str, source: str) -> None:
     if kind == "float" and re.search(r"[_:]", node.value):
         raise UserError(
             f"{_at(node, source)}: {shown_path(path)}: found the number {shown(node.value)}; write it without _ and : "
-            "(or put a text in quotes)"
+            "(or put it in quotes if it is text)"
         )
 
 
@@ -166,15 +169,15 @@ def _number(node: yaml.ScalarNode) -> str:
     try:
         return str(yaml.SafeLoader("").construct_yaml_int(node))
     except ValueError:
-        return "that is none"
+        return "(invalid)"
 
 
 def _plain(node: yaml.ScalarNode) -> str:
-    """Say what to write in place of `010`, `1_000`, `0x10` or `1:30`."""
+    """Return advice on what to write instead of `010`, `1_000`, `0x10` or `1:30`."""
     digits = re.sub(r"[_+]", "", str(node.value))
     if re.fullmatch(r"-?[0-9]+", digits):
-        return f"write {int(digits)} (or put a text in quotes)"
-    return "write it in plain decimal digits (or put a text in quotes)"
+        return f"write {int(digits)} (or put it in quotes if it is text)"
+    return "write it in plain decimal digits (or put it in quotes if it is text)"
 
 
 def _at(node: yaml.Node, source: str) -> str:

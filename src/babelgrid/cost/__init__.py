@@ -1,1 +1,1 @@
-"""What jobs took, and what they and their rivals cost."""
+"""Compute speed and cost of jobs, APIs and list prices."""

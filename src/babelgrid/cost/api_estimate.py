@@ -1,4 +1,4 @@
-"""What asking an API would take, before it is asked."""
+"""Estimate the calls, tokens and cost of an API before calling it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from babelgrid.cost.prices import Price
 from babelgrid.runtime.files import read_parquet
 
 SYSTEM_TOKENS = 24
-"""About what the sentence with the allowed answers takes."""
+"""Approximate tokens of the sentence that lists the allowed answers."""
 
 
 def print_api_estimate(
@@ -19,9 +19,10 @@ def print_api_estimate(
     price: Price,
     max_tokens: int,
 ) -> None:
-    """Print the calls, prompt tokens and dollars of all rows, as if nothing had been answered yet.
+    """Print the calls, prompt tokens and dollars of all rows, ignoring answers that already exist.
 
-    rows: name -> examples before each post. Tokens are counted by the base's tokenizer, which stands in for the API's.
+    rows: name -> number of examples before each post. Tokens are counted with the base's tokenizer as an approximation
+    of the API's.
     """
     posts = read_parquet(posts_path, ["id", "language", "split"])
     tokens = read_parquet(tokens_path, ["id", "language", "prompt_tokens"])
@@ -30,8 +31,8 @@ def print_api_estimate(
     calls = len(rows) * len(test)
     prompt = sum(len(test) * SYSTEM_TOKENS + int(test.sum()) * (1 + shots) for shots in rows.values())
     print(
-        f"\ncalls of the API: {calls}, about {prompt:,} prompt tokens (counted by the base's tokenizer)\n"
+        f"\nAPI calls: {calls}, about {prompt:,} prompt tokens (counted by the base's tokenizer)\n"
         f"dollars: about {price.of(prompt, calls * max_tokens):.2f} ({price.source}: {price.prompt:g} and "
-        f"{price.completion:g} for a million tokens of prompts and of answers)",
+        f"{price.completion:g} per million prompt and answer tokens)",
         flush=True,
     )

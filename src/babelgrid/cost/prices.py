@@ -1,4 +1,4 @@
-"""What a million tokens cost at an API, by a dated list."""
+"""Look up the price of a million tokens at an API in a dated list."""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -14,19 +14,19 @@ COLUMNS = ["model", "prompt", "completion", "date", "source"]
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars for a million prompt tokens and a million answer tokens, and who says so."""
+    """Dollars per million prompt tokens and per million answer tokens, and the source of the price."""
 
     prompt: float
     completion: float
     source: str
 
     def of(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Return the dollars of so many tokens."""
+        """Return the price of the tokens in dollars."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
 def read_prices(path: str | Path | None = None) -> dict[str, Price]:
-    """Return the price of each model in a CSV (model, prompt, completion, date, source); null is the shipped list."""
+    """Read the price of each model from a CSV (model, prompt, completion, date, source); None: the shipped list."""
     where = str(resources.files("babelgrid.cost") / "prices.csv") if path is None else str(path)
     try:
         table = pd.read_csv(where, comment="#", dtype={"model": "str", "date": "str", "source": "str"})[COLUMNS]
@@ -37,7 +37,7 @@ def read_prices(path: str | Path | None = None) -> dict[str, Price]:
 
 
 def price_of(model: str, base_url: str, given: list[float] | None, prices: dict[str, Price]) -> Price:
-    """Return what a model costs: as the config says, by the list, or nothing where it runs on this machine."""
+    """Return the price of a model: from the config, from the list, or 0 if it runs on this machine."""
     if given is not None:
         return Price(given[0], given[1], "api.dollars_per_million")
     if model in prices:
@@ -45,6 +45,6 @@ def price_of(model: str, base_url: str, given: list[float] | None, prices: dict[
     if urlparse(base_url).hostname in {"127.0.0.1", "localhost", "::1"}:
         return Price(0.0, 0.0, "on this machine")
     raise UserError(
-        f"api.model: the price list has no {model!r}{nearest(model, prices)}. Give api.dollars_per_million "
-        f"(two numbers: prompt, answer), or a list of your own as cost.prices. There are: {', '.join(prices)}"
+        f"api.model: the price list has no {model!r}{nearest(model, prices)}. Set api.dollars_per_million "
+        f"(two numbers: prompt, answer), or set cost.prices to your own list. Allowed: {', '.join(prices)}"
     )

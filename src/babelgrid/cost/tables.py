@@ -1,4 +1,4 @@
-"""The ledger: how fast each model of the grid is, and what a million posts cost."""
+"""Tabulate the speed of each model of the grid and its cost per million posts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ COLUMNS = [
     *("latency_median", "latency_p90", "unparsable"),
     *("rented", "electricity", "charged", "assumptions"),
 ]
-NO_PRICE = "no price of this hardware is set (machine.dollars_per_hour, cost.dollars_per_kwh)"
+NO_PRICE = "no price is set for this hardware (machine.dollars_per_hour, cost.dollars_per_kwh)"
 PER_MILLION = {"rented": "rental", "electricity": "electricity", "charged": "charged by the API"}
 RATIOS = ["model", "against", "quantity", "value", "value_against", "ratio"]
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What turns time and tokens into dollars; None leaves a price out."""
+    """Prices that convert time and tokens into dollars; None leaves a price out."""
 
     dollars_per_hour: float | None
     dollars_per_kwh: float | None
     watts: float | None
     references: Mapping[str, Price]
-    """Models of a price list that are set beside the grid's."""
+    """Models of the price list to compare with the grid's models."""
     answer_tokens: int = 2
-    """Tokens of an answer, where it is only reckoned."""
+    """Tokens of an answer, for estimates."""
 
 
 def tabulate_cost(
@@ -46,12 +46,12 @@ def tabulate_cost(
     cost_path: Path,
     ratios_path: Path,
 ) -> None:
-    """Write cost.csv (a row for each model, see `COLUMNS`) and cost_ratios.csv (each ratio with both its numbers).
+    """Write cost.csv (one row per model, see `COLUMNS`) and cost_ratios.csv (each ratio with its two values).
 
-    predicted, trained: mixture -> the usage records of its jobs; asked: row of the API -> what each job's calls took.
-    Speeds are those of scoring from the loaded base to the last result; `start_seconds` is what a job takes beside.
-    rented, electricity, charged: dollars per million posts at that speed, the start left out (measured energy alone is
-    that of whole jobs, and the assumptions say so).
+    predicted, trained: mixture -> usage records of its jobs. asked: API row -> usage records of its calls.
+    Speeds cover scoring, from the loaded base to the last result; `start_seconds` is the rest of a job's time.
+    rented, electricity, charged: dollars per million posts at that speed, without the start. Measured energy is the
+    exception: it covers entire jobs, as stated in the column assumptions.
     """
     own = [_own(name, paths, trained.get(name, []), assumptions) for name, paths in predicted.items() if paths]
     api = [_asked(name, paths) for name, paths in asked.items() if paths]
@@ -64,7 +64,7 @@ def tabulate_cost(
 
 
 def chosen_prices(names: Sequence[str], prices: Mapping[str, Price]) -> dict[str, Price]:
-    """Return the prices of the models that are set beside the grid's; `UserError` for one that is not in the list."""
+    """Return the prices of the given models; raise `UserError` for a model that is not in the list."""
     for name in names:
         if name not in prices:
             raise UserError(
@@ -83,7 +83,7 @@ def _own(name: str, predicted: Sequence[str | Path], trained: Sequence[str | Pat
     basis, electricity = _electricity(per_post, energy, posts, assumptions)
     hourly = assumptions.dollars_per_hour
     if hourly is not None:
-        basis.append(f"rented at {hourly:g} dollars an hour")
+        basis.append(f"rented at {hourly:g} dollars per hour")
     return {
         "model": name,
         "how": "own",
@@ -107,13 +107,13 @@ def _own(name: str, predicted: Sequence[str | Path], trained: Sequence[str | Pat
 def _electricity(
     seconds_per_post: float, energy: float | None, posts: float, assumptions: Assumptions
 ) -> tuple[list[str], float | None]:
-    """Return what the price of electricity rests on, and dollars per million posts; None where too little is known."""
+    """Return the assumptions about electricity and the dollars per million posts; None if they are unknown."""
     price = assumptions.dollars_per_kwh
     if price is None or not posts:
         return [], None
     if energy is not None:
         return [
-            f"electricity at {price:g} dollars per kWh, energy of whole jobs by codecarbon"
+            f"electricity at {price:g} dollars per kWh, energy of entire jobs measured by codecarbon"
         ], MILLION * energy / posts * price
     if assumptions.watts is None:
         return [], None
@@ -122,7 +122,7 @@ def _electricity(
 
 
 def _asked(name: str, paths: Sequence[str | Path]) -> Row:
-    """Speed is that of one caller: calls at once over the median latency."""
+    """Return the row of an API. Its speed is the number of concurrent calls divided by the median latency."""
     [details] = [read_json(path) for path in paths]
     posts, latency = details["posts"], details["latency_seconds"] or {}
     median = latency.get("median")
@@ -138,27 +138,27 @@ def _asked(name: str, paths: Sequence[str | Path]) -> Row:
         "latency_p90": latency.get("p90"),
         "unparsable": details["unparsable"],
         "charged": MILLION * details["dollars"] / posts if posts else None,
-        "assumptions": f"price: {details['price_source']}; posts per second: {details['concurrency']} calls at once, "
-        "over the median latency",
+        "assumptions": f"price: {details['price_source']}; posts per second: {details['concurrency']} concurrent calls "
+        "divided by the median latency",
     }
 
 
 def _listed(name: str, price: Price, tokens: float, assumptions: Assumptions) -> Row:
     charged = MILLION * price.of(tokens, assumptions.answer_tokens)
     answer = assumptions.answer_tokens
-    basis = f"reckoned, not asked: {tokens:.0f} prompt tokens a post by the base's tokenizer, {answer}"
+    basis = f"estimated, not measured: {tokens:.0f} prompt tokens per post by the base's tokenizer, {answer}"
     return {
         "model": name,
         "how": "list price",
         "tokens_per_post": tokens,
         "charged": charged,
-        "assumptions": f"{basis} of the answer; {price.prompt:g} and {price.completion:g} dollars per million "
+        "assumptions": f"{basis} answer tokens; {price.prompt:g} and {price.completion:g} dollars per million "
         f"({price.source})",
     }
 
 
 def _ratios(own: Sequence[Row], others: Sequence[Row]) -> Iterator[Row]:
-    """Yield how many times faster and cheaper each own model is than each other, where both numbers are there."""
+    """Yield how many times faster and cheaper each own model is than each other model, if both values are known."""
     for row in own:
         for other in others:
             speeds = row["posts_per_second"], other.get("posts_per_second")
@@ -166,7 +166,7 @@ def _ratios(own: Sequence[Row], others: Sequence[Row]) -> Iterator[Row]:
             for column, words in PER_MILLION.items():
                 if column != "charged":
                     price, charged = row[column], other.get("charged")
-                    quantity = f"one part in, of the dollars per million posts ({words})"
+                    quantity = f"times fewer dollars per million posts ({words})"
                     yield from _ratio(row, other, quantity, price, charged, charged, price)
 
 

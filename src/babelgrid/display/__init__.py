@@ -1,1 +1,1 @@
-"""Names, order and words under which results are shown. Never imports torch."""
+"""Name, order and escape results for display. Never imports torch."""

@@ -1,4 +1,4 @@
-"""In which order, and under which names, figures show languages and mixtures."""
+"""Order and name languages and mixtures for figures."""
 
 from collections.abc import Sequence
 
@@ -13,20 +13,20 @@ def language_name(code: str) -> str:
 
 
 def order_languages(languages: Sequence[str], exposure: pd.Series) -> tuple[list[str], list[str]]:
-    """Return the languages of known exposure, most first, and those of unknown exposure in the order given."""
+    """Return the languages with known exposure, highest first, and those with unknown exposure in the given order."""
     known = [language for language in languages if pd.notna(exposure.get(language))]
     unknown = [language for language in languages if language not in known]
     return sorted(known, key=lambda language: -float(exposure[language])), unknown
 
 
 def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[str, list[str]]:
-    """Group mixtures by kind, each group in the order given; groups without a mixture are left out.
+    """Group mixtures by kind, each group in the given order; empty groups are left out.
 
-    seen: (mixture, language) pairs in which the mixture has the language.
+    seen: (mixture, language) pairs where the mixture contains the language.
     """
     groups: dict[str, list[str]] = {
         "Untuned": [],
-        "Asked, by API": [],
+        "By API": [],
         "One language": [],
         "Two languages": [],
         "Sets of languages": [],
@@ -39,9 +39,9 @@ def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[
 
 
 def cluster(matrix: pd.DataFrame) -> list[int]:
-    """Order rows so that like ones stand together: average linkage with optimal leaf order (Bar-Joseph et al. 2001).
+    """Order similar rows together, by average linkage with optimal leaf ordering (Bar-Joseph et al. 2001).
 
-    Distances are Euclidean; a missing value is taken as its column's mean. Returns positions.
+    Distances are Euclidean; a missing value is replaced by its column's mean. Returns positions.
     """
     filled = matrix.fillna(matrix.mean()).fillna(0.0).to_numpy()
     if len(filled) < 3:
@@ -51,7 +51,7 @@ def cluster(matrix: pd.DataFrame) -> list[int]:
 
 def _kind(mixture: str, languages: set[str]) -> str:
     if not languages:
-        return "Asked, by API" if mixture.startswith("api-") else "Untuned"
+        return "By API" if mixture.startswith("api-") else "Untuned"
     if "@" in mixture:
         return "With a dose (@posts)"
     if mixture == "all" or mixture.startswith("all-"):

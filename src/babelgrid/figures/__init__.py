@@ -1,1 +1,1 @@
-"""From tables to pictures. Never imports torch."""
+"""Draw figures from tables. Never imports torch."""

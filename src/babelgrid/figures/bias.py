@@ -1,4 +1,4 @@
-"""The exposure-bias plot: score against pre-training exposure, one panel for each mixture."""
+"""Draw the exposure-bias plot: score against pre-training exposure, one panel per mixture."""
 
 import zlib
 from dataclasses import dataclass
@@ -37,24 +37,24 @@ _DOT = 2.2
 
 @dataclass(frozen=True)
 class Scale:
-    """The shared x axis: log10 of exposure, and at its left a strip for languages where it is unknown or zero."""
+    """Shared x axis: log10 of exposure, with strips on the left for languages of unknown and of zero exposure."""
 
     strips: dict[str, float]
-    """Name of a strip -> its middle."""
+    """Strip name -> centre of the strip."""
     left: float
     edge: float
-    """Where the strips end."""
+    """Right end of the strips, where the logarithmic axis begins."""
     right: float
     unit: float
-    """One print point, in units of the axis."""
+    """Axis units per print point (1/72 inch)."""
 
 
 def draw_exposure_bias(tables: GridTables, picture: Picture) -> None:
     """Draw each test language's mean score over seeds against its pre-training exposure, and save it (`save_figure`).
 
-    One panel a mixture, with Spearman's correlation over the languages of known exposure and their number; a linear
-    fit on log exposure with its 95% band over languages, from five languages on. Languages of unknown exposure stand
-    in a strip at the left and enter neither.
+    Each mixture has one panel. It shows Spearman's correlation over the languages of known exposure, the number of
+    those languages and, from five languages on, a linear fit on log exposure with its 95% band over languages.
+    Languages of unknown exposure are in a strip on the left and enter neither the correlation nor the fit.
     """
     data = _collect(tables, picture)
     mixtures = data["mixture"].drop_duplicates().tolist()
@@ -83,7 +83,7 @@ def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
     cells = data.dropna(subset="score").reset_index(drop=True)
     if cells.empty:
         raise UserError(
-            f"{tables.cells}: no test post has a label of the view {picture.view!r}; take the view out of views"
+            f"{tables.cells}: no test post has a label in the view {picture.view!r}; remove the view from views"
         )
     known = cells[cells["exposure"] > 0]
     rho = {
@@ -96,8 +96,8 @@ def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
 def _explain(data: pd.DataFrame) -> str:
     return (
         f"{count_seeds(data)}; bars: 95% intervals over posts and seeds. {_RHO}: Spearman's correlation over the n "
-        f"languages of known exposure; band: 95%, resampling those languages. Languages of nearly equal exposure stand "
-        f"side by side."
+        f"languages of known exposure; band: 95%, resampling those languages. Languages of nearly equal exposure are "
+        f"drawn side by side."
     )
 
 
@@ -134,7 +134,7 @@ def _draw_axes(axes: Axes, scale: Scale) -> None:
 
 
 def _apart(values: list[float], scale: Scale) -> list[float]:
-    """Return the values whose numbers have room below the axis, beside the strips' names and each other."""
+    """Return the values whose tick labels fit below the axis without touching strip names or each other."""
     shown: list[float] = []
     inch = 72 * scale.unit
     end = max((x + size_of(name, 6)[0] / 2 * inch for name, x in scale.strips.items()), default=-np.inf)
@@ -147,7 +147,7 @@ def _apart(values: list[float], scale: Scale) -> list[float]:
 
 
 def _title(points: pd.DataFrame) -> tuple[str, str]:
-    """Return the name of a panel, and its correlation."""
+    """Return the name of a panel and its correlation."""
     rho = float(points["spearman"].iloc[0])
     known = int((points["exposure"] > 0).sum())
     return str(points["mixture"].iloc[0]), f"{_RHO} = {decimal(rho) if np.isfinite(rho) else _DASH}, n = {known}"
@@ -167,7 +167,7 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, scale: Scale) -> None:
 
 
 def _positions(points: pd.DataFrame, scale: Scale) -> Floats:
-    """Return each language's place on the axis: strips are filled evenly, equal exposures stand side by side."""
+    """Return each language's x position: strips are filled evenly, equal exposures are placed side by side."""
     exposure = points["exposure"].to_numpy()
     x = np.log10(np.where(exposure > 0, exposure, 1.0))
     is_known = exposure > 0
@@ -192,7 +192,7 @@ def _draw_points(axes: Axes, points: pd.DataFrame, x: Floats) -> None:
 
 
 def _draw_labels(axes: Axes, points: pd.DataFrame, x: Floats, band: Band | None) -> None:
-    """Label the points where neither dots nor bars, baselines or the line are in the way, as far as there is room."""
+    """Label the points as far as there is room, keeping clear of dots, bars, baselines and the fitted line."""
     score, low, high, baseline = (points[name].to_numpy() for name in ("score", "low", "high", "baseline"))
     boxes = [
         boxes_between(points_of(axes, x, score), margin=(2.4, 2.4)),
@@ -218,7 +218,7 @@ def _draw_words(panels: Panels, picture: Picture) -> None:
         Line2D([], [], marker="_", color="#888888", linestyle="", markersize=5),
         Patch(color="#000000", alpha=0.09),
     ]
-    words = ["language in the mixture", "language not in it", "better baseline there", "linear fit and its band"]
+    words = ["language in the mixture", "language not in it", "its better baseline", "linear fit and 95% band"]
     figure.legend(
         handles,
         words,

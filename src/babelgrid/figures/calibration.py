@@ -1,4 +1,4 @@
-"""Calibration by language: error and Brier score of one mixture's probabilities, before and after scaling."""
+"""Draw calibration by language: error and Brier score of one mixture's probabilities, before and after scaling."""
 
 from pathlib import Path
 
@@ -21,10 +21,10 @@ _ROW = 0.17
 def draw_calibration(
     calibration_path: str | Path, *, view: str, mixture: str, note: str, width: float, out_stem: str | Path
 ) -> None:
-    """Draw expected calibration error and Brier score of one mixture in every test language, and save them.
+    """Draw expected calibration error and Brier score of one mixture in every test language, and save the figure.
 
-    calibration_path: calibration.csv. Open: as the model said it; filled: after temperature scaling. Languages go from
-    the best to the worst calibrated. Where the answers came without probabilities, the figure says so.
+    calibration_path: calibration.csv. Open markers are before temperature scaling, filled ones after it. Languages are
+    sorted from best to worst calibrated. If the answers have no probabilities, the figure contains only a note.
     """
     table = read_table(calibration_path)
     data = table[(table["view"] == view) & (table["mixture"] == mixture)].sort_values("ece", ignore_index=True)
@@ -35,7 +35,7 @@ def draw_calibration(
 
 
 def _say_there_is_none(title: str, note: str, width: float) -> Figure:
-    return lay_out_page(title, f"There are no probabilities to look at. {note}", width).figure(0.1)
+    return lay_out_page(title, f"The answers have no probabilities. {note}", width).figure(0.1)
 
 
 def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
@@ -43,8 +43,8 @@ def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
     left = EDGE + widest(names, 6) + 0.08
     scaled_on = data["scaled_on"].iloc[0]
     foot = (
-        f"Of the class that is answered; 0 is best. Scaled: by a temperature fitted on {scaled_on}. Means over seeds; "
-        f"with few posts the error of a calibrated model is above 0 too. {note}"
+        f"For the predicted class; 0 is best. Means over seeds; with few posts, even a calibrated model has an error "
+        f"above zero. Scaled: with a temperature fitted on {scaled_on}. {note}"
     )
     page = lay_out_page(title, foot, width)
     tall = _ROW * len(data)
@@ -59,7 +59,7 @@ def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
         Line2D([], [], marker="o", color=SEEN_COLOUR, linestyle="", markersize=3.6),
     ]
     anchor = (0.02 / width, 1 - (page.head + 0.02) / figure.get_figheight())
-    looks = ["as the model said it", "after temperature scaling"]
+    looks = ["before scaling", "after temperature scaling"]
     figure.legend(handles, looks, loc="upper left", bbox_to_anchor=anchor, ncols=2, borderaxespad=0, handletextpad=0.4)
     return figure
 

@@ -1,4 +1,4 @@
-"""Confusion by language: what a mixture's adapters take for what, a panel for each test language."""
+"""Draw confusion by language: gold against predicted classes of one mixture, one panel per test language."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,45 +21,45 @@ from babelgrid.runtime.files import read_parquet
 
 _GAP = 0.12
 _SMALLEST = 0.11
-"""Side of the smallest cell, in inches: names of one line at 6 points stand beside such cells."""
+"""Side of the smallest cell, in inches: a one-line name at 6 points fits beside it."""
 _WIDEST_NAME = 2.2
 _NUMBER = (0.19, 0.11)
-"""Smallest cell that has room for its number."""
+"""Width and height of the smallest cell with room for its number, in inches."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes in inches, and the names as they are written."""
+    """Sizes in inches, and the names as they are drawn."""
 
     rows: list[str]
     columns: list[str]
     titles: list[str]
-    """One for each panel."""
+    """One title per panel."""
     across: int
-    """Panels side by side."""
+    """Number of panels in a row."""
     left: float
-    """Room for the names of rows."""
+    """Room for the row names."""
     panel: tuple[float, float]
     over: float
     """Room above a panel, for its title."""
     under: float
-    """Room for the names of columns, below the last panel of each column."""
+    """Room for the column names, below the last panel of each column."""
     are_names_level: bool
-    """Whether the names of columns fit below them as they are; else they are turned by a right angle."""
+    """Whether column names fit horizontally; otherwise they are rotated by 90 degrees."""
 
     @property
     def width(self) -> float:
-        """Width of the figure."""
+        """Return the width of the figure."""
         return self.left + self.across * (self.panel[0] + _GAP)
 
     @property
     def step(self) -> float:
-        """From a panel to the one below it."""
+        """Return the distance from the top of a panel to the top of the one below it."""
         return self.panel[1] + self.over + _GAP
 
     @property
     def body(self) -> float:
-        """Height of all panels with their words."""
+        """Return the height of all panels with their titles and names."""
         return -(-len(self.titles) // self.across) * self.step + self.under
 
 
@@ -68,14 +68,14 @@ def draw_confusion(
 ) -> None:
     """Draw the confusion matrix of one mixture in every test language, and save it with its data.
 
-    Rows are gold classes, columns predicted ones; colours and numbers are percent of a row. A column `none` stands for
-    answers in no class of the view, where there are any. confusions_path: as `analysis.confusions` writes it.
-    Raises `UserError` where the table has nothing of that view and mixture.
+    Rows are gold classes and columns are predicted classes; colours and numbers are percent of a row. If any answers
+    are in no class of the view, they have a column `none`. confusions_path: as written by `analysis.confusions`.
+    Raises `UserError` if the table has no rows for that view and mixture.
     """
     table = read_parquet(confusions_path, ["view", "mixture", "test_language", "gold", "predicted", "n"])
     data = table[(table["view"] == view) & (table["mixture"] == mixture)].reset_index(drop=True)
     if data.empty:
-        raise UserError(f"{confusions_path}: there is nothing of the mixture {mixture!r} in the view {view!r}")
+        raise UserError(f"{confusions_path}: no results of the mixture {mixture!r} in the view {view!r}")
     whole = data.groupby(["test_language", "gold"])["n"].transform("sum")
     data["percent"] = 100 * data["n"] / whole.where(whole > 0)
     title = f"Confusion by language, trained on {mixture}: {view}"
@@ -98,7 +98,7 @@ def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
         own = data[data["test_language"] == language]
         matrix = own.pivot_table(index="gold", columns="predicted", values="percent", sort=False, dropna=False)
         percent = matrix.reindex(index=classes, columns=shown)
-        # An answer in no class is in the table only where it occurs.
+        # The table has rows for answers in no class only if there are any.
         _draw_panel(axes, percent.where(percent.isna().all(axis=1), percent.fillna(0.0)).to_numpy(float), layout)
         y = 1 + 0.04 / layout.panel[1]
         axes.text(0, y, layout.titles[number], size=6.3, va="bottom", transform=axes.transAxes)
@@ -110,17 +110,17 @@ def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
 
 
 def _lay_out(classes: list[str], shown: list[str], languages: list[str], width: float) -> Layout:
-    """Place the panels in rows that fit the width; where one panel alone does not fit, the figure grows."""
+    """Place the panels in rows that fit the width; widen the figure if a single panel does not fit."""
     names = [fold(printable(name), _WIDEST_NAME, 6) for name in shown]
     rows = names[: len(classes)]
     left = EDGE + widest(rows, 6) + 0.06
-    # Names stand upright below the columns, so that a column is as wide as a line of its name is high.
+    # Column names may be rotated by 90 degrees, so a column is at least as wide as its name is high.
     smallest = max(_SMALLEST, tallest(names, 6) + 0.01)
     room = width - left
     across = min(len(languages), 7, int(room / (max(0.21, smallest) * len(shown) + _GAP)))
     if across:
         panel = room / across - _GAP
-        # Of many languages, low rows keep the figure on a page.
+        # With many languages, low rows keep the figure on one page.
         row = 0.3 if len(languages) <= 7 else 0.17
         tall = max(min(panel, row * len(classes)), smallest * len(classes))
     else:
@@ -149,8 +149,8 @@ def _has_numbers(layout: Layout) -> bool:
 
 def _explain(layout: Layout) -> str:
     if _has_numbers(layout):
-        return "numbers: percent of the row, seeds together."
-    return "colours: percent of the row from 0 (dark) to 100 (bright), seeds together; the numbers are in the CSV file."
+        return "numbers: percent of the row, seeds pooled."
+    return "colours: percent of the row from 0 (dark) to 100 (bright), seeds pooled; the numbers are in the CSV file."
 
 
 def _draw_panel(axes: Axes, matrix: NDArray[np.float64], layout: Layout) -> None:

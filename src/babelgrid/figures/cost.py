@@ -1,4 +1,4 @@
-"""Speed and price of each model of the grid, beside an API's."""
+"""Draw the speed and price of each model of the grid next to those of APIs."""
 
 from pathlib import Path
 
@@ -16,17 +16,17 @@ from babelgrid.figures.style import FAINT, SEEN_COLOUR, UNSEEN_COLOUR, house_sty
 _ROW = 0.16
 _WIDEST_NAME = 2.2
 _KEYS = 0.3
-"""Room for two rows of the legend, in inches."""
+"""Height of two legend rows, in inches."""
 _COLOURS = {"own": SEEN_COLOUR, "api": UNSEEN_COLOUR, "list price": FAINT}
 _PRICES = {"rented": ("o", "rented"), "electricity": ("s", "electricity"), "charged": ("D", "charged by the API")}
 _WIDE = 10
-"""From this ratio of the largest to the smallest on, an axis is logarithmic; else it begins at zero."""
+"""An axis is logarithmic if the largest value is at least this many times the smallest; otherwise it starts at 0."""
 
 
 def draw_cost(cost_path: str | Path, *, note: str, width: float, out_stem: str | Path) -> None:
-    """Draw posts per second and dollars per million posts, a row for each model, and save it.
+    """Draw posts per second and dollars per million posts, one row per model, and save the figure.
 
-    cost_path: cost.csv. A model without a known price has no mark in the second panel; free ones neither.
+    cost_path: cost.csv. Models that are free or have no known price have no mark in the second panel.
     """
     data = read_table(cost_path)
     with house_style(data, note):
@@ -61,8 +61,8 @@ def _scale(axes: Axes, values: "pd.Series[float]") -> None:
 def _lay_out(data: pd.DataFrame, note: str, width: float) -> tuple[Figure, list[Axes]]:
     devices = ", ".join(data["device"].dropna().unique())
     is_priced = data.loc[data["how"] == "own", ["rented", "electricity"]].notna().any().any()
-    price = "" if is_priced else "No price of this hardware is set. "
-    words = f"Own models on {devices}, from the loaded base to the last result. {price}{note}".strip()
+    price = "" if is_priced else "No price is set for this hardware. "
+    words = f"Own models on {devices}, timed from the loaded base to the last result. {price}{note}".strip()
     page = lay_out_page("Speed and price", printable(words), width)
     names = [fold(printable(name), min(_WIDEST_NAME, 0.35 * width), 6) for name in data["model"]]
     panel = max(_ROW, tallest(names, 6) + 0.04) * len(data) + 0.1

@@ -1,4 +1,4 @@
-"""Learning curves: the loss of every adapter over its training."""
+"""Draw learning curves: the training loss of every adapter."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from babelgrid.figures.style import TWO_COLUMNS, house_style, save_figure
 
 _PANEL_HEIGHT = 1.5
 _MOST_NAMED = 8
-"""Mixtures of a panel that are told apart by colour; more are drawn alike."""
+"""Largest number of mixtures in a panel that have a colour each; with more, all lines are grey."""
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#B0609A", "#E69F00", "#3A9AD9", "#000000", "#7A5C00")
 _DASHES = ("-", "--", "-.", ":")
 
@@ -25,10 +25,10 @@ _DASHES = ("-", "--", "-.", ":")
 def draw_curves(
     curves_path: str | Path, exposure_path: str | Path, *, note: str, width: float, out_stem: str | Path
 ) -> None:
-    """Draw loss against epoch, a panel for each kind of mixture and a thin line for each seed, and save it.
+    """Draw loss against epoch, one panel per kind of mixture and a thin line per seed, and save the figure.
 
-    Up to eight mixtures of a panel have a colour each and a legend; of more, every line is grey and the median over
-    mixtures is drawn. curves_path: learning_curves.csv. Raises `UserError` where no adapter was trained.
+    Up to eight mixtures in a panel have a colour each and a legend. With more, every line is grey and the median over
+    mixtures is drawn. curves_path: learning_curves.csv. Raises `UserError` if no adapter was trained.
     """
     data = read_table(curves_path)
     if data.empty:
@@ -48,7 +48,7 @@ def draw_curves(
 def _lay_out(groups: list[str], note: str, width: float) -> tuple[Figure, list[Axes]]:
     columns = min(len(groups), 3 if width >= TWO_COLUMNS else 1)
     rows = -(-len(groups) // columns)
-    page = lay_out_page("Learning curves", f"Training loss, a line for each seed. {note}", width)
+    page = lay_out_page("Learning curves", f"Training loss, one line per seed. {note}", width)
     row_height = _PANEL_HEIGHT + 0.28
     figure = page.figure(0.2 + rows * row_height + 0.2)
     panel = (width - 0.44 - 0.1 - 0.16 * (columns - 1)) / columns
@@ -82,7 +82,7 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, names: list[str]) -> None:
             if position == 0:
                 firsts.append(line)
     if is_named:
-        # Lines and names are given: of a label that begins with an underscore matplotlib makes no entry.
+        # Lines and names are passed explicitly: matplotlib leaves out labels that begin with an underscore.
         axes.legend(
             firsts,
             [fold(name, room, 6) for name in names],

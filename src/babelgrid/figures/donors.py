@@ -1,4 +1,4 @@
-"""The donor-recipient map: what a language gives to the others, and what it gets from them."""
+"""Draw the donor-recipient map: what each language gives to the others and what it gets from them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,10 +29,10 @@ def draw_donors(
 ) -> None:
     """Draw each language's donor score against its recipient score, with their intervals, and save it with its data.
 
-    donors_path: donors.csv. Of the adapters trained on one language (`languages`: the test languages): a donor score is
-    the mean over the test languages other than its own, a recipient score the mean over the adapters of other
-    languages. A language that is not trained on alone has no donor score and stands in the margin. Where fewer than two
-    donors remain, the figure says so.
+    donors_path: donors.csv. languages: the test languages. Only adapters trained on one language count: the donor score
+    of a language is the mean of its adapter over the other test languages, its recipient score the mean over the
+    adapters of other languages. A language that is not trained on alone has no donor score and is drawn in the margin.
+    With fewer than two donors or recipients, the figure contains only a note.
     """
     data = donor_points(read_table(donors_path), view, languages)
     with house_style(data, view, note):
@@ -55,7 +55,7 @@ def donor_points(donors: pd.DataFrame, view: str, languages: Sequence[str]) -> p
 
 
 def _say_there_is_none(view: str, note: str, width: float) -> Figure:
-    words = f"Fewer than two languages are trained on alone and tested on enough posts. {note}"
+    words = f"Fewer than two languages have their own adapter and enough test posts. {note}"
     return lay_out_page(f"What languages give and get: {view}", words, width).figure(0.1)
 
 
@@ -83,8 +83,8 @@ def _draw(data: pd.DataFrame, view: str, metric: str, note: str, width: float) -
 
 def _lay_out(title: str, note: str, width: float, points: int) -> tuple[Figure, Axes]:
     foot = (
-        f"Adapters trained on one language; bars: 95% intervals over posts and seeds. Open: not trained on alone. On "
-        f"the dashed line a language gives as much as it gets. {note}"
+        f"Adapters trained on one language; bars: 95% intervals over posts and seeds. Open: no adapter of that "
+        f"language alone. Dashed: a language gives as much as it gets. {note}"
     )
     page = lay_out_page(title, foot, width)
     panel = min(width - 0.6, grown(4.2, points))
@@ -92,8 +92,8 @@ def _lay_out(title: str, note: str, width: float, points: int) -> tuple[Figure, 
     figure = page.figure(0.1 + tall + 0.46)
     axes = place(figure, 0.46, page.head + 0.1, panel, tall)
     axes.grid()
-    axes.set_xlabel("gives: mean score of its adapter in the others")
-    axes.set_ylabel("gets: mean score of the others' adapters in it")
+    axes.set_xlabel("gives: mean score of its adapter on the others")
+    axes.set_ylabel("gets: mean score of the others' adapters on it")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: decimal(value))
     return figure, axes

@@ -1,4 +1,4 @@
-"""The dose-response plot: the score in a language against the number of its posts in the mixture."""
+"""Draw the dose-response plot: the score in a language against the number of its posts in the mixture."""
 
 from pathlib import Path
 
@@ -30,18 +30,18 @@ def draw_doses(
     width: float,
     out_stem: str | Path,
 ) -> None:
-    """Draw the score in the added language against its dose, a panel for each base mixture and added language.
+    """Draw the score in the added language against its dose, one panel per base mixture and added language.
 
-    doses_path, fits_path, curves_path: doses.csv, dose_fits.csv and dose_curves.csv. Points with their intervals, the
-    fitted saturating curve in its band, and, dashed, 95% of the score of the adapter trained on that language alone. A
-    panel's title ends with the dose at which the curve reaches that, and its interval. The axis is linear from 0 to the
-    smallest dose and logarithmic above.
-    Raises `UserError` where the view has no doses.
+    doses_path, fits_path, curves_path: doses.csv, dose_fits.csv and dose_curves.csv. A panel shows the points with
+    their intervals, the fitted saturating curve with its band and, dashed, 95% of the score of the adapter trained on
+    that language alone. Its title ends with the dose at which the curve reaches that score, and the interval of the
+    dose. The x axis is linear from 0 to the smallest dose and logarithmic above.
+    Raises `UserError` if the view has no doses.
     """
     doses, fits, curves = (read_table(path) for path in (doses_path, fits_path, curves_path))
     data = doses[doses["view"] == view].dropna(subset="score").merge(fits, on=["view", "base", "language"], how="left")
     if data.empty:
-        raise UserError(f"{doses_path}: there are no doses of the view {view!r} to draw; add mixtures.doses")
+        raise UserError(f"{doses_path}: the view {view!r} has no doses to draw; add mixtures.doses")
     with house_style(data, view, note):
         title = f"{METRIC_NAMES[metric]} by dose of a language: {view}"
         figure, panels = _lay_out(data, title, METRIC_NAMES[metric], note, width)
@@ -53,12 +53,12 @@ def draw_doses(
 
 
 def _lay_out(data: pd.DataFrame, title: str, metric: str, note: str, width: float) -> tuple[Figure, list[Axes]]:
-    """Make a figure with a panel for each base and language, at most two or four in a row, on the same axes."""
+    """Return a figure with one panel per base and language, at most two or four in a row, with shared axes."""
     panels = len(data[["base", "language"]].drop_duplicates())
     columns = min(panels, 4 if width >= TWO_COLUMNS else 2)
     foot = (
         f"Bars: 95% intervals over posts and seeds. Line and band: fitted saturating curve with its 95% interval. "
-        f"Dashed: 95% of the score of the adapter trained on that language alone; in a title, the dose at which the "
+        f"Dashed: 95% of the score of the adapter trained on that language alone; titles give the dose at which the "
         f"curve reaches it, with its 95% interval. {note}"
     )
     page = lay_out_page(title, foot, width)
@@ -103,7 +103,7 @@ def _scale(axes: Axes, data: pd.DataFrame) -> None:
 
 
 def _apart(axes: Axes, doses: list[float]) -> list[float]:
-    """Return the doses whose numbers have room below the axis: the smallest, and others from left to right."""
+    """Return the doses whose tick labels fit below the axis, chosen from left to right."""
     shown: list[float] = []
     end = -np.inf
     for dose in doses:
@@ -127,9 +127,9 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, curve: pd.DataFrame) -> None:
 
 
 def _size(fit: pd.Series) -> str:
-    """Say at which dose the curve reaches the target, in posts, with the interval."""
+    """Describe the dose at which the curve reaches the target, in posts, with its interval."""
     if pd.isna(fit["target"]):
-        return "no adapter of its own"
+        return "no in-language adapter"
     if pd.isna(fit["size"]):
         return "too few doses for a curve"
     size, low, high = (_posts(float(fit[name])) for name in ("size", "size_low", "size_high"))

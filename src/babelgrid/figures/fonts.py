@@ -1,4 +1,4 @@
-"""Fonts for the scripts of a figure's words, from what is installed, and the packages that bring what is missing."""
+"""Choose installed fonts for the scripts in a figure's text, and name the packages that provide missing ones."""
 
 import logging
 from collections import defaultdict
@@ -12,7 +12,7 @@ from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
 FIRST = "DejaVu Sans"
-"""Comes with matplotlib, so that words in its scripts look the same on every machine."""
+"""Ships with matplotlib, so text in its scripts looks the same on every machine."""
 _EMOJI = "emoji"
 _SYMBOLS = "symbols"
 _PACKAGES = {
@@ -27,17 +27,17 @@ _CJK = "Noto Sans CJK"
 def printable(text: str) -> str:
     r"""Return text with an escape such as `\x07` for each character without a glyph: control characters, surrogates.
 
-    SVG may not hold them. Ends of lines are kept as `\n`.
+    SVG must not contain these characters. Every line ending becomes `\n`.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
     return "".join(ascii(letter)[1:-1] if _is_unprintable(letter) else letter for letter in text)
 
 
 def families_for(words: Iterable[str]) -> list[str]:
-    """Return font families that draw these words together, DejaVu Sans first.
+    """Return font families that together cover these words, DejaVu Sans first.
 
-    For each script that DejaVu Sans does not have: the installed family that has most of the letters, of equally good
-    ones Noto Sans before other Noto families, before all others in the alphabet's order.
+    For each script that DejaVu Sans lacks, choose the installed family that has most of the letters. Ties go to Noto
+    Sans families, then to other Noto families, then to the rest in alphabetical order.
     """
     families = [FIRST]
     for letters in _by_script(_lacking(words, [FIRST])).values():
@@ -48,22 +48,22 @@ def families_for(words: Iterable[str]) -> list[str]:
 
 
 def missing(words: Iterable[str]) -> dict[str, str]:
-    """Return the scripts of which some letters have no installed font, and the Debian package that brings one each."""
+    """Return script -> Debian package with a font, for each script with letters that no installed font has."""
     drawn = list(words)
     lacking = _lacking(drawn, families_for(drawn))
     return {script: _PACKAGES.get(script, _OTHER_PACKAGE) for script in _by_script(lacking)}
 
 
 def warn_of_missing(words: Iterable[str]) -> None:
-    """Write one line to the log for each script of `words` that no installed font has."""
+    """Log one warning per script in `words` with letters that no installed font has."""
     for script, package in missing(words).items():
         logging.warning("%s", describe_missing(script, package))
 
 
 def describe_missing(script: str, package: str) -> str:
-    """Say which letters are drawn as boxes, and what to install."""
+    """Return a message with the letters that are drawn as boxes and the package to install."""
     what = script if script in (_EMOJI, _SYMBOLS) else f"letters of the script {script}"
-    return f"no installed font has some {what}, so figures show boxes: install {package} (apt-get install {package})"
+    return f"no installed font has some {what}; figures show boxes instead. To fix it: apt-get install {package}"
 
 
 def _is_unprintable(letter: str) -> bool:
@@ -72,7 +72,7 @@ def _is_unprintable(letter: str) -> bool:
 
 
 def _lacking(words: Iterable[str], families: list[str]) -> set[str]:
-    """Return the letters that none of these families has; characters that are not drawn need none."""
+    """Return the letters that are in none of these families, ignoring characters that are not drawn."""
     letters = {letter for word in words for letter in word if category(letter) not in ("Cc", "Cf", "Cs", "Zs")}
     letters = {letter for letter in letters if not 0xFE00 <= ord(letter) <= 0xFE0F}
     return {letter for letter in letters if not any(_has(family, letter) for family in families)}
@@ -86,7 +86,7 @@ def _by_script(letters: set[str]) -> dict[str, set[str]]:
 
 
 def _script_of(letter: str) -> str:
-    """Return the English name of a letter's script; emoji and other symbols belong to no script."""
+    """Return the English name of a letter's script, or `emoji` or `symbols` for characters without a script."""
     code = scripts.script(letter)
     if code not in ("Zyyy", "Zinh", "Zzzz"):
         return str(scripts.script_name(code))
@@ -94,11 +94,11 @@ def _script_of(letter: str) -> str:
 
 
 def _best(letters: set[str]) -> list[str]:
-    """Return the installed families that are needed for these letters, as few as a greedy choice takes."""
+    """Return installed families that cover as many of these letters as possible, chosen greedily."""
     chosen: list[str] = []
     script = _script_of(min(letters))
     candidates = sorted(_installed(), key=lambda family: (_rank(family, script), family))
-    # The family of this script is looked at before hundreds of others are opened.
+    # Try the families made for this script first: opening hundreds of other fonts is slow.
     for pool in ([family for family in candidates if _rank(family, script) == 0], candidates):
         while letters and pool:
             best = max(pool, key=lambda family: sum(_has(family, letter) for letter in letters))
@@ -119,15 +119,15 @@ def _rank(family: str, script: str) -> int:
 
 @lru_cache(maxsize=1)
 def _installed() -> dict[str, font_manager.FontEntry]:
-    """Return each installed family with the font file that tells what it has: the upright one of normal weight.
+    """Return family -> the font file that is read for its letters: the upright one of normal weight.
 
-    matplotlib keeps a list of fonts between runs; files that were installed since are added.
+    matplotlib caches its list of fonts between runs, so fonts installed since then are added.
     """
     known = {entry.fname for entry in font_manager.fontManager.ttflist}
     for path in sorted(set(font_manager.findSystemFonts()) - known):
         try:
             font_manager.fontManager.addfont(path)
-        except Exception:  # A font that FreeType cannot scale, such as one of coloured bitmaps, draws nothing here.
+        except Exception:  # FreeType cannot scale some fonts, for example coloured bitmaps.
             logging.debug("font %s cannot be used", path)
     entries: dict[str, font_manager.FontEntry] = {}
     for entry in sorted(font_manager.fontManager.ttflist, key=lambda one: (_plainness(one), one.fname)):

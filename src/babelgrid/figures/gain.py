@@ -1,4 +1,4 @@
-"""The gain plot: what fine-tuning adds to the untuned base, against the fine-tuning tokens of that language."""
+"""Draw the gain plot: gain of fine-tuning over the untuned base against fine-tuning tokens of the language."""
 
 import zlib
 
@@ -21,7 +21,7 @@ _MOST_COLOURS = 9
 _MOST_LABELS = 45
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#B0609A", "#E69F00", "#3A9AD9", "#000000", "#7A5C00", "#7F7F7F")
 _TURN = 30
-"""Degrees by which the names below the first panel are turned."""
+"""Rotation of the names below the first panel, in degrees."""
 _LEFT = 0.49
 _MARKERS = ("o", "D", "s", "^", "v", "P", "X", "<", ">")
 
@@ -29,10 +29,10 @@ _MARKERS = ("o", "D", "s", "^", "v", "P", "X", "<", ">")
 def draw_gain(tables: GridTables, picture: Picture) -> None:
     """Draw score minus the untuned base's score in that language, and save it with its data (`save_figure`).
 
-    First panel: languages that the mixture does not hold, so no fine-tuning token of theirs was seen. Second: languages
-    that it holds, against their post tokens seen over all epochs (log scale). A colour for each mixture, or for each
-    kind of mixture where there are more than nine. In one column the panels stand one above the other.
-    Raises `UserError` where the grid has no untuned base to compare with.
+    The first panel has the languages that are not in the mixture, so fine-tuning saw none of their tokens. The second
+    has the languages in the mixture, against the tokens of their posts seen over all epochs (log scale). Each mixture
+    has a colour or, with more than nine mixtures, each kind of mixture. In a one-column figure the panels are stacked.
+    Raises `UserError` if the grid has no untuned base to compare with.
     """
     data = _collect(tables, picture)
     looks = {name: (_PALETTE[i], _MARKERS[i]) for i, name in enumerate(data["series"].drop_duplicates())}
@@ -50,9 +50,9 @@ def draw_gain(tables: GridTables, picture: Picture) -> None:
 
 
 def _lay_out(page: Page, names: list[str], points: int) -> tuple[Figure, Axes, Axes]:
-    """Make a figure with two panels: side by side, or one above the other in one column, with room for their words.
+    """Return a figure with two panels, side by side or (in one column) stacked, with room for names and legend.
 
-    names: below the first panel and in the legend. points: those of the second panel that may be labelled.
+    names: written below the first panel and in the legend. points: number of points in the second panel.
     """
     tall = grown(2.4, points if points <= _MOST_LABELS else 0)
     slant, whole = _slant(names), page.width - _LEFT
@@ -74,7 +74,7 @@ def _widest_name(page: Page) -> float:
 
 
 def _slant(names: list[str]) -> float:
-    """Return the room below a panel for its turned names, in inches."""
+    """Return the height below a panel that its rotated names need, in inches."""
     turn = np.deg2rad(_TURN)
     sizes = [size_of(name, 6) for name in names]
     return 0.1 + float(max(width * np.sin(turn) + height * np.cos(turn) for width, height in sizes))
@@ -94,8 +94,8 @@ def _key_height(names: list[str]) -> float:
 
 
 def _draw_keys(axes: Axes, looks: dict[str, tuple[str, str]], page: Page) -> None:
-    """Write the legend below the second panel and the words of its axis; the panel's first lines are the series."""
-    # Taken from the lines: matplotlib's own list leaves out names that begin with an underscore.
+    """Draw the legend below the second panel and its axis label; the panel's first lines are the series."""
+    # Entries are passed explicitly: matplotlib leaves out labels that begin with an underscore.
     names = [fold(name, _widest_name(page), 7) for name in looks]
     axes.legend(
         list(axes.lines)[: len(looks)],
@@ -111,17 +111,17 @@ def _draw_keys(axes: Axes, looks: dict[str, tuple[str, str]], page: Page) -> Non
 
 
 def _named(names: dict[str, str], data: pd.DataFrame) -> tuple[range, list[str]]:
-    """Return the places and the names of the series that have points in the first panel."""
+    """Return the x positions and names of the series that have points in the first panel."""
     shown = [folded for name, folded in names.items() if (data["series"] == name).any()]
     return range(len(shown)), shown
 
 
 def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
-    """Return a row for each tuned cell: group, mixture, test_language, seen, tokens_seen, score, untuned, gain…."""
+    """Return one row per fine-tuned cell: group, mixture, test_language, seen, tokens_seen, score, untuned, gain…."""
     cells = collect_cells(tables, picture).dropna(subset="score").reset_index(drop=True)
     untuned = cells[cells["mixture"] == UNTUNED].set_index("test_language")["score"]
     if untuned.empty:
-        raise UserError(f"{tables.cells}: a gain needs the untuned base to compare with; set mixtures.none: true")
+        raise UserError(f"{tables.cells}: a gain plot needs the untuned base to compare with; set mixtures.none: true")
     cells = cells[(cells["mixture"] != UNTUNED) & cells["test_language"].isin(untuned.index)]
     exposure = read_table(tables.exposure)
     tokens = exposure.set_index(["mixture", "language"])["finetune_text_tokens_seen"].rename("tokens_seen")
@@ -134,11 +134,11 @@ def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
 
 
 def _explain(data: pd.DataFrame) -> str:
-    return f"{count_seeds(data)}, one point per mixture and test language. Tokens: of the posts alone, over all epochs."
+    return f"{count_seeds(data)}, one point per mixture and test language. Tokens: post text only, over all epochs."
 
 
 def _draw_unseen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
-    """Draw a column of points for each series, with a bar at its median."""
+    """Draw one column of points per series, with a bar at its median."""
     shown = [name for name in looks if (data["series"] == name).any()]
     for position, name in enumerate(shown):
         points = data[data["series"] == name]

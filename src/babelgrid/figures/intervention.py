@@ -1,4 +1,4 @@
-"""The intervention plot: what another exposure of the base does to the score, by language, one panel a mixture."""
+"""Draw the intervention plot: effect of the base's exposure on the score by language, one panel per mixture."""
 
 from pathlib import Path
 
@@ -31,9 +31,9 @@ def draw_intervention(
 ) -> None:
     """Draw each language's difference in score between two bases against the ratio of its exposure, and save it.
 
-    cells_path, slopes_path: intervention.csv and intervention_slopes.csv. against: the other experiment's name. A
-    panel's title has the slope with its 95% interval and the number of languages. Languages of unknown exposure are
-    left out. Raises `UserError` where the view has no cell.
+    cells_path, slopes_path: intervention.csv and intervention_slopes.csv. against: the other experiment's name. The
+    title of a panel has the slope with its 95% interval and the number of languages. Languages of unknown exposure are
+    left out. Raises `UserError` if the view has no cell that was scored on both bases.
     """
     cells = read_table(cells_path).query("view == @view").dropna(subset=["difference", "log10_ratio"])
     if cells.empty:
@@ -45,7 +45,7 @@ def draw_intervention(
         panels = lay_out_panels(
             [(str(mixture), _describe_slope(slopes, mixture)) for mixture in mixtures],
             points=int(data.groupby("mixture").size().max()),
-            title=f"What exposure does to {METRIC_NAMES[metric]}: {view}",
+            title=f"Effect of exposure on {METRIC_NAMES[metric]}: {view}",
             foot=_foot(against, note),
             width=width,
             keys=0.0,
@@ -61,7 +61,7 @@ def _name_axes(panels: Panels) -> None:
     positions = [axes.get_position() for axes in panels.axes]
     lowest, highest = min(one.y0 for one in positions), max(one.y1 for one in positions)
     width, height = panels.figure.get_size_inches()
-    across = "log10 of the language's pre-training tokens here and on the other base"
+    across = "log10 of the language's pre-training tokens, this base over the other"
     panels.figure.text(0.5, lowest - 0.34 / height, across, ha="center", size=6)
     up = "difference in score"
     panels.figure.text(0.09 / width, (lowest + highest) / 2, up, rotation=90, va="center", size=7)
@@ -69,9 +69,9 @@ def _name_axes(panels: Panels) -> None:
 
 def _foot(against: str, note: str) -> str:
     return (
-        f"Each dot is a test language: its score here minus that of the same cell on the base of {against}, same "
-        f"posts, same seeds; bars: 95% intervals over posts and seeds. Slope: for ten times the exposure, 95% interval "
-        f"resampling languages too; n: languages. {note}"
+        f"Each dot is a test language: its score here minus that of the same cell on the base of {against}, with "
+        f"the same posts and seeds; bars: 95% intervals over posts and seeds. Slope: per tenfold exposure, with a 95% "
+        f"interval that also resamples languages; n: number of languages. {note}"
     ).strip()
 
 

@@ -1,4 +1,4 @@
-"""Labels beside points, without overlaps: a small greedy search, since the labels are short and few."""
+"""Place labels beside points without overlaps, by a small greedy search, since labels are short and few."""
 
 from collections.abc import Sequence
 
@@ -13,18 +13,18 @@ _DIRECTIONS = [(np.cos(angle), np.sin(angle)) for angle in np.deg2rad([0, 180, 4
 _REACHES = (1.0, 1.7, 2.6, 3.6)
 _SWEEPS = 3
 _TOUCH = 0.05
-"""Less than this is rounding: points, or square points."""
+"""Overlaps below this are rounding errors, in points or square points."""
 _SIZE = 6
 
 
 def label_points(axes: Axes, points: Floats, words: Sequence[str], colours: Sequence[str], obstacles: Floats) -> None:
-    """Write each word beside its point, with a thin line to it where it had to move away.
+    """Write each word beside its point, with a thin connecting line if it had to move away.
 
-    A word that would cover another one, or leave the panel, is left out: the table beside the figure names all points.
+    A word that would cover another one or leave the panel is left out: the table saved with the figure has all points.
 
     points: shape (points, 2), in data units.
-    obstacles: boxes (left, bottom, right, top) in points from the figure's corner, which words should not cover.
-    Call it when limits and layout are final, since it measures in print points.
+    obstacles: boxes (left, bottom, right, top) in points from the figure's corner, that words should not cover.
+    Call it after limits and layout are final, since it measures in print points.
     """
     anchors = points_of(axes, points[:, 0], points[:, 1])
     sizes = np.array([_room_for(word) for word in words]).reshape(-1, 2)
@@ -58,15 +58,16 @@ def points_of(axes: Axes, x: Floats, y: Floats) -> Floats:
 
 
 def boxes_between(low: Floats, high: Floats | None = None, *, margin: tuple[float, float]) -> Floats:
-    """Return boxes from corner to corner (or around each point), wider by a margin; shape (points, 4)."""
+    """Return boxes from `low` to `high` (or around each point), widened by a margin; shape (points, 4)."""
     return np.hstack([low - np.array(margin), (low if high is None else high) + np.array(margin)])
 
 
 def place_labels(anchors: Floats, sizes: Floats, obstacles: Floats, bounds: Floats) -> Floats:
-    """Return a centre for each label: near its anchor, off the other labels and the obstacles, inside the bounds.
+    """Return a centre for each label: near its anchor, clear of other labels and obstacles, inside the bounds.
 
-    anchors, sizes: shape (labels, 2). obstacles: shape (n, 4). bounds: left, bottom, right, top. Points throughout.
-    Each label in turn takes the cheapest of 32 places around its anchor; a few sweeps let early ones give way.
+    anchors, sizes: shape (labels, 2). obstacles: shape (n, 4). bounds: left, bottom, right, top. All are in points.
+    Each label in turn takes the cheapest of 32 positions around its anchor. A few sweeps let labels placed early move
+    away from later ones.
     """
     centres = anchors.copy()
     boxes = np.full((len(anchors), 4), np.nan)
@@ -84,7 +85,7 @@ def place_labels(anchors: Floats, sizes: Floats, obstacles: Floats, bounds: Floa
 
 
 def kept_labels(centres: Floats, sizes: Floats, bounds: Floats) -> list[int]:
-    """Return the numbers of the labels to write, the first ones first: none covers another or leaves the bounds."""
+    """Return the indices of the labels to write, which neither overlap nor leave the bounds; earlier labels win."""
     boxes = np.hstack([centres - sizes / 2, centres + sizes / 2])
     kept: list[int] = []
     for number in range(len(boxes)):
@@ -95,7 +96,7 @@ def kept_labels(centres: Floats, sizes: Floats, bounds: Floats) -> list[int]:
 
 
 def spread_apart(values: Floats, distance: float) -> Floats:
-    """Move values as little as needed to stand at least `distance` apart, in the same order."""
+    """Move values as little as needed to be at least `distance` apart, in the same order."""
     order = np.argsort(values, kind="stable")
     blocks: list[tuple[float, int]] = []
     for value in values[order]:
@@ -112,19 +113,19 @@ def spread_apart(values: Floats, distance: float) -> Floats:
 
 
 def _room_for(word: str) -> tuple[float, float]:
-    """Return width and height of a label, in points."""
+    """Return the width and height of a label with its margin, in points."""
     width, height = size_of(word, _SIZE)
     return 72 * width + 0.6, 72 * height + 0.4
 
 
 def _places(anchor: Floats, size: Floats) -> Floats:
-    """Return label centres around an anchor, from near to far."""
+    """Return candidate label centres around an anchor, from near to far."""
     near = size / 2 + 2.6
     return np.array([anchor + near * reach * np.array(direction) for reach in _REACHES for direction in _DIRECTIONS])
 
 
 def _overlap(boxes: Floats, others: Floats) -> Floats:
-    """Return the area that each box shares with all others together."""
+    """Return the total area that each box shares with all the others."""
     width = np.minimum(boxes[:, None, 2], others[None, :, 2]) - np.maximum(boxes[:, None, 0], others[None, :, 0])
     height = np.minimum(boxes[:, None, 3], others[None, :, 3]) - np.maximum(boxes[:, None, 1], others[None, :, 1])
     shared: Floats = (np.clip(width, 0, None) * np.clip(height, 0, None)).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Transfer matrices as pictures: scores, gaps to the in-language adapter, gains over the untuned base, clusters."""
+"""Draw transfer matrices: scores, gaps to the in-language adapter, gains over the untuned base, clusters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,11 +53,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Variant:
-    """What is told of each cell (column `value` of the data), and in which words and colours."""
+    """What a matrix shows of each cell (column `value` of the data), with its texts and colours."""
 
     title: str
     head: str
-    """The line below the title: in which order columns stand."""
+    """The line below the title: the order of the columns."""
     foot: str
     bar: str
     """Title of the colour bar."""
@@ -66,11 +66,11 @@ class Variant:
 
 
 def draw_transfer_matrix(tables: GridTables, picture: Picture) -> None:
-    """Draw mixtures by test languages with their mean score over seeds, and save it with its data.
+    """Draw mixtures by test languages with their mean score over seeds, and save the figure with its data.
 
-    Columns go from much to little pre-training exposure; languages of unknown exposure stand apart at the right. A
-    framed cell's mixture holds the language. A cell with a cut corner is no better than the better of its two
-    baselines; a grey one has too few posts to be ranked.
+    Columns are sorted from high to low pre-training exposure; languages of unknown exposure are set apart on the right.
+    A cell is framed if its language is in the mixture. A cell with a cut corner is no better than the better of its two
+    baselines. A grey cell has too few posts to be ranked.
     """
     data = collect_cells(tables, picture)
     data["value"] = data["score"]
@@ -78,30 +78,33 @@ def draw_transfer_matrix(tables: GridTables, picture: Picture) -> None:
 
 
 def draw_gap_matrix(tables: GridTables, picture: Picture) -> None:
-    """Draw score minus that of the adapter trained on the test language alone; empty where the grid has none.
+    """Draw each score minus that of the adapter trained on the test language alone; without that adapter, a dash.
 
-    Raises `UserError` where no test language has an adapter of its own.
+    Raises `UserError` if no test language has an adapter trained on it alone.
     """
     data = collect_cells(tables, picture)
     own = data[data["mixture"] == data["test_language"]].set_index("test_language")["score"]
     if own.empty:
         raise UserError(
-            "a gap matrix needs adapters of single test languages to compare with; add mixtures.monolingual"
+            "a gap matrix needs adapters trained on single test languages to compare with; add mixtures.monolingual"
         )
     data["value"] = data["score"] - data["test_language"].map(own)
-    words = "Difference to the adapter trained on that language alone (its own cell is 0)."
+    words = "Difference from the adapter trained on that language alone (its own cell is 0)."
     _draw(data, _differences(data, picture, "gap to the in-language adapter", words), picture)
 
 
 def draw_gain_matrix(tables: GridTables, picture: Picture) -> None:
-    """Draw score minus that of the untuned base in the same language; `UserError` where the grid has no such row."""
+    """Draw each score minus that of the untuned base in the same language.
+
+    Raises `UserError` if the grid has no untuned base.
+    """
     data = collect_cells(tables, picture)
     untuned = data[data["mixture"] == UNTUNED].set_index("test_language")["score"]
     if untuned.empty:
         raise UserError("a gain matrix needs the untuned base to compare with; set mixtures.none: true")
     data = data[data["mixture"] != UNTUNED].reset_index(drop=True)
     data["value"] = data["score"] - data["test_language"].map(untuned)
-    words = "Difference to the untuned base in the same language."
+    words = "Difference from the untuned base in the same language."
     _draw(data, _differences(data, picture, "gain over the untuned base", words), picture)
 
 
@@ -114,7 +117,7 @@ def draw_clustered_matrix(tables: GridTables, picture: Picture) -> None:
     place = pd.MultiIndex.from_product([rows, columns], names=["mixture", "test_language"])
     data = data.set_index(["mixture", "test_language"]).loc[place].reset_index()
     data["value"] = data["score"]
-    head = "Rows and columns clustered by their scores: like ones stand side by side"
+    head = "Rows and columns clustered by their scores: similar ones are adjacent"
     _draw(data, _scores(data, picture, head), picture)
 
 
@@ -123,7 +126,7 @@ def _order_of_exposure(picture: Picture) -> str:
 
 
 def _scores(data: pd.DataFrame, picture: Picture, head: str) -> Variant:
-    """Span the scores in whole tenths, so that neighbouring views and reruns are easy to compare."""
+    """Scale colours to the scores, rounded out to tenths, which makes views and reruns easy to compare."""
     scores = data.loc[data["ranked"], "value"].dropna()
     low, high = (np.floor(scores.min() * 10) / 10, np.ceil(scores.max() * 10) / 10) if len(scores) else (0.0, 1.0)
     name = METRIC_NAMES[picture.metric]
@@ -138,7 +141,7 @@ def _scores(data: pd.DataFrame, picture: Picture, head: str) -> Variant:
 
 
 def _differences(data: pd.DataFrame, picture: Picture, what: str, words: str) -> Variant:
-    """Span the differences evenly around zero, in whole twentieths."""
+    """Scale colours symmetrically around zero, up to the largest difference rounded up to twentieths."""
     differences = data.loc[data["ranked"], "value"].abs()
     far = max(0.05, np.ceil(differences.max() * 20) / 20) if differences.notna().any() else 0.05
     is_narrow = picture.width < TWO_COLUMNS
@@ -153,7 +156,7 @@ def _differences(data: pd.DataFrame, picture: Picture, what: str, words: str) ->
 
 
 def _hundredths(value: float) -> str:
-    """Write a difference so that it fits a narrow cell: .07 as `+7`."""
+    """Write a difference in hundredths, to fit a narrow cell: .07 as `+7`."""
     return f"{100 * value:+.0f}".replace("-", "\N{MINUS SIGN}").replace("+0", "0").replace("\N{MINUS SIGN}0", "0")
 
 
@@ -184,7 +187,7 @@ def _draw(data: pd.DataFrame, variant: Variant, picture: Picture) -> None:
 def _explain(data: pd.DataFrame) -> str:
     low, high = int(data["n"].min()), int(data["n"].max())
     posts = f"{low}" if low == high else f"{low} to {high}"
-    baselines = "Baselines: majority class and character n-grams of the same train posts (for none: majority of all)."
+    baselines = "Baselines: majority class and character n-grams of the same train posts (none: majority of all posts)."
     return f"{count_seeds(data)}; {posts} posts per cell. {baselines if data['baseline'].notna().any() else ''}".strip()
 
 
@@ -243,7 +246,7 @@ def _filled(box: Box, colour: str | tuple[float, float, float]) -> Rectangle:
 
 
 def _cut_corner(box: Box, colour: str) -> Polygon:
-    """Return a dark or light corner: the cell keeps its colour, which is its score."""
+    """Return a dark or light corner that leaves the cell's colour, and so its score, visible."""
     left, top, width, height = box[0] + _INSET, box[1], box[2], box[3] - _INSET
     corner = min(width, height) * 0.5
     return Polygon(
@@ -269,8 +272,8 @@ def _frame(box: Box) -> Rectangle:
 
 
 def _keys(data: pd.DataFrame) -> list[str]:
-    """Return what frames, cut corners and grey cells mean, in this order."""
-    keys = ["the mixture holds this language", "italic, corner cut: no better than the better baseline"]
+    """Return the meaning of frames, cut corners and grey cells, in this order."""
+    keys = ["the mixture contains this language", "italic, corner cut: no better than the better baseline"]
     return keys if data["ranked"].all() else [*keys, "too few posts to be ranked"]
 
 

@@ -1,4 +1,4 @@
-"""Where the parts of a matrix stand, in inches from the top left corner."""
+"""Lay out the parts of a matrix, in inches from the top left corner."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from babelgrid.figures.page import EDGE, title_size
 from babelgrid.figures.style import TWO_COLUMNS
 
 NAME, SHARE, KEY, HEAD = 6.5, 6.0, 6.5, 6.5
-"""Font sizes of names, of shares, of the keys at the foot and of the line below the title, in points."""
+"""Font sizes of names, shares, the keys at the foot and the line below the title, in points."""
 TITLE_LINE, HEAD_LINE = 0.15, 0.13
 KEY_BOX = (0.26, 0.14)
 """Width and height of a key at the foot, in inches."""
@@ -24,18 +24,18 @@ _BAR_WIDTH = 0.62
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things stand, in inches from the top left corner."""
+    """Positions of the parts of a matrix, in inches from the top left corner."""
 
     columns: dict[str, float]
     """Test language -> left edge of its column."""
     rows: dict[str, float]
     """Mixture -> top edge of its row."""
     titles: dict[str, float]
-    """Group of mixtures -> top edge of its title; none for a group without a name."""
+    """Group of mixtures -> top edge of its title; groups without a name are left out."""
     cell: tuple[float, float]
     """Width and height of a cell."""
     top: float
-    """Where the first row starts, below the head."""
+    """Top edge of the first row, below the head."""
     bottom: float
     width: float
     height: float
@@ -44,22 +44,22 @@ class Layout:
     """The lines below the title."""
     footnote: list[str]
     keys: list[tuple[float, float]]
-    """Left edge of each key at the foot, and how far it stands below the first row of keys."""
+    """Left edge of each key at the foot, and its distance below the first row of keys."""
     turn: float
-    """Degrees by which the names of columns are turned."""
+    """Rotation of the column names, in degrees."""
     share_room: float
     """Height of the row of shares above the cells."""
     are_shares_upright: bool
-    """Whether shares are turned by a right angle, as they are wider than a column."""
+    """Whether shares are rotated by 90 degrees because they are wider than a column."""
 
     @property
     def is_narrow(self) -> bool:
-        """Whether the figure is for one column of text."""
+        """Return whether the figure is for one column of text."""
         return self.width < TWO_COLUMNS
 
     @property
     def number_size(self) -> float:
-        """Font size of the numbers in cells, in points."""
+        """Return the font size of the numbers in cells, in points."""
         return 6.5 if self.cell[0] >= 0.28 else 6
 
 
@@ -73,11 +73,11 @@ def lay_out(
     write: Callable[[float], str],
     width: float,
 ) -> Layout:
-    """Place the parts of a matrix; it grows beyond `width` where there are too many languages. Call it in the style.
+    """Lay out a matrix; it becomes wider than `width` if there are too many languages. Call it within `house_style`.
 
-    data: group, mixture, test_language, exposure and value of each cell in the order of reading. Languages whose
-    exposure is unknown stand apart where the others' order is that of exposure. title, head: above the matrix, each
-    below the other. keys: words beside each key at the foot. write: says how a cell's value is written.
+    data: group, mixture, test_language, exposure and value of each cell, in reading order. If columns are sorted by
+    exposure, languages of unknown exposure are set apart. title, head: the title of the matrix and the line below it.
+    keys: text beside each key at the foot. write: formats the value of a cell.
     """
     columns = _place_columns(data, write, width)
     row_height = 0.2 if data["mixture"].nunique() <= 30 else 0.165
@@ -108,7 +108,7 @@ def lay_out(
 
 @dataclass(frozen=True)
 class _Columns:
-    """Columns of a matrix: left edges, the width of one, how names are turned and rise, and the whole width."""
+    """Columns of a matrix: left edges, width of a column, rotation and height of names, and width of the figure."""
 
     edges: dict[str, float]
     cell: float
@@ -120,7 +120,7 @@ class _Columns:
 
 
 def _place_columns(data: pd.DataFrame, write: Callable[[float], str], width: float) -> _Columns:
-    """Place a column for each language right of the mixtures' names; beyond `width` where numbers need the room."""
+    """Place one column per language to the right of the mixture names; exceed `width` if the numbers need the room."""
     exposure = data.drop_duplicates("test_language").set_index("test_language")["exposure"]
     left = EDGE + max(0.85, widest(data["mixture"].unique().tolist(), NAME) + 0.08)
     smallest = max(0.17, widest([write(value) for value in data["value"].dropna()], 6) + 0.03)
@@ -150,7 +150,7 @@ def _place_columns(data: pd.DataFrame, write: Callable[[float], str], width: flo
 
 
 def write_share(share: float) -> str:
-    """Write a language's exposure in two digits, and a question mark where it is unknown."""
+    """Write a language's exposure with two significant digits, or a question mark if it is unknown."""
     if np.isnan(share):
         return "?"
     text = f"{share:.2g}"
@@ -158,7 +158,7 @@ def write_share(share: float) -> str:
 
 
 def _corners(names: list[str], size: float, turn: float) -> tuple[list[float], list[float]]:
-    """Return how far turned names rise above the point that they begin at, and how far they reach to its right."""
+    """Return how far rotated names extend above their starting point, and how far to the right of it."""
     angle = np.deg2rad(turn)
     boxes = [size_of(name, size) for name in names]
     rises = [float(width * np.sin(angle) + height * np.cos(angle)) for width, height in boxes]
@@ -166,7 +166,7 @@ def _corners(names: list[str], size: float, turn: float) -> tuple[list[float], l
 
 
 def _place_keys(keys: Sequence[str], width: float) -> list[tuple[float, float]]:
-    """Return left edge and depth of each key, in rows that fit the width."""
+    """Return the left edge and depth of each key, in rows that fit the width."""
     places: list[tuple[float, float]] = []
     x, y = EDGE, 0.0
     for words in keys:
@@ -179,12 +179,12 @@ def _place_keys(keys: Sequence[str], width: float) -> list[tuple[float, float]]:
 
 
 def heading(language: str) -> str:
-    """Return what a column is headed by."""
+    """Return the heading of a column."""
     return f"{language_name(language)} ({language})"
 
 
 def _stack_rows(data: pd.DataFrame, y: float, row_height: float) -> tuple[dict[str, float], dict[str, float], float]:
-    """Return the top edges of rows and of group titles, and the bottom edge of them all."""
+    """Return the top edges of rows and of group titles, and the bottom edge of the last row."""
     rows: dict[str, float] = {}
     titles: dict[str, float] = {}
     series = ""

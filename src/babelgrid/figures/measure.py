@@ -1,4 +1,4 @@
-"""How large text is in print, and text that is broken to fit a width. Call everything here within `house_style`."""
+"""Measure text in print and break it to fit a width. Call these functions within `house_style`."""
 
 from functools import lru_cache
 
@@ -12,28 +12,28 @@ Size = tuple[float, float]
 """Width and height, in inches."""
 
 _SLACK = 1.04
-"""Screens, print and browsers set the same letters a little differently."""
+"""Allowance for screens, print and browsers, which set the same text slightly differently."""
 
 
 def size_of(text: str, size: float, weight: str = "normal") -> Size:
-    """Return the width and height of text of one or more lines at a font size in points."""
+    """Return the width and height of text, of one or more lines, at a font size in points."""
     return _size_of(text, size, weight, tuple(matplotlib.rcParams["font.family"]))
 
 
 def widest(texts: list[str], size: float, weight: str = "normal") -> float:
-    """Return the width of the widest text, 0 where there is none."""
+    """Return the width of the widest text, 0 without any texts."""
     return max((size_of(text, size, weight)[0] for text in texts), default=0.0)
 
 
 def tallest(texts: list[str], size: float, weight: str = "normal") -> float:
-    """Return the height of the tallest text, 0 where there is none."""
+    """Return the height of the tallest text, 0 without any texts."""
     return max((size_of(text, size, weight)[1] for text in texts), default=0.0)
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """Break text into lines that fit a width in inches; between words, and within a word that is too long for a line.
+    """Break text into lines that fit a width in inches: between words, or within a word that is longer than a line.
 
-    Nothing is left out. A letter that is wider than the width has a line of its own.
+    No text is left out. A letter that is wider than the width gets its own line.
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):
@@ -50,12 +50,12 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[s
 
 
 def fold(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """Return text as `wrap` breaks it, with an end of line between the lines."""
+    """Return the lines of `wrap` joined with line breaks."""
     return "\n".join(wrap(text, width, size, weight))
 
 
 def _pieces(word: str, width: float, size: float, weight: str) -> list[str]:
-    """Cut a word into pieces that fit, each as long as can be; marks stay with their letters."""
+    """Cut a word into the longest pieces that fit; combining marks stay with their letters."""
     pieces: list[str] = []
     letters = regex.findall(r"\X", word)
     while letters:

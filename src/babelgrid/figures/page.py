@@ -1,4 +1,4 @@
-"""A figure's page: its title above, its foot below, and panels that are placed in inches."""
+"""Lay out a figure: title at the top, footnote at the bottom, and panels placed in inches."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,13 @@ from babelgrid.figures.measure import wrap
 from babelgrid.figures.style import FAINT, TWO_COLUMNS
 
 EDGE = 0.08
-"""Room between text and the edge of a figure, in inches."""
+"""Margin between text and the edge of a figure, in inches."""
 _TITLE_LINE, _FOOT_LINE = 0.15, 0.12
 
 
 @dataclass(frozen=True)
 class Page:
-    """A title and a foot in lines that fit the figure's width."""
+    """Title and footnote, broken into lines that fit the width of the figure."""
 
     width: float
     title: list[str]
@@ -24,21 +24,21 @@ class Page:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether the figure is for one column of text."""
+        """Return whether the figure is for one column of text."""
         return self.width < TWO_COLUMNS
 
     @property
     def head(self) -> float:
-        """Where the title ends, in inches from the top."""
+        """Return the bottom of the title, in inches from the top."""
         return 0.12 + _TITLE_LINE * len(self.title)
 
     @property
     def tail(self) -> float:
-        """Where the foot begins, in inches from the bottom."""
+        """Return the top of the footnote, in inches from the bottom."""
         return 0.06 + _FOOT_LINE * len(self.foot)
 
     def figure(self, body: float) -> Figure:
-        """Return a figure with title and foot, and `body` inches between them."""
+        """Return a figure with the title and footnote, and `body` inches between them."""
         height = self.head + body + self.tail
         figure = Figure(figsize=(self.width, height))
         size = title_size(self.width)
@@ -51,17 +51,17 @@ class Page:
 
 
 def lay_out_page(title: str, foot: str, width: float) -> Page:
-    """Break a title and a foot to the width of a figure, in inches."""
+    """Break a title and a footnote into lines that fit the width of a figure, in inches."""
     room = width - 2 * EDGE
     return Page(width, wrap(title, room, title_size(width), "bold"), wrap(foot.strip(), room, 6))
 
 
 def title_size(width: float) -> float:
-    """Return the font size of a title in points: smaller over one column of text."""
+    """Return the font size of a title in points: smaller for a one-column figure."""
     return 8.5 if width >= TWO_COLUMNS else 7
 
 
 def place(figure: Figure, left: float, top: float, width: float, height: float, **options: Any) -> Axes:
-    """Add a panel, in inches from the top left corner of the figure."""
+    """Add a panel to a figure; lengths are in inches, from the top left corner."""
     whole, tall = figure.get_size_inches()
     return figure.add_axes((left / whole, 1 - (top + height) / tall, width / whole, height / tall), **options)

@@ -1,4 +1,4 @@
-"""Small panels of one size in rows, under a title and above a foot."""
+"""Lay out rows of small, equally sized panels between a title and a footnote."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from babelgrid.figures.style import FAINT, TWO_COLUMNS
 _PANEL_HEIGHT = 1.55
 _LEFT, _RIGHT, _GAP_X, _GAP_Y = 0.49, 0.08, 0.12, 0.09
 _ROOMY = 13
-"""So many labelled points have room in a panel of the usual size."""
+"""Number of labelled points that fit in a panel of the usual size."""
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,24 @@ class Panels:
     figure: Figure
     axes: list[Axes]
     across: int
-    """How many stand in a row."""
+    """Number of panels in a row."""
     head: float
-    """Where the figure's title ends, in inches from the top."""
+    """Bottom of the figure's title, in inches from the top."""
 
 
 def grown(length: float, points: int) -> float:
-    """Return a length that gives as many points the room that few have in `length`."""
+    """Return `length`, increased in proportion if there are too many labelled points for it."""
     return length * max(1.0, points / _ROOMY)
 
 
 def lay_out_panels(
     titles: Sequence[tuple[str, str]], *, points: int, title: str, foot: str, width: float, keys: float
 ) -> Panels:
-    """Make a figure of the right height with its title, its foot and panels, and write the panels' titles.
+    """Return a figure of the right height with its title, footnote and titled panels.
 
-    titles: of each panel, its name and what is said beside it, or below it where the panel is too narrow for both.
-    points: the most labelled points of a panel; panels are higher where there are many. width: of the figure. keys:
-    room for a legend between the title and the panels. Lengths are in inches.
+    titles: name of each panel and the text beside it; the text goes below the name if a panel is too narrow for both.
+    points: largest number of labelled points in a panel; many points make panels taller. width: width of the figure.
+    keys: height of a legend between the title and the panels. Lengths are in inches.
     """
     across = min(len(titles), 1 if width < TWO_COLUMNS else 3 if len(titles) <= 12 else 4)
     panel = (width - _LEFT - _RIGHT - (across - 1) * _GAP_X) / across

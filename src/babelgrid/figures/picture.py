@@ -1,4 +1,4 @@
-"""What a figure of the grid is drawn from, and how it shall look."""
+"""Describe the inputs and settings of a figure of the grid."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from babelgrid.display.order import group_mixtures, order_languages
 from babelgrid.figures.style import TWO_COLUMNS
 
 UNTUNED = "none"
-"""The mixture of no language: the base as it is."""
+"""The mixture of no language: the untuned base."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,24 @@ class GridTables:
 
 @dataclass(frozen=True)
 class Picture:
-    """What a figure shows of the grid, and where it goes."""
+    """What a figure shows of the grid, and where it is saved."""
 
     view: str
     metric: Metric
     table: str
     """The share table of pre-training exposure."""
     out_stem: str | Path
-    """The files' path without its ending (`style.save_figure`)."""
+    """Path of the files without the extension (`style.save_figure`)."""
     note: str = ""
-    """A sentence for the foot of the figure, or nothing."""
+    """A sentence for the footnote of the figure, or an empty string."""
     width: float = TWO_COLUMNS
     """In inches."""
 
 
 def collect_cells(tables: GridTables, picture: Picture) -> pd.DataFrame:
-    """Return a row for each cell of the grid in the order of reading: mixtures by group, languages by exposure.
+    """Return one row per cell of the grid, in reading order: mixtures by group, languages by exposure.
 
-    Columns: group, mixture, test_language, exposure, seen (the mixture holds the language), seeds, n, score, low, high,
+    Columns: group, mixture, test_language, exposure, seen (the language is in the mixture), seeds, n, score, low, high,
     ranked, baseline, beats_baseline.
     """
     cells = joint_cells_of_view(tables.cells, tables.scores, picture.view, picture.metric)

@@ -1,4 +1,4 @@
-"""What all figures share: the style file, colours, words, and how a figure is saved."""
+"""Define what all figures share: the style file, colours, texts, and how a figure is saved."""
 
 import warnings
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from babelgrid.figures.fonts import families_for, warn_of_missing
 from babelgrid.runtime.files import whole_file, write_csv
 
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
-"""Widths of a figure over one column of text and over two, in inches."""
+"""Widths of a figure for one column of text and for two, in inches."""
 SEEN_COLOUR = "#0072B2"
 UNSEEN_COLOUR = "#D55E00"
 FAINT = "#767676"
@@ -30,7 +30,7 @@ METRIC_NAMES: dict[Metric, str] = {
 }
 
 _LONGEST_SIDE, _MOST_DOTS = 60_000, 100_000_000
-"""Of a PNG, in dots. matplotlib draws no side of 65,536 dots or more."""
+"""Limits of a PNG, in dots. matplotlib cannot draw a side of 65,536 dots or more."""
 
 _METADATA: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None},
@@ -43,11 +43,12 @@ _METADATA: dict[str, dict[str, None]] = {
 def house_style(*words: str | pd.DataFrame) -> Iterator[None]:
     """Draw and save in babelgrid's style, whatever the user's own matplotlib settings are.
 
-    words: what will be written; of a table, the names and the text in it. Fonts are chosen for their scripts.
+    words: texts that the figure will contain, or a table of them (its column names and text cells). Fonts are chosen
+    for the scripts of these texts.
     """
     style = resources.files("babelgrid.figures") / "babelgrid.mplstyle"
     with resources.as_file(style) as path, matplotlib.style.context(["default", path]), warnings.catch_warnings():
-        # One line for each script takes the place of matplotlib's warning for each letter (`save_figure`).
+        # `save_figure` logs one line per script instead of matplotlib's warning for every letter.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         matplotlib.rcParams["font.family"] = [*families_for(_texts(words)), "sans-serif"]
         yield
@@ -65,9 +66,9 @@ def _texts(words: tuple[str | pd.DataFrame, ...]) -> Iterator[str]:
 
 
 def save_figure(figure: Figure, data: pd.DataFrame, out_stem: str | Path) -> None:
-    """Write <out_stem>.pdf, .svg and .png, and the numbers that are drawn as <out_stem>.csv.
+    """Write <out_stem>.pdf, .svg and .png, and the plotted numbers as <out_stem>.csv.
 
-    Call it within `house_style`. Nothing in the files depends on the day, so the same table gives the same bytes.
+    Call it within `house_style`. The files contain no date, so the same table gives the same bytes.
     """
     for ending, metadata in _METADATA.items():
         with whole_file(f"{out_stem}.{ending}") as path:
@@ -77,26 +78,26 @@ def save_figure(figure: Figure, data: pd.DataFrame, out_stem: str | Path) -> Non
 
 
 def _resolution(figure: Figure) -> float:
-    """Return dots per inch: those of the style, fewer where a large figure would not fit in memory."""
+    """Return the resolution in dots per inch: that of the style, or less for a figure too large for memory."""
     width, height = figure.get_size_inches()
     finest = float(matplotlib.rcParams["savefig.dpi"])
     return float(min(finest, _LONGEST_SIDE / max(width, height), (_MOST_DOTS / (width * height)) ** 0.5))
 
 
 def decimal(value: float, digits: int = 2) -> str:
-    """Write a score as tables in print do: `.83`, `1.00`, and below zero with a true minus sign."""
+    """Write a score as printed tables do: `.83`, `1.00`, and with a true minus sign below zero."""
     text = f"{abs(value):.{digits}f}".removeprefix("0")
     is_negative = value < 0 and float(f"{value:.{digits}f}") != 0
     return f"\N{MINUS SIGN}{text}" if is_negative else text
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """Write a difference as `decimal` does, with a plus sign above zero."""
+    """Write a difference like `decimal`, with a plus sign above zero."""
     text = decimal(value, digits)
     return f"+{text}" if float(f"{value:.{digits}f}") > 0 else text
 
 
 def count_seeds(data: pd.DataFrame) -> str:
-    """Say over how many seeds the scores of a figure are averaged (column seeds)."""
+    """Describe how many seeds the scores of a figure are averaged over (column seeds)."""
     seeds = int(data["seeds"].max())
     return f"Means over {seeds} seeds" if seeds > 1 else "One seed"

@@ -1,1 +1,1 @@
-"""A constructed world in which the exposure of a base to every language is known exactly."""
+"""Build an artificial setting in which the exposure of a base to every language is known exactly."""

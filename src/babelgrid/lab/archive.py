@@ -1,4 +1,4 @@
-"""An archive of any size, as the lab writes it, with rows that are broken on purpose."""
+"""Write a lab archive of any size, with some rows broken on purpose."""
 
 import csv
 import gzip
@@ -17,15 +17,16 @@ FAULTS = ("no text", "bytes that are not UTF-8", "a field too many")
 
 
 def write_lab_archive(settings: LabArchive, seed: int, shard: int, out: Path, counts: Path) -> None:
-    """Write one shard as gzipped CSV (id, language, text), and how many of its rows are good and bad as JSON.
+    """Write one shard as gzipped CSV (id, language, text), and its numbers of rows and bad rows as JSON.
 
-    The lab's 13 languages take turns; themes are drawn, half of the posts about immigration. A content may come again.
-    Every row is drawn by its own number, so a shard depends on no other, and the archive's beginning not on its length.
+    The lab's 13 languages alternate. Themes are random; half of the posts are about immigration. Contents may repeat.
+    The random numbers of a row depend only on its own number, so shards are independent of each other, and the start of
+    an archive does not depend on its length.
     """
     lexicons = list(load_lexicons().values())
     numbers = range(shard, settings.rows, settings.shards)
     bad = 0
-    # No name and no time in the header of the file: the same archive is the same bytes.
+    # The header contains no file name and no time, so that the same archive always has the same bytes.
     with whole_file(out) as path, path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
         stream.write(b"id,language,text\n")
         for number in numbers:

@@ -1,8 +1,8 @@
-"""From a content, which belongs to no language, to sentences in one language or in two.
+"""Compose sentences in one or two languages from a language-independent content.
 
-A content names concepts by their position in the lexicons: which event, when and where, what is remarked on it. So it
-can be said in any language, and any of its phrases can be borrowed from another. Idioms are the exception: they belong
-to one language and are never borrowed or translated.
+A content refers to concepts by their position in the lexicons: the event, its time and place, and the remarks on it. It
+can therefore be expressed in any language, and any of its phrases can be borrowed from another. Idioms are the
+exception: they belong to one language and are never borrowed or translated.
 """
 
 import zlib
@@ -20,9 +20,9 @@ DOTTED_I = {"tr"}
 
 
 class Half(IntEnum):
-    """Who may say an (event, time, place): half of them belong to labelled posts, the other half to pre-training.
+    """Owner of an (event, time, place): half of them belong to labelled posts, the other half to pre-training.
 
-    Every post tells one event, so no post can occur in pre-training text, whatever else is drawn.
+    Every post contains one event, so no post can occur in pre-training text, whatever else is drawn.
     """
 
     POSTS = 0
@@ -31,7 +31,7 @@ class Half(IntEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """What contents of one kind may hold: how many turns, whose events, and whether idioms."""
+    """Limits of a kind of content: the number of turns, which half of the events, and whether idioms are allowed."""
 
     turns: tuple[int, int]
     half: Half
@@ -45,7 +45,7 @@ TRANSLATABLE = Kind(turns=(1, 2), half=Half.PRETRAINING, idioms=False)
 
 @dataclass(frozen=True)
 class Turn:
-    """One event with its time and place, and the remarks that follow it: all are positions in the lexicon."""
+    """One event with its time and place, and the remarks that follow it, all as positions in the lexicon."""
 
     event: int
     time: int
@@ -55,7 +55,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Content:
-    """What is said, in no language yet. `theme` is an everyday domain or, for immigration, the stance."""
+    """Language-independent content. `theme` is an everyday domain or, for immigration, the stance."""
 
     theme: str
     turns: tuple[Turn, ...]
@@ -66,7 +66,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of text in one language. A space before it belongs to it."""
+    """A piece of text in one language, including any space before it."""
 
     text: str
     language: str
@@ -76,12 +76,12 @@ Voice = Callable[[], Lexicon]
 
 
 def chance(seed: int, *names: str) -> np.random.Generator:
-    """Return the random numbers of one purpose, named by `names`, under the experiment's seed."""
+    """Return the random generator for one purpose, identified by `names`, under the experiment's seed."""
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def draw_content(rng: np.random.Generator, theme: str, lexicon: Lexicon, kind: Kind) -> Content:
-    """Draw what to say about a theme; `lexicon` gives the number of choices (its idioms are the language's own)."""
+    """Draw a content about a theme; `lexicon` gives the number of choices, as idioms differ between languages."""
     turns = int(rng.integers(kind.turns[0], kind.turns[1], endpoint=True))
     subject = lexicon.themes[theme]
     return Content(
@@ -102,7 +102,7 @@ def _draw_turn(rng: np.random.Generator, subject: Theme, lexicon: Lexicon, kind:
 
 
 def half_of(event: int, time: int, place: int) -> Half:
-    """Tell whether an event at a time and place belongs to the posts or to pre-training."""
+    """Return whether an event at a time and place belongs to the posts or to pre-training."""
     return Half((event + time + place) % 2)
 
 
@@ -115,19 +115,19 @@ def _draw_some(rng: np.random.Generator, size: int) -> tuple[int, ...]:
 
 
 def one_voice(lexicon: Lexicon) -> Voice:
-    """Say every phrase in one language."""
+    """Return a voice that says every phrase in one language."""
     return lambda: lexicon
 
 
 def mixed_voice(rng: np.random.Generator, host: Lexicon, guest: Lexicon, rate: float) -> Voice:
-    """Borrow each phrase from the guest language with probability `rate`."""
+    """Return a voice that borrows each phrase from the guest language with probability `rate`."""
     return lambda: guest if rng.random() < rate else host
 
 
 def say(content: Content, host: Lexicon, voice: Voice) -> list[Span]:
-    """Say a content as sentences one after the other; `voice` gives the language of each next phrase.
+    """Return a content as the spans of consecutive sentences; `voice` gives the language of each next phrase.
 
-    host: the language of the whole, which keeps its idioms. Joined, the spans' texts are the text.
+    host: main language, which keeps its idioms. The texts of the spans, joined, are the complete text.
     """
     sentences: list[list[Span]] = []
     capital = True
@@ -165,7 +165,7 @@ def _say_turn(turn: Turn, theme: str, host: Lexicon, voice: Voice) -> list[list[
 
 
 def _capitalise(sentence: list[Span], after_stop: bool) -> list[Span]:
-    """Begin with a capital letter: i becomes İ in Turkish, and only German wants a capital after a colon."""
+    """Capitalise a sentence: i becomes İ in Turkish, and after a colon only German uses a capital letter."""
     first, *rest = sentence
     if not after_stop and first.language not in CAPITAL_AFTER_COLON:
         return sentence
@@ -174,7 +174,7 @@ def _capitalise(sentence: list[Span], after_stop: bool) -> list[Span]:
 
 
 def join(sentences: Iterable[list[Span]]) -> list[Span]:
-    """Put sentences into one text, a space before each but the first."""
+    """Join sentences into one text, with a space before each except the first."""
     spans: list[Span] = []
     for sentence in sentences:
         first, *rest = sentence
@@ -183,5 +183,5 @@ def join(sentences: Iterable[list[Span]]) -> list[Span]:
 
 
 def text_of(spans: Iterable[Span]) -> str:
-    """Return the text that the spans make up."""
+    """Return the concatenated text of the spans."""
     return "".join(span.text for span in spans)

@@ -1,4 +1,4 @@
-"""What the lab's thirteen languages can say: their lexicons, read once and checked against each other."""
+"""Read the lexicons of the lab's thirteen languages and check that they are aligned."""
 
 import re
 import unicodedata
@@ -24,9 +24,9 @@ Phrases = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Theme:
-    """One thing to talk about: an everyday domain, or immigration seen with one stance.
+    """One topic: an everyday domain, or immigration with one stance.
 
-    events: clauses, each cut at its slots, e.g. ("{time}", " we baked bread ", "{place}").
+    events: clauses, each split at its slots, e.g. ("{time}", " we baked bread ", "{place}").
     remarks: sentences that follow an event; the first `shared` of them mean the same in every language.
     """
 
@@ -40,7 +40,7 @@ class Theme:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """One language: its themes by name (the everyday domains, then the stances) and what goes with any theme."""
+    """One language: its themes by name (the everyday domains, then the stances) and the phrases that fit any theme."""
 
     language: str
     full_stop: str
@@ -51,7 +51,7 @@ class Lexicon:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The everyday themes, which have nothing to do with immigration."""
+        """The everyday themes, which are unrelated to immigration."""
         return tuple(name for name in self.themes if name not in STANCES)
 
 
@@ -74,7 +74,7 @@ class _Entry(BaseModel):
 
 class _Scene(_Entry):
     events: Phrases
-    # Two places at least: half of all (event, time, place) belong to the posts, half to pre-training.
+    # At least two places, because half of all (event, time, place) belong to the posts and half to pre-training.
     places: Phrases = Field(min_length=2)
     hashtags: Phrases = Field(min_length=2)
 
@@ -115,7 +115,7 @@ class _File(_Entry):
 def _fault(name: str, phrase: str) -> str | None:
     slots = [phrase.count(slot) for slot in SLOTS]
     if phrase != unicodedata.normalize("NFC", phrase) or phrase != " ".join(phrase.split()):
-        return "is not in NFC or has spaces to spare"
+        return "is not in NFC or has superfluous spaces"
     if name.endswith("events") and slots != [1, 1]:
         return "needs {time} and {place} once each"
     if not name.endswith("events") and ("{" in phrase or "}" in phrase):
@@ -128,7 +128,7 @@ def _fault(name: str, phrase: str) -> str | None:
 
 
 def _lists(entry: BaseModel, path: str = "") -> Iterator[tuple[str, Phrases]]:
-    """Walk an entry's lists of phrases, each with its path."""
+    """Yield an entry's lists of phrases, each with its path."""
     for field in type(entry).model_fields:
         value = getattr(entry, field)
         if isinstance(value, tuple):
@@ -159,7 +159,7 @@ def _check_alignment(path: Path, shape: dict[str, int], reference: dict[str, int
     if list(shape) != list(reference):
         odd = sorted(set(shape) ^ set(reference)) or ["the order of the lists"]
         raise UserError(
-            f"{path}: not aligned with {REFERENCE}.yaml: {', '.join(odd)}. Use the same keys, in its order."
+            f"{path}: not aligned with {REFERENCE}.yaml: {', '.join(odd)}. Use the same keys in the same order."
         )
     for name, length in shape.items():
         if length != reference[name]:

@@ -1,4 +1,4 @@
-"""The lab's labelled posts: one event each, with what is thought of it."""
+"""Write the lab's labelled posts: one event each, with remarks on it."""
 
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -20,12 +20,12 @@ PATIENCE = 2000
 def write_lab_posts(settings: LabPosts, seed: int, out: Path) -> None:
     """Write labelled posts in the lab's 13 languages as CSV: id, language, part, text, label.
 
-    Labels are pro, anti, neutral and unrelated. Languages are drawn independently: no post is a translation of
-    another. Within a language no two posts tell the same event with the same remarks. Test posts are drawn first,
-    so that more posts to train on leave them as they are. Raises `UserError` if the lexicon has too little to say.
+    Labels are pro, anti, neutral and unrelated. Languages are drawn independently, so no post is a translation of
+    another. Within a language, no two posts combine the same event with the same remarks. Test posts are drawn first,
+    so they do not change with the number of train posts. Raises `UserError` if the lexicon has too few combinations.
     """
     frames = [_posts_of(lexicon, settings, seed) for lexicon in load_lexicons().values()]
-    # Data that the workflow reads as it reads a user's, so texts are written as they are.
+    # The workflow reads this file like a user's data, so texts are written unchanged.
     with whole_file(out) as temporary:
         pd.concat(frames, ignore_index=True).to_csv(temporary, index=False)
 
@@ -44,7 +44,7 @@ def _posts_of(lexicon: Lexicon, settings: LabPosts, seed: int) -> pd.DataFrame:
 
 
 def _themes(rng: np.random.Generator, lexicon: Lexicon, size: int, related: float) -> list[str]:
-    """Return the theme of each post, in random order: stances evenly, everyday domains evenly."""
+    """Return the theme of each post in random order, evenly over the stances and evenly over the everyday domains."""
     about_immigration = round(size * related)
     themes = [*_evenly(STANCES, about_immigration), *_evenly(lexicon.domains, size - about_immigration)]
     return [themes[i] for i in rng.permutation(size)]
@@ -55,7 +55,7 @@ def _evenly(names: tuple[str, ...], size: int) -> Iterator[str]:
 
 
 def _draw_untold(rng: np.random.Generator, theme: str, lexicon: Lexicon, told: set[tuple[object, ...]]) -> Content:
-    """Draw a content that tells something new; what it tells is added to `told`."""
+    """Draw a content that is not in `told`, and add it to `told`."""
     for _ in range(PATIENCE):
         content = draw_content(rng, theme, lexicon, POST)
         [turn] = content.turns
@@ -64,6 +64,6 @@ def _draw_untold(rng: np.random.Generator, theme: str, lexicon: Lexicon, told: s
             told.add(gist)
             return content
     raise UserError(
-        f"posts.lab: the lab has no more to say about {theme!r} in {lexicon.language!r} after {len(told)} posts. "
-        "Ask for fewer posts (train + dev + test); 60,000 a language are possible with related: 0.5."
+        f"posts.lab: the lab has no more contents about {theme!r} in {lexicon.language!r} after {len(told)} posts. "
+        "Use fewer posts (train + dev + test); 60,000 per language are possible with related: 0.5."
     )

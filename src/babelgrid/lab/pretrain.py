@@ -1,4 +1,4 @@
-"""Pre-training of the lab's base: a small Llama whose exposure to every language is known exactly."""
+"""Pre-train the lab's base: a small Llama whose exposure to every language is known exactly."""
 
 import csv
 import logging
@@ -33,12 +33,12 @@ Curve = list[tuple[int, float]]
 
 
 def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, usage: Usage) -> None:
-    """Write an ordinary Hugging Face folder with a Llama trained from scratch on the lab's stream.
+    """Write a standard Hugging Face folder with a Llama trained from scratch on the lab's stream.
 
-    Beside the model: exposure.json (tokens of each language met, counted exactly), pretraining.csv (step, loss) and
-    provenance.json. The same settings, seed and threads give the same model bytes on the same machine. It runs on the
-    CPU even where there is a GPU: the model is too small to gain from one, and the bytes stay the same.
-    usage: told of the tokens and the seconds of training.
+    Also writes exposure.json (tokens seen of each language, counted exactly), pretraining.csv (step, loss) and
+    provenance.json. The same settings, seed and threads give the same model bytes on the same machine. Training always
+    runs on the CPU: the model is too small to gain from a GPU, and the bytes stay the same.
+    usage: record that receives the tokens and the seconds of training.
     """
     torch.set_num_threads(threads)
     tokenizer = train_tokenizer(settings, seed)
@@ -63,7 +63,7 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, usage: 
 
 
 def _warn_of_missed_shares(stream: TokenStream, settings: LabBase) -> None:
-    """Say which shares could not be reached: each document in two languages takes tokens from the strong ones."""
+    """Warn of shares that were not reached: each bilingual document takes tokens from the strong languages."""
     exposure = stream.exposure()
     for language, share in language_shares(settings).items():
         reached = exposure.tokens[language] / exposure.total
@@ -92,7 +92,7 @@ def _new_model(settings: LabBase, tokenizer: Tokenizer, seed: int) -> LlamaForCa
 
 
 def _rows(stream: TokenStream, settings: LabBase, seed: int) -> torch.Tensor:
-    """Cut the stream into rows and shuffle them; shape (steps, batch_rows, context). Each token is met once."""
+    """Split the stream into rows and shuffle them; shape (steps, batch_rows, context). Each token occurs once."""
     rows = stream.ids.reshape(-1, settings.context)
     order = chance(seed, "rows").permutation(len(rows))
     return torch.from_numpy(rows[order].astype(np.int64)).reshape(-1, settings.batch_rows, settings.context)
@@ -122,7 +122,7 @@ def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase) ->
         if not math.isfinite(curve[-1][1]):
             raise UserError(
                 f"base.lab: at step {step} of {len(batches)} the loss is {curve[-1][1]:g}, with peak learning rate "
-                f"{settings.learning_rate:g} in float32. No base is written. Lower base.lab.learning_rate"
+                f"{settings.learning_rate:g} in float32. No base was written. Lower base.lab.learning_rate"
             )
         if step % STEPS_PER_LOG_LINE == 0 or step == len(batches):
             _log_progress(curve, batches, time.monotonic() - started)
@@ -130,7 +130,7 @@ def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase) ->
 
 
 def _pace(step: int, steps: int) -> float:
-    """Return the learning rate at a step, from 0, as a fraction of its peak: a linear warm-up, then a cosine to 0."""
+    """Return the learning rate at a step (from 0) as a fraction of its peak: linear warm-up, then cosine decay to 0."""
     warm_up = max(1, round(WARM_UP * steps))
     if step < warm_up:
         return (step + 1) / warm_up
@@ -138,7 +138,7 @@ def _pace(step: int, steps: int) -> float:
 
 
 def _next_token_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
-    """Return the mean cross-entropy of next tokens: the model's own loss without its copies of the logits."""
+    """Return the mean cross-entropy of next tokens: the model's own loss, but without copies of the logits."""
     hidden = model.model(input_ids=batch, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden[:, :-1].flatten(0, 1))
     return torch.nn.functional.cross_entropy(logits, batch[:, 1:].flatten())

@@ -1,4 +1,4 @@
-"""The pre-training stream: documents in thirteen languages, which meet in parallel and in code-switched ones."""
+"""Write the pre-training stream: documents in thirteen languages, some of them parallel or code-switched."""
 
 import math
 from collections import Counter
@@ -23,7 +23,7 @@ from babelgrid.lab.compose import (
 from babelgrid.lab.lexicon import STANCES, Lexicon, load_lexicons
 
 # Per cent of Llama 2's pre-training data (arXiv 2307.09288, table 10). Arabic, Hindi and Turkish are not listed, which
-# means less than 0.005: the lab gives them the smallest listed value among its languages.
+# means less than 0.005; here they get the smallest listed value among the lab's languages.
 LLAMA2_PERCENT = {
     "en": 89.70, "de": 0.17, "fr": 0.16, "es": 0.13, "it": 0.11, "pl": 0.09, "pt": 0.09,
     "ko": 0.06, "id": 0.03, "hu": 0.03, "ar": 0.03, "hi": 0.03, "tr": 0.03,
@@ -39,15 +39,15 @@ class Document:
 
     @property
     def text(self) -> str:
-        """The whole text."""
+        """Text of the complete document."""
         return text_of(self.spans)
 
 
 def language_shares(settings: LabBase) -> dict[str, float]:
-    """Return the share of the stream that each language is to get; shares add up to 1.
+    """Return the target share of each language in the stream; shares sum to 1.
 
-    `skewed` is Llama 2's table with English held at half, so that the weakest language still has more than 1% and the
-    documents in two languages leave room for every share.
+    `skewed` is Llama 2's table with English limited to half, so that the weakest language still has more than 1% and
+    bilingual documents leave room for every share.
     """
     if settings.shares == "skewed":
         weights = {**LLAMA2_PERCENT, "en": math.fsum(LLAMA2_PERCENT.values()) - LLAMA2_PERCENT["en"]}
@@ -60,10 +60,10 @@ def language_shares(settings: LabBase) -> dict[str, float]:
 
 
 def write_documents(settings: LabBase, rng: np.random.Generator, written: Counter[str]) -> Iterator[Document]:
-    """Write documents without end, each in the language that is furthest behind its share.
+    """Yield documents endlessly, each in the language that is furthest behind its share.
 
-    written: how much of each language there is, in any unit; the caller adds what each document holds before it asks
-        for the next one.
+    written: amount of each language so far, in any unit; the caller adds the amounts of each document before it
+        requests the next one.
     """
     lexicons, shares = load_lexicons(), language_shares(settings)
     themes, weights = _themes(lexicons[next(iter(shares))])
@@ -76,9 +76,9 @@ def write_documents(settings: LabBase, rng: np.random.Generator, written: Counte
 
 
 def _themes(lexicon: Lexicon) -> tuple[list[str], np.ndarray]:
-    """Return the themes and how often each is drawn: by its number of sentences, so that all are said equally often."""
+    """Return the themes and their probabilities, proportional to their sentences so that all are equally frequent."""
     sizes = {
-        # The events of immigration are common to its stances.
+        # The stances of immigration share its events.
         name: len(theme.events) / (len(STANCES) if name in STANCES else 1) + len(theme.remarks)
         for name, theme in lexicon.themes.items()
     }
@@ -99,7 +99,7 @@ def _draw_kind(rng: np.random.Generator, settings: LabBase) -> str:
 
 
 def _draw_guest(rng: np.random.Generator, shares: Mapping[str, float], written: Counter[str], host: str) -> str:
-    """Draw the second language by share among those that are behind their share (or all, if none is)."""
+    """Draw the second language by share among the languages behind their share, or among all if there are none."""
     total = sum(written.values())
     others = [language for language in shares if language != host]
     behind = [language for language in others if written[language] < shares[language] * total]
@@ -122,5 +122,5 @@ def _write(
 
 
 def pretraining_documents(settings: LabBase, seed: int, written: Counter[str]) -> Iterator[Document]:
-    """Write the documents that the base is pre-trained on; see `write_documents`."""
+    """Yield the documents that the base is pre-trained on; see `write_documents`."""
     return write_documents(settings, chance(seed, "pretraining"), written)

@@ -1,4 +1,4 @@
-"""The lab's own tokenizer, and its stream in tokens, each of which knows its language."""
+"""Train the lab's tokenizer and tokenise its stream, with the language of each token."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from babelgrid.lab.stream import Document, pretraining_documents, write_document
 
 BOS, EOS, PAD = "<|bos|>", "<|eos|>", "<|pad|>"
 TOKENIZER_CHARACTERS = 2_000_000
-# Words keep their combining marks: GPT-2's pattern would cut every Hindi word at its vowel signs.
+# Words keep their combining marks, because GPT-2's pattern would split every Hindi word at its vowel signs.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """What the base has met: tokens by language and in all, BOS tokens (of no language), documents by kind."""
+    """Data that the base has seen: tokens by language and in total, BOS tokens (no language), documents by kind."""
 
     tokens: dict[str, int]
     total: int
@@ -29,7 +29,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class TokenStream:
-    """The pre-training stream in tokens, a BOS before each document.
+    """The pre-training stream in tokens, with a BOS before each document.
 
     ids: token ids, shape (tokens,). languages: position in `LAB_LANGUAGES` of each token's language, -1 for BOS.
     documents: number of documents by kind.
@@ -47,9 +47,9 @@ class TokenStream:
 
 
 def train_tokenizer(settings: LabBase, seed: int) -> Tokenizer:
-    """Train a byte-level BPE tokenizer (any text can be encoded; one BOS is put in front).
+    """Train a byte-level BPE tokenizer, which can encode any text and prepends one BOS.
 
-    Its text is written as the stream is, with the same shares, measured in characters since there are no tokens yet.
+    Its training text is written like the stream, with the same shares, but measured in characters.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -84,7 +84,7 @@ def _tokenizer_texts(settings: LabBase, seed: int) -> Iterator[str]:
 
 
 def write_stream(settings: LabBase, tokenizer: Tokenizer, seed: int) -> TokenStream:
-    """Write documents until they fill whole steps of about `settings.tokens` tokens; the last document may be cut."""
+    """Write documents until they fill complete steps of about `settings.tokens` tokens; truncate the last document."""
     step = settings.context * settings.batch_rows
     length = max(1, round(settings.tokens / step)) * step
     written: Counter[str] = Counter()
@@ -103,10 +103,10 @@ def write_stream(settings: LabBase, tokenizer: Tokenizer, seed: int) -> TokenStr
 
 
 def _encode(document: Document, tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
-    """Return a document's token ids and languages, BOS (language -1) first.
+    """Return a document's token ids and languages, with BOS (language -1) first.
 
-    A token's language is that of its last character; no token crosses from one language into another except over a
-    space, which goes with the word after it.
+    The language of a token is that of its last character. A token spans two languages only at a space, which belongs to
+    the word after it.
     """
     encoding = tokenizer.encode(document.text)
     ends = np.cumsum([len(span.text) for span in document.spans])

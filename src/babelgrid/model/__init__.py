@@ -1,1 +1,1 @@
-"""The 4-bit base, the forward pass over a shared prompt, fine-tuning and scoring."""
+"""4-bit base, forward pass with a shared prompt prefix, fine-tuning and scoring."""

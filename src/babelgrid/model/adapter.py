@@ -1,4 +1,4 @@
-"""Put an adapter on its base: all of it, or an error that names what does not fit."""
+"""Load an adapter onto its base, or raise an error that names every mismatch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +21,8 @@ Tensors = dict[str, torch.Tensor]
 def add_trained_adapter(model: Any, folder: Path, base_path: Path) -> Any:
     """Return the base with a trained adapter beside its weights, ready to score.
 
-    Every tensor of the file has a place in the base and every adapted layer its tensors, with the shapes that the
-    configuration asks for; all are finite, and the adapter is one of this base. Otherwise raises `UserError`.
+    Raises `UserError` if the adapter was trained on a different base, if a tensor is missing, unexpected, not finite
+    or of a shape other than the configured one.
     """
     config = read_adapter_config(folder)
     tensors, metadata = _read_tensors(folder / WEIGHTS)
@@ -37,22 +37,22 @@ def add_trained_adapter(model: Any, folder: Path, base_path: Path) -> Any:
 
 
 def merge(adapted: Any, folder: Path) -> Any:
-    """Return the base with the adapter added into its weights; for float32, where that changes rounding alone.
+    """Return the base with the adapter merged into its weights; only for float32, where this changes just rounding.
 
-    Where the output matrix is the input embedding too, it gets a copy of its own first: adding an adapter of the one
-    into the shared numbers would change the other. Raises `UserError` where the outputs do not stay the same.
+    If the output matrix is tied to the input embedding, it is copied first: merging an adapter of one into the shared
+    weights would change the other. Raises `UserError` if merging changes the outputs.
     """
     before = check_forward(adapted, folder)
     _untie(adapted.get_base_model())
     model = adapted.merge_and_unload()
     note_tying(model)
     if not agree(check_forward(model, folder), before, model.dtype):
-        raise UserError(f"{folder}: outputs change when the adapter is added into the weights; report this fault")
+        raise UserError(f"{folder}: outputs change when the adapter is merged into the weights; please report this bug")
     return model
 
 
 def _read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
-    """Return an adapter's tensors and the metadata of their file."""
+    """Return an adapter's tensors and the metadata of the file."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
@@ -64,7 +64,7 @@ def _read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     broken = [name for name, tensor in tensors.items() if not tensor.is_floating_point() or not is_finite(tensor)]
     if broken:
         raise UserError(
-            f"{path}: {len(broken)} tensors hold numbers that are not finite (NaN or infinity): {named(broken)}. "
+            f"{path}: {len(broken)} tensors contain numbers that are not finite (NaN or infinity): {named(broken)}. "
             "Training diverged, or the file is damaged"
         )
     return tensors, metadata
@@ -72,12 +72,12 @@ def _read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 def _prepare(model: Any, config: AdapterConfig, folder: Path) -> Any:
     """Return the base with a new adapter of the configured shape."""
-    from peft import LoraConfig, get_peft_model  # costs a second, which the untuned base need not pay
+    from peft import LoraConfig, get_peft_model  # takes a second to import, which the untuned base does not need
 
     try:
         adapted = get_peft_model(model, LoraConfig(**config.for_peft()))
         unused = _patterns_without_layer(adapted, config)
-    except Exception as error:  # the configuration comes from others, and what it raises in peft is open
+    except Exception as error:  # the configuration is third-party and may raise any exception in peft
         raise UserError(f"{folder}: the configuration does not fit the base ({in_one_line(error)})") from error
     if unused:
         raise UserError(f"{folder}: rank_pattern or alpha_pattern name layers that are not adapted: {named(unused)}")
@@ -95,14 +95,14 @@ def _patterns_without_layer(adapted: Any, config: AdapterConfig) -> list[str]:
 
 
 def _adapter_tensors(adapted: Any) -> Tensors:
-    """Return the tensors that an adapter's file holds, under the names in the file."""
+    """Return the tensors of an adapter's file, under their names in the file."""
     from peft import get_peft_model_state_dict
 
     return dict(get_peft_model_state_dict(adapted, save_embedding_layers=False))
 
 
 def _without_copies_of_base(tensors: Tensors, asked: Tensors, adapted: Any) -> Tensors:
-    """Leave out what peft saves beside an adapter of an embedding: the base's own matrices, unchanged."""
+    """Drop unchanged matrices of the base, which peft saves along with an adapter of an embedding."""
     weights = adapted.state_dict()
     copies = {
         name
@@ -115,28 +115,28 @@ def _without_copies_of_base(tensors: Tensors, asked: Tensors, adapted: Any) -> T
 def _check_fit(tensors: Tensors, asked: Tensors, folder: Path) -> None:
     faults = []
     if without_place := tensors.keys() - asked.keys():
-        faults.append(f"{len(without_place)} tensors have no place in the base: {named(without_place)}")
+        faults.append(f"{len(without_place)} tensors are unexpected: {named(without_place)}")
     if missing := asked.keys() - tensors.keys():
         faults.append(f"{len(missing)} tensors are missing: {named(missing)}")
     shapes = {name: (tuple(tensors[name].shape), tuple(asked[name].shape)) for name in asked.keys() & tensors.keys()}
-    wrong = [f"{name} {its} in place of {wanted}" for name, (its, wanted) in shapes.items() if its != wanted]
+    wrong = [f"{name} {its} (expected {wanted})" for name, (its, wanted) in shapes.items() if its != wanted]
     if wrong:
-        faults.append(f"{len(wrong)} tensors have another shape: {named(wrong)}")
+        faults.append(f"{len(wrong)} tensors have the wrong shape: {named(wrong)}")
     if faults:
         raise UserError(
             f"{folder}: the adapter does not fit the base and its own configuration. {'; '.join(faults)}. "
-            "Take the adapter as it was trained, with its adapter_config.json, on the base it was trained on"
+            "Use the adapter unmodified, with its own adapter_config.json, on the base it was trained on"
         )
 
 
 def _load(adapted: Any, tensors: Tensors, folder: Path) -> None:
-    """Copy the tensors to their places, and prove that each is there."""
+    """Copy the tensors into the model and check that each was loaded."""
     from peft import set_peft_model_state_dict
 
     try:
         set_peft_model_state_dict(adapted, tensors)
     except Exception as error:
-        raise UserError(f"{folder}: the adapter cannot be put on the base ({in_one_line(error)})") from error
+        raise UserError(f"{folder}: the adapter cannot be loaded onto the base ({in_one_line(error)})") from error
     held: Mapping[str, torch.Tensor] = _adapter_tensors(adapted)
     lost = [name for name, tensor in tensors.items() if not _equal(held[name], tensor.to(held[name].dtype))]
     if lost:
@@ -151,7 +151,7 @@ def _equal(tensor: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def _untie(base: Any) -> None:
-    """Give an adapted output matrix numbers of its own, if it shares them with the input embedding."""
+    """Copy the weights shared by the output matrix and the input embedding if either is adapted."""
     outer = base.get_output_embeddings(), base.get_input_embeddings()
     head, embedding = (getattr(layer, "base_layer", layer) for layer in outer)
     if (head, embedding) != outer and head.weight is embedding.weight:

@@ -1,7 +1,7 @@
-"""Attention over a packed batch: every example sees the shared prefix and, of the rest, its own earlier tokens.
+"""Attention over a packed batch: each example attends to the shared prefix and to its own earlier tokens.
 
-All other layers work on tokens one by one and need not know what belongs together. Registered with transformers under
-the name `ATTENTION`, so that any of its models that takes its attention from there computes packed batches too.
+All other layers process tokens independently and need no information on packing. The attention is registered with
+transformers as `ATTENTION`, so any model that uses the attention registry supports packed batches.
 """
 
 from typing import Any
@@ -31,10 +31,10 @@ def packed_attention(
     sliding_window: int | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return the attention's output [1, T, heads, width of a head] for query, key, value [1, heads, T, width].
+    """Return the attention output [1, T, heads, head width] for query, key, value [1, heads, T, head width].
 
-    packed: the batch that the T tokens come from; without it this is transformers' own `sdpa` attention.
-    Raises `UserError` where a model looks back over fewer tokens than a prompt has.
+    packed: the batch of the T tokens; without it, use transformers' own `sdpa` attention.
+    Raises `UserError` if the model's sliding window is shorter than a prompt.
     """
     if packed is None:
         window = {"sliding_window": sliding_window, **others}
@@ -60,17 +60,17 @@ def packed_attention(
 def _check_window(reach: int | None, longest: int) -> None:
     if reach is not None and longest > reach:
         raise UserError(
-            f"base: its attention reaches {reach} tokens back, and prompts are up to {longest} long. "
-            "Lower prompt.max_post_tokens, or take another base"
+            f"base: its attention reaches {reach} tokens back, but prompts are up to {longest} tokens long. "
+            "Lower prompt.max_post_tokens, or use another base"
         )
 
 
 def attention_of_predictions(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packed: Batch, *, dropout: float, scaling: float
 ) -> torch.Tensor:
-    """Return the attention's output [N, heads, width of a head] for the queries of a batch's N predictions alone.
+    """Return the attention output [N, heads, head width] for the queries of a batch's N predictions only.
 
-    query: [1, heads, N, width]. key, value: [1, heads of keys, T, width], of all tokens.
+    query: [1, heads, N, head width]. key, value: [1, key heads, T, head width], for all tokens.
     """
     places, width = packed["index_places"], packed["index_width"]
     keys = _with_prefix(key, packed)
@@ -90,16 +90,16 @@ def attention_of_predictions(
 
 
 def _with_prefix(tokens: torch.Tensor, packed: Batch) -> torch.Tensor:
-    """Lay keys or values of all tokens [1, heads, T, width of a head] out as rows [B, heads, P + W, the same]."""
+    """Arrange keys or values of all tokens [1, heads, T, head width] as rows [B, heads, P + W, head width]."""
     shared = tokens.shape[2] - len(packed["places"])
     own = _as_rows(tokens[:, :, shared:], packed["places"], packed["rows"], packed["width"])
     return torch.cat([tokens[:, :, :shared].expand(packed["rows"], -1, -1, -1), own], dim=2)
 
 
 def _as_rows(tokens: torch.Tensor, places: torch.Tensor, rows: int, width: int) -> torch.Tensor:
-    """Lay tokens [1, heads, N, width of a head] out as rows [B, heads, W, width of a head], with zeros between them.
+    """Arrange tokens [1, heads, N, head width] as rows [B, heads, W, head width], padded with zeros.
 
-    The zeros need no mask: they come after all real tokens of their row, where a causal model cannot see them from.
+    The padding needs no mask: it follows all real tokens of its row, so causal attention never reaches it.
     """
     line = tokens[0].transpose(0, 1)
     filled = line.new_zeros(rows * width, *line.shape[1:]).index_copy_(0, places, line)
@@ -107,7 +107,7 @@ def _as_rows(tokens: torch.Tensor, places: torch.Tensor, rows: int, width: int) 
 
 
 def _may_see(width: int, shared: int, device: torch.device) -> torch.Tensor | None:
-    """Return the mask [W, P + W]: all of the prefix, and what comes no later; None where plain causality says it."""
+    """Return the causal mask [W, P + W] over prefix and own tokens, or None if `is_causal` is sufficient."""
     return torch.ones(width, shared + width, dtype=torch.bool, device=device).tril(shared) if shared else None
 
 

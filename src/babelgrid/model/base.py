@@ -1,4 +1,4 @@
-"""The 4-bit base: where it runs, in which numbers, and whether its weights stay in 4 bits."""
+"""Load the 4-bit base: choose device, data type and weight format, and check the outputs."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -21,55 +21,56 @@ from babelgrid.runtime.usage import Usage
 log = logging.getLogger(__name__)
 
 NAMES_SHOWN = 3
-# Beside the weights a job needs room for activations, gradients and the optimizer; 0.5 leaves as much again.
+# Besides the weights, a job needs memory for activations, gradients and the optimizer: 0.5 reserves half for them.
 SHARE_OF_MEMORY_FOR_WEIGHTS = 0.5
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where a job computes and in which floating-point numbers."""
+    """Device and floating-point type of a job."""
 
     name: str
     dtype: torch.dtype
 
 
 def choose_device() -> Device:
-    """Take the GPU in bfloat16 (float16 before Ampere) where there is one, else the CPU in float32."""
+    """Return the GPU with bfloat16 (float16 before Ampere) if there is one, else the CPU with float32."""
     if not torch.cuda.is_available():
         return Device("cpu", torch.float32)
     return Device("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
 
 
 def describe_device(device: Device) -> str:
-    """Return all of a device that may change a result by rounding: its kind, numbers, model or number of threads."""
+    """Return everything about a device that may affect rounding: kind, data type, and GPU model or thread count."""
     on = f"{torch.get_num_threads()} threads" if device.name == "cpu" else torch.cuda.get_device_name()
     return f"{device.name} {device.dtype}, {on}"
 
 
 def name_of(device: Device) -> str:
-    """Return a device's name for people, such as `NVIDIA A100-SXM4-80GB` or `CPU, threads: 1`."""
+    """Return a device's human-readable name, for example `NVIDIA A100-SXM4-80GB` or `CPU, threads: 1`."""
     return torch.cuda.get_device_name() if device.name == "cuda" else f"CPU, threads: {torch.get_num_threads()}"
 
 
 def note_device(usage: Usage, device: Device) -> None:
-    """Write into a job's record on what it ran, and the most memory that it took there so far."""
+    """Record a job's device and, on a GPU, its peak memory so far."""
     usage.device = name_of(device)
     if device.name == "cuda":
         usage.gpu_memory_mb = round(torch.cuda.max_memory_allocated() / 2**20, 1)
 
 
 def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrainedModel:
-    """Load the base with its linear layers in NF4 (QLoRA, arXiv 2305.14314) and, where it fits, dequantise them once.
+    """Load the base with its linear layers in NF4 (QLoRA, arXiv 2305.14314); dequantise them once if memory allows.
 
     base_path: the `base.json` that names the local folder.
-    The dequantised weights are the very numbers that bitsandbytes would multiply by at every step.
-    Raises `UserError` if the folder's files are not those that base.json records, if they lack or exceed what the
-    architecture asks for, or if outputs are not finite or not a plain projection of hidden states.
+    The dequantised weights are exactly those that bitsandbytes would multiply by at every step.
+    Raises `UserError` if the folder's files differ from those recorded in base.json, if weights are missing or
+    unexpected for the architecture, or if outputs are not finite or not a plain projection of hidden states.
     """
     model = _load_nf4(base_folder(base_path), settings, device)
     model.config.use_cache = False
     if _shall_dequantize(settings, model, device):
-        # bitsandbytes 0.50 repacks 4-bit weights at a CPU's first evaluation and loses later gradients: never on a CPU.
+        # Always dequantise on a CPU: bitsandbytes 0.50 repacks 4-bit weights at the first evaluation there, which
+        # breaks later gradients.
         model.dequantize(dtype=device.dtype)  # type: ignore[no-untyped-call]
         log.info("base: NF4 weights dequantised once to %s", device.dtype)
     else:
@@ -99,40 +100,42 @@ def _load_nf4(folder: Path, settings: Base, device: Device) -> PreTrainedModel:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are named below
+            ignore_mismatched_sizes=True,  # reported by _check_complete
         )
     except torch.OutOfMemoryError as error:
-        raise UserError(f"{folder}: no memory on {device.name} for the base. Take a device with more memory") from error
-    except Exception as error:  # these files come from others, and what they raise in the libraries is open
-        raise UserError(f"{folder}: the base cannot be loaded from here ({in_one_line(error)})") from error
+        raise UserError(
+            f"{folder}: out of memory on {device.name} while loading the base. Use a device with more memory"
+        ) from error
+    except Exception as error:  # third-party files may raise any exception in the libraries
+        raise UserError(f"{folder}: the base cannot be loaded ({in_one_line(error)})") from error
     model: PreTrainedModel = loaded[0]
     _check_complete(folder, model, loaded[1])
     return model
 
 
 def _check_complete(folder: Path, model: PreTrainedModel, found: Mapping[str, Any]) -> None:
-    """Refuse weights that transformers would initialise at random, and those that it would leave out."""
-    # Old Llamas were saved with the angles of their positions, which are computed and not learnt.
+    """Reject weights that transformers would initialise randomly or ignore."""
+    # Old Llama checkpoints contain rotary frequencies, which are computed, not learnt.
     unexpected = {name for name in found["unexpected_keys"] if not name.endswith("rotary_emb.inv_freq")}
     mismatched = {name for name, *_ in found["mismatched_keys"]}
-    names = {"lack": found["missing_keys"], "also hold": unexpected, "hold in another shape": mismatched}
+    names = {"lack": found["missing_keys"], "also contain": unexpected, "have the wrong shape in": mismatched}
     faults = [f"{what} {named(its)}" for what, its in names.items() if its]
     if faults:
         raise UserError(
             f"{folder}: the weights do not fit {type(model).__name__} as config.json describes it: "
-            f"they {'; they '.join(faults)}. Take a complete copy of the base"
+            f"they {'; they '.join(faults)}. Use a complete copy of the base"
         )
 
 
 def named(names: Iterable[str]) -> str:
-    """Return the first of some names in order, and how many more there are."""
+    """Return the first few names in sorted order, and the number of the others."""
     ordered = sorted(names)
     more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""
     return ", ".join(ordered[:NAMES_SHOWN]) + more
 
 
 def note_tying(model: Any) -> None:
-    """Let the config say whether input and output embedding are one matrix, as the weights were loaded."""
+    """Set `tie_word_embeddings` to False in the config if the loaded input and output embeddings differ."""
     head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
     if head is not None and head.weight is not embedding.weight:
         model.config.tie_word_embeddings = False
@@ -142,7 +145,7 @@ def _shall_dequantize(settings: Base, model: PreTrainedModel, device: Device) ->
     if device.name == "cpu":
         if settings.weights == "nf4":
             raise UserError(
-                "base.weights: nf4 needs a GPU (gradients would be wrong on a CPU); use auto or dequantized"
+                "base.weights: nf4 needs a GPU (gradients would be wrong on a CPU); set it to auto or dequantized"
             )
         return True
     if settings.weights != "auto":
@@ -154,25 +157,25 @@ def _shall_dequantize(settings: Base, model: PreTrainedModel, device: Device) ->
 
 @torch.inference_mode()
 def check_forward(model: Any, source: str | Path) -> torch.Tensor:
-    """Return the logits [vocabulary] after five tokens, once `answer_logits` and the model itself agree on them.
+    """Return the logits [vocabulary] after five tokens, after checking that `answer_logits` and the model agree.
 
     source: the base or the adapter, for the message. Raises `UserError` for logits that are not finite, and for
-    architectures that compute something else than `answer_logits` does, such as capped logits.
+    architectures whose logits `answer_logits` cannot reproduce, for example capped logits.
     """
     ids = torch.arange(5, device=model.device)[None]
     examples = [Example((0, 1, 2, 3, 4, 0), 5), Example((0, 1, 3, 0), 3)]
     batch = to_device(collate(examples), model.device)
     try:
         ours = answer_logits(model, batch)[0].float()
-        # As in `answer_logits`: an adapter's weights may be float32 beside a base in 16 bits.
+        # As in `answer_logits`: the adapter's weights may be float32 while the base is in 16 bits.
         with torch.autocast(model.device.type, model.dtype, enabled=model.dtype != torch.float32):
             theirs: torch.Tensor = model(input_ids=ids, use_cache=False).logits[0, -1].float()
     except (AttributeError, TypeError, ValueError) as error:
         raise _unknown_architecture(model, source) from error
     if not theirs.isfinite().all():
         raise UserError(
-            f"{source}: outputs in {model.dtype} are not finite numbers (NaN or infinity), so no label can be chosen. "
-            "Its weights are damaged, or too large for these floating-point numbers"
+            f"{source}: outputs in {model.dtype} are not finite (NaN or infinity), so no label can be chosen. "
+            "Its weights are damaged, or too large for this data type"
         )
     if not agree(ours, theirs, model.dtype):
         raise _unknown_architecture(model, source)
@@ -180,8 +183,8 @@ def check_forward(model: Any, source: str | Path) -> torch.Tensor:
 
 
 def agree(logits: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> bool:
-    """Return whether two ways to the same logits differ by rounding alone; never where one of them is NaN."""
-    # In 16 bits the two round differently along the way; another computation differs by another order.
+    """Return whether two computations of the same logits differ only by rounding; False if either contains NaN."""
+    # In 16 bits the two accumulate rounding differently; a different computation differs far more.
     tolerance = 1e-3 if dtype == torch.float32 else 0.05
     return bool((logits - others).norm() <= tolerance * others.norm())
 
@@ -189,6 +192,6 @@ def agree(logits: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> boo
 def _unknown_architecture(model: Any, source: str | Path) -> UserError:
     its = model.get_base_model() if hasattr(model, "get_base_model") else model
     return UserError(
-        f"{source}: {type(its).__name__} computes its logits in a way that babelgrid does not know. "
-        "Take a Llama-, Qwen2-, Qwen3- or Mistral-like base"
+        f"{source}: {type(its).__name__} computes its logits in an unsupported way. "
+        "Use a Llama-, Qwen2-, Qwen3- or Mistral-like base"
     )

@@ -1,4 +1,4 @@
-"""A training job's state on disk: one checkpoint, replaced whole by its owner alone, and read by its own run alone."""
+"""Training state on disk: one checkpoint, replaced atomically by its owner and resumed only by the same run."""
 
 import hashlib
 import json
@@ -22,12 +22,12 @@ OWNER = "owner.json"
 
 
 class Checkpoints:
-    """The checkpoints of one (mixture, seed), owned by this job from here on until another job takes them over."""
+    """Checkpoints of one (mixture, seed), owned by this job until another job takes them over."""
 
     def __init__(self, folder: Path, fingerprint: Mapping[str, str]) -> None:
-        """Take the folder over.
+        """Take ownership of the folder.
 
-        fingerprint: by kind (data, config, code, versions, device), a digest of all of it that determines the result.
+        fingerprint: a digest of everything that determines the result, by kind (data, config, code, versions, device).
         """
         self.folder = folder
         self.fingerprint = dict(fingerprint)
@@ -42,21 +42,21 @@ class Checkpoints:
 
     @property
     def writing(self) -> Path:
-        """Where a checkpoint is written before it takes its place; each job has its own."""
+        """Folder where this job writes a checkpoint before moving it into place; each job has its own."""
         return self.folder / f"writing-{self._token['id']}"
 
     def check_owner(self) -> None:
-        """Raise `UserError` if another job has taken over: what this one writes now would be against its successor."""
+        """Raise `UserError` if another job has taken over, to avoid overwriting that job's files."""
         owner = _read(self.folder / OWNER)
         if owner is None or owner.get("id") != self._token["id"]:
             successor = "a job that has ended" if owner is None else f"process {owner['pid']} on {owner['host']}"
             raise UserError(
-                f"{self.folder}: {successor} has taken over this adapter since this job began, so this one stops and "
-                "writes nothing. Nothing is lost; if no other job is at work, start again"
+                f"{self.folder}: {successor} has taken over this adapter since this job began, so this job stops "
+                "without writing. No work is lost; if no other job is running, run again"
             )
 
     def save(self, step: int, write: Callable[[], None]) -> None:
-        """Replace the checkpoint: `write` makes `writing`/checkpoint-<step>; the one before stays until it stands."""
+        """Replace the checkpoint once `write` has created `writing`/checkpoint-<step>; keep the old one until then."""
         self.check_owner()
         made = self.writing / f"checkpoint-{step}"
         shutil.rmtree(made, ignore_errors=True)
@@ -74,7 +74,7 @@ class Checkpoints:
                 shutil.rmtree(older, ignore_errors=True)
 
     def last(self) -> Path | None:
-        """Return the newest checkpoint that is whole and this run's own; remove the others, with a line in the log."""
+        """Return the newest complete checkpoint of this run; remove all others, and log why any is unusable."""
         found = None
         for checkpoint in self._newest_first():
             wrong = self._what_is_wrong(checkpoint)
@@ -82,16 +82,16 @@ class Checkpoints:
                 found = checkpoint
                 continue
             if wrong:
-                log.warning("%s is not used and removed: %s", checkpoint, wrong)
+                log.warning("%s cannot be used and is removed: %s", checkpoint, wrong)
             shutil.rmtree(checkpoint)
         return found
 
     def remove(self) -> None:
-        """Remove all, when the adapter is written."""
+        """Remove all checkpoints, once the adapter is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def remove_leftovers(self) -> None:
-        """Remove what jobs that were killed in the middle of writing have left."""
+        """Remove files left by jobs that were killed while writing a checkpoint."""
         for path in self.folder.iterdir():
             if path.is_dir() and not path.name.startswith("checkpoint-"):
                 shutil.rmtree(path, ignore_errors=True)
@@ -106,7 +106,7 @@ class Checkpoints:
         kinds = self.fingerprint.keys() | manifest["fingerprint"].keys()
         others = sorted(kind for kind in kinds if self.fingerprint.get(kind) != manifest["fingerprint"].get(kind))
         if others:
-            return f"it is of other {', '.join(others)} than this run"
+            return f"it differs from this run in: {', '.join(others)}"
         for name, digest in manifest["files"].items():
             if not (checkpoint / name).is_file() or sha256(checkpoint / name) != digest:
                 return f"{name} is damaged"
@@ -114,7 +114,7 @@ class Checkpoints:
 
 
 def digest(content: Any) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of content that JSON can hold."""
+    """Return 16 hexadecimal digits of the SHA-256 of JSON-serialisable content."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -127,7 +127,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _sync(folder: Path) -> None:
-    """Bring every file and folder to the disk, so that a name never outlives its content in a power cut."""
+    """Flush every file and folder to disk, so that after a power cut no file name exists without its content."""
     for path in _all_within(folder):
         _sync_folder(path)
 

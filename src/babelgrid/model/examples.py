@@ -1,4 +1,4 @@
-"""From posts and answers to the token sequences that a model learns from or is asked about."""
+"""Convert posts and answers to token sequences for training and scoring."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from babelgrid.prompts.template import encode_prompts, frame_of
 
 @dataclass(frozen=True)
 class Example:
-    """A sequence of token ids, of which those from `first_target` on are to be predicted."""
+    """A sequence of token ids; the model predicts those from index `first_target` on."""
 
     ids: tuple[int, ...]
     first_target: int
@@ -27,10 +27,10 @@ def train_examples(
     loss: Literal["label", "all"],
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[Example]:
-    """Return one example for each post (columns language, text, label), in the posts' order.
+    """Return one example per post (columns language, text, label), in the order of the posts.
 
-    With the loss on the label, a sequence ends with the tokens that tell the label from all others. With the loss on
-    all tokens (arXiv 2508.06435) it ends with the whole answer and EOS, and everything after the first token counts.
+    If the loss is on the label, a sequence ends with the tokens that distinguish the label from all others. If it is on
+    all tokens (arXiv 2508.06435), a sequence ends with the full answer and EOS, and all tokens but the first count.
     """
     examples: dict[int, Example] = {}
     for language, rows in posts.reset_index(drop=True).groupby("language", sort=False):

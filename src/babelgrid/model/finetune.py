@@ -52,12 +52,12 @@ def finetune(
     code: str,
     usage: Usage,
 ) -> None:
-    """Train the adapter of a (mixture, seed) and write its folder whole: weights, config, training.csv, provenance.
+    """Train the adapter of a (mixture, seed) and write its folder: weights, config, training.csv, provenance.
 
-    posts: the posts file of each of the mixture's languages. budget: posts in all, or None for all there are.
-    checkpoints: where the run leaves its state, removed when the adapter is written. trackers: where trackers write.
-    code: a digest of the code that trains; a checkpoint of other code, data, settings, versions or device is refused.
-    usage: told of the posts that are trained on.
+    posts: the posts file of each of the mixture's languages. budget: total number of posts, or None for all of them.
+    checkpoints: folder for the training state, removed once the adapter is written. trackers: folder for trackers.
+    code: digest of the training code; a checkpoint with different code, data, settings, versions or device is removed.
+    usage: receives the posts and tokens trained on, and the device.
     """
     prepare_trackers(settings.report_to, trackers)
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
@@ -80,7 +80,7 @@ def finetune(
 def _plan(model: Any, examples: list[Example], settings: Finetune, device: Device, seed: int, folder: Path) -> Finetune:
     """Return the settings with the largest micro-batches that fit.
 
-    Of a CPU's memory nobody can say beforehand whether it will do; the kernel ends what takes too much.
+    A CPU's memory cannot be tested beforehand: the kernel kills a process that takes too much.
     """
 
     def build(plan: Finetune, some: list[Example]) -> AdapterTrainer:
@@ -92,12 +92,12 @@ def _plan(model: Any, examples: list[Example], settings: Finetune, device: Devic
 def _train(
     model: Any, examples: list[Example], plan: Finetune, device: Device, seed: int, state: Checkpoints, usage: Usage
 ) -> AdapterTrainer:
-    """Train to the end, from the last checkpoint if there is one; `UserError` if a signal comes before the end."""
+    """Train to the end, from the last checkpoint if there is one; raise `UserError` if a signal stops training."""
     log.info("%d posts, %d tokens in one epoch", len(examples), _tokens_of(examples))
     last = state.last()
     state.remove_leftovers()
     if last is not None:
-        log.info("going on from %s", last)
+        log.info("resuming from %s", last)
     saving = SaveState(plan)
     arguments = training_arguments(plan, device, seed, state.writing)
     trainer = build_trainer(model, examples, arguments, state, [saving])
@@ -105,10 +105,8 @@ def _train(
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if saving.signal:
         step, saved = trainer.state.global_step, trainer.saved_step
-        again = f"go on from step {saved}" if saved == step else "go on from the last checkpoint, or from the beginning"
-        raise UserError(
-            f"stopped by {saving.signal} at step {step} of {trainer.state.max_steps}; start again to {again}"
-        )
+        again = f"resume from step {saved}" if saved == step else "resume from the last checkpoint, or from the start"
+        raise UserError(f"stopped by {saving.signal} at step {step} of {trainer.state.max_steps}; run again to {again}")
     _note_training(usage, trainer, examples, plan, device)
     return trainer
 
@@ -120,7 +118,7 @@ def _tokens_of(examples: list[Example]) -> int:
 def _note_training(
     usage: Usage, trainer: AdapterTrainer, examples: list[Example], plan: Finetune, device: Device
 ) -> None:
-    """Count the posts and tokens of the epochs, of a resumed run those after it went on."""
+    """Record the posts and tokens trained on, and the device; after a resume, count only what this job trained on."""
     last = trainer.state.max_steps
     epochs = plan.epochs * (last - trainer.progress.first_step) / last
     usage.posts = round(epochs * len(examples))
@@ -129,8 +127,8 @@ def _note_training(
 
 
 def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: Device) -> dict[str, str]:
-    """Return a digest of each kind of thing that the adapter's bytes depend on."""
-    # When the state is saved and who is told of the loss change no weight.
+    """Return a digest of everything that the adapter's bytes depend on, by kind."""
+    # Checkpoint intervals and trackers do not affect the weights.
     steps = plan.model_dump(mode="json", exclude=set(NON_RESULT_KEYS))
     kinds = {
         "data": record["inputs"],
@@ -143,7 +141,7 @@ def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: D
 
 
 def add_adapter(model: Any, settings: Lora) -> Any:
-    """Return the base with a new LoRA adapter; `UserError` where a named layer is not in the base."""
+    """Return the base with a new LoRA adapter; raise `UserError` if the base lacks a target layer."""
     linear = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     if not isinstance(settings.targets, str):
         for target in settings.targets:
@@ -173,7 +171,7 @@ def _write_adapter(
 ) -> None:
     """Write weights, peft's configuration, the learning curve and the provenance into an empty folder.
 
-    its_base: the content of base.json. Its name and revision go into the configuration, the digest of its weights into
+    its_base: content of base.json. Its name and revision are written to the configuration, the digest of its weights to
     the metadata of the adapter's weights. Raises `UserError` for weights that are not finite.
     """
     model: Any = trainer.model
@@ -182,16 +180,16 @@ def _write_adapter(
     broken = [name for name, tensor in weights.items() if not is_finite(tensor)]
     if broken:
         raise UserError(
-            f"finetune: after the last step {len(broken)} of the adapter's tensors hold NaN or infinity: "
+            f"finetune: after the last step {len(broken)} of the adapter's tensors contain NaN or infinity: "
             f"{named(broken)}. No adapter is written. Lower finetune.learning_rate, or raise finetune.warmup"
         )
     metadata = {"format": "pt", BASE_WEIGHTS: weights_digest(its_base)}
-    # As bytes, so that a full disk is an `OSError` like any other.
+    # Written as bytes, so that a full disk raises an ordinary `OSError`.
     (folder / "adapter_model.safetensors").write_bytes(to_bytes(weights, metadata))
     config = model.peft_config["default"]
     config.inference_mode = True
     config.base_model_name_or_path, config.revision = its_base["name"], its_base["revision"]
-    # A set of layer names has no order of its own; the same adapter must be the same bytes.
+    # Sets of layer names have no fixed order; sort them so that the same adapter has the same bytes.
     content = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     write_json(folder / "adapter_config.json", json.loads(json.dumps(content, default=str)))
     write_csv(folder / "training.csv", learning_curve(trainer.state))

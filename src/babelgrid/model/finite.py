@@ -1,4 +1,4 @@
-"""A training run whose numbers are no longer finite ends at once, with its curve on disk and no adapter."""
+"""Stop training at the first loss or gradient norm that is not finite, and save the learning curve."""
 
 import math
 from pathlib import Path
@@ -18,10 +18,10 @@ class StopAtNonFinite(TrainerCallback):
     """Raise `UserError` at the first step whose loss or gradient norm is NaN or infinite."""
 
     def __init__(self, curve_path: Path | None) -> None:
-        """Take where the learning curve is written if training ends here, if anywhere."""
+        """Set the path of the learning curve to write if training is stopped, or None to skip it."""
         self.curve_path = curve_path
         self.scaler: Any = None
-        """The gradient scaler of float16, if there is one."""
+        """Gradient scaler for float16, or None."""
 
     def on_log(
         self,
@@ -31,7 +31,7 @@ class StopAtNonFinite(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Look at each step's numbers as soon as they are logged, before a checkpoint of them can be written."""
+        """Check each step's loss and gradient norm as soon as they are logged, before a checkpoint is written."""
         if not logs or "loss" not in logs:
             return
         loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
@@ -40,7 +40,7 @@ class StopAtNonFinite(TrainerCallback):
         kept = ""
         if self.curve_path is not None:
             write_csv(self.curve_path, learning_curve(state))
-            kept = f" {self.curve_path} has every step."
+            kept = f" {self.curve_path} lists every step."
         rate = float(logs.get("learning_rate", 0.0))
         raise UserError(
             f"finetune: at step {state.global_step} of {state.max_steps} the loss is {loss:g} and the gradient norm "
@@ -49,12 +49,12 @@ class StopAtNonFinite(TrainerCallback):
         )
 
     def _is_scaling_down(self) -> bool:
-        # In float16 the scaler begins too high on purpose: it skips such a step and halves its scale.
+        # In float16 the scaler deliberately starts too high: it skips such a step and halves its scale.
         return self.scaler is not None and self.scaler.get_scale() >= 1
 
 
 def learning_curve(state: TrainerState) -> pd.DataFrame:
-    """Return every logged step with its loss, learning rate and gradient norm, those that are not finite too."""
+    """Return the loss, learning rate and gradient norm of every logged step, including non-finite values."""
     steps = [line for line in state.log_history if "loss" in line]
     return pd.DataFrame(steps, columns=list(CURVE))
 

@@ -1,4 +1,4 @@
-"""The forward pass over a shared prompt: a post pays for its own tokens, and for the vocabulary at its answer alone."""
+"""Forward pass that computes a shared prompt prefix once, and logits only where tokens are predicted."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from babelgrid.model.packing import Batch
 
 
 def decoder_and_head(model: Any) -> tuple[Any, torch.nn.Module]:
-    """Return the body that makes hidden states and the matrix that makes logits, of a base with or without adapter."""
+    """Return the decoder and the output matrix of a base, with or without an adapter."""
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     return causal.get_decoder(), causal.get_output_embeddings()
 
@@ -18,12 +18,12 @@ def decoder_and_head(model: Any) -> tuple[Any, torch.nn.Module]:
 def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
     """Return the logits [N, vocabulary] of a batch's N predictions.
 
-    The model's attention must be `attention.packed_attention`. Of tokens that nothing is predicted from, the last layer
-    makes keys and values and no more: all else in it, and the vocabulary, is met at the predictions' places alone.
+    The model's attention must be `attention.packed_attention`. The last layer computes keys and values for all tokens,
+    but everything else, like the output matrix, only for the N tokens that something is predicted from.
     """
     decoder, head = decoder_and_head(model)
     dtype = decoder.embed_tokens.weight.dtype
-    # The adapter's weights are float32; beside a base in 16 bits they are to be multiplied in 16 bits too.
+    # The adapter's weights are float32; if the base is in 16 bits, multiply by them in 16 bits too.
     with torch.autocast(batch["tokens"].device.type, dtype, enabled=dtype != torch.float32):
         hidden = decoder.embed_tokens(batch["tokens"][None])
         angles = decoder.rotary_emb(hidden, position_ids=batch["positions"][None])
@@ -37,7 +37,7 @@ def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
 def _predict_from(
     layer: Any, hidden: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor], batch: Batch
 ) -> torch.Tensor:
-    """Return the output [N, width] of a Llama's layer for hidden states [1, T, width], at the N predictions' places."""
+    """Return a Llama layer's output [N, width] at the N predictions, given hidden states [1, T, width]."""
     attention, index = layer.self_attn, batch["index"]
     normed = layer.input_layernorm(hidden)
     key = _rotate(_heads(attention, "k", normed), *angles)
@@ -56,19 +56,19 @@ def _predict_from(
 
 
 def _heads(attention: Any, name: str, tokens: torch.Tensor) -> torch.Tensor:
-    """Return queries, keys or values [1, heads, T, width of a head]; some models norm them."""
+    """Return queries, keys or values [1, heads, T, head width], normalised if the model has a norm for them."""
     projected = getattr(attention, f"{name}_proj")(tokens).unflatten(-1, (-1, attention.head_dim))
     norm = getattr(attention, f"{name}_norm", torch.nn.Identity())
     return norm(projected).transpose(1, 2)  # type: ignore[no-any-return]
 
 
 def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Turn queries or keys [1, heads, T, width of a head] by the angles of their positions (RoPE, arXiv 2104.09864)."""
+    """Apply rotary position embeddings (RoPE, arXiv 2104.09864) to queries or keys [1, heads, T, head width]."""
     return heads * cos[:, None] + rotate_half(heads) * sin[:, None]  # type: ignore[no-untyped-call,no-any-return]
 
 
 def summed_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Return the cross-entropy in nats, summed over the predictions of all examples."""
+    """Return the cross-entropy in nats, summed over all predictions of all examples."""
     logits = answer_logits(model, batch).float()
     losses = torch.nn.functional.cross_entropy(logits, batch["targets"], reduction="none")
     return (losses * batch["weights"]).sum()

@@ -1,4 +1,4 @@
-"""Bring the base to this machine, once, before any GPU job; after it, jobs read local files only."""
+"""Download the base once, before any GPU job; all later jobs read local files only."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ from babelgrid.runtime.places import public_path
 
 log = logging.getLogger(__name__)
 
-# Weights as safetensors, never as pickles; no code.
+# Weights only as safetensors, never as pickles, and no code.
 WANTED = [
     "*.safetensors",
     "*.safetensors.index.json",
@@ -39,11 +39,11 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 
 
 def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
-    """Make the base a local folder and write what it is to `out`: name, revision, folder, SHA-256 of every file.
+    """Download the base if it is on the Hub, and write its name, revision, folder and SHA-256 of every file to `out`.
 
-    lab_folder: where the experiment pre-trained its own base, if it did.
-    Raises `UserError` if it cannot be had, if loading it would run foreign code, read a pickle or leave the folder, or
-    if a weight is not a finite number.
+    lab_folder: folder of the base that the experiment pre-trained itself, or None.
+    Raises `UserError` if the base is not available, if loading it would run third-party code, read a pickle or read
+    outside the folder, or if a weight is not finite.
     """
     if settings.hub:
         name, folder = settings.hub, _download("base.hub", settings.hub, str(settings.revision))
@@ -57,7 +57,7 @@ def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
 
 
 def prefetch_adapter(hub: str, revision: str, folder: Path) -> None:
-    """Bring an adapter from the Hub into a folder: adapter_model.safetensors and adapter_config.json, nothing else."""
+    """Download an adapter from the Hub to a folder: only adapter_model.safetensors and adapter_config.json."""
     source = _download("classify.hub", hub, revision)
     check_adapter(source)
     read_adapter_config(source)
@@ -68,10 +68,10 @@ def prefetch_adapter(hub: str, revision: str, folder: Path) -> None:
 
 
 def check_adapter(folder: Path) -> None:
-    """Raise `UserError` unless `folder` holds an adapter in peft's layout, as safetensors."""
+    """Raise `UserError` unless `folder` contains an adapter in peft's layout, as safetensors."""
     for name in ADAPTER_FILES:
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: no {name} here; an adapter is a folder as peft writes it, with safetensors")
+            raise UserError(f"{folder}: contains no {name}; an adapter is a folder written by peft, with safetensors")
 
 
 def _download(key: str, name: str, revision: str) -> Path:
@@ -79,18 +79,18 @@ def _download(key: str, name: str, revision: str) -> Path:
         folder = snapshot_download(name, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
     except GatedRepoError as error:
         raise UserError(
-            f"{key}: {name} is gated. Accept its licence on its Hub page, then put a read token of that account "
-            "in the environment variable HF_TOKEN"
+            f"{key}: {name} is gated. Accept its licence on its Hub page, then set the environment variable "
+            "HF_TOKEN to a read token of that account"
         ) from error
     except RepositoryNotFoundError as error:
-        raise UserError(f"{key}: the Hub has no {name}, or your HF_TOKEN may not see it") from error
+        raise UserError(f"{key}: {name} is not on the Hub, or your HF_TOKEN has no access to it") from error
     except LocalEntryNotFoundError as error:
         raise UserError(
             f"{key}: {name} at {revision} is not on this machine and the Hub cannot be reached. Run "
-            "`snakemake prefetch` where there is a network, or give a local copy as base.folder"
+            "`snakemake prefetch` on a machine with network access, or set base.folder to a local copy"
         ) from error
     except HfHubHTTPError as error:
-        raise UserError(f"{key}: the Hub did not give {name} at {revision} ({error})") from error
+        raise UserError(f"{key}: the Hub did not return {name} at {revision} ({error})") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise UserError(f"{key}: no space left for {name}; set HF_HOME to a larger disk") from error
@@ -99,19 +99,19 @@ def _download(key: str, name: str, revision: str) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `UserError` unless `folder` holds a base that loads from safetensors alone, without code of its own."""
+    """Raise `UserError` unless `folder` contains a base that loads from safetensors only, without custom code."""
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder}: no config.json here; a base is a folder in Hugging Face layout")
+        raise UserError(f"{folder}: contains no config.json; a base is a folder in Hugging Face layout")
     if not list(folder.glob("*.safetensors")):
         raise UserError(
-            f"{folder}: no *.safetensors here. Pickled weights are refused; convert them to safetensors first"
+            f"{folder}: contains no *.safetensors. Pickled weights are not supported; convert them to safetensors first"
         )
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise UserError(f"{folder}: no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
+        raise UserError(f"{folder}: contains no tokenizer (looked for {', '.join(TOKENIZER_FILES)})")
     if (folder / ADAPTER_CONFIG).exists():
         raise UserError(
-            f"{folder}: holds {ADAPTER_CONFIG}, so loading the base would add an adapter to it. Remove the adapter's "
-            "files from the base's folder; an adapter goes into classify.folder"
+            f"{folder}: contains {ADAPTER_CONFIG}, so loading the base would add an adapter to it. Remove the "
+            "adapter's files from the base's folder; set classify.folder to the adapter's own folder"
         )
     for name in ("config.json", "tokenizer_config.json"):
         if (folder / name).is_file():
@@ -128,9 +128,9 @@ def _check_config(path: Path) -> None:
     if not isinstance(content, dict):
         raise UserError(f"{path}: is not a JSON object")
     if "auto_map" in keys:
-        raise UserError(f"{path}: asks for code of its own (auto_map), which babelgrid never runs")
+        raise UserError(f"{path}: requires custom code (auto_map), which babelgrid never runs")
     if "transformers_weights" in keys:
-        raise UserError(f"{path}: names weights of its own (transformers_weights); remove that key")
+        raise UserError(f"{path}: names other weight files (transformers_weights); remove that key")
 
 
 def _keys_in(content: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which micro-batch fits the device: found by trying the longest one before training begins, and said in the log."""
+"""Find the largest micro-batch that fits in memory by trying the longest examples before training."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 def fit_memory(
     settings: Finetune, examples: list[Example], build: Callable[[Finetune, list[Example]], Any]
 ) -> Finetune:
-    """Return the fastest of `memory_plans` whose most costly micro-batch fits.
+    """Return the fastest of `memory_plans` whose largest micro-batch fits in memory.
 
-    examples: all that will be trained on. build: makes the trainer of some examples under a plan.
-    Adapter and optimizer are left as they are. Raises `UserError` where not even the most frugal plan fits.
+    examples: all training examples. build: returns a trainer for given settings and examples.
+    Adapter and optimizer are not modified. Raises `UserError` if no plan fits.
     """
     by_cost = sorted(examples, key=lambda example: len(example.ids), reverse=True)
     for plan in memory_plans(settings):
@@ -28,22 +28,22 @@ def fit_memory(
         try:
             _rehearse(build(plan, longest), longest)
         except torch.OutOfMemoryError:
-            log.warning("out of memory with %s: trying with less, the steps stay the same", _describe_plan(plan))
+            log.warning("out of memory with %s: trying with less; optimizer steps stay the same", _describe_plan(plan))
         else:
-            log.info("memory holds %s", _describe_plan(plan))
+            log.info("training with %s", _describe_plan(plan))
             return plan
-        # Here, where the failed attempt's tensors are gone, what they took can be given back.
+        # Outside the except block, the failed attempt's tensors are freed, so their memory can be released.
         torch.cuda.empty_cache()
     raise UserError(
-        "no memory to train on one post at a time, even with gradient checkpointing. Set base.weights: nf4, lower "
-        "prompt.max_post_tokens, or take a device with more memory"
+        "not enough memory to train on one post at a time, even with gradient checkpointing. Set base.weights: nf4, "
+        "lower prompt.max_post_tokens, or use a device with more memory"
     )
 
 
 def memory_plans(settings: Finetune) -> Iterator[Finetune]:
-    """Yield settings from the fastest to the most frugal; each takes the same optimizer steps over the same posts.
+    """Yield settings from the fastest to the least memory-intensive, all with the same optimizer steps.
 
-    First the micro-batch shrinks, which costs little, then gradient checkpointing halves the speed.
+    The micro-batch shrinks first, which costs little speed; gradient checkpointing, which halves the speed, comes last.
     """
     micro = settings.micro_batch_size or settings.batch_size
     for size in range(micro, 0, -1):
@@ -54,7 +54,7 @@ def memory_plans(settings: Finetune) -> Iterator[Finetune]:
 
 
 def _rehearse(trainer: Any, examples: list[Example]) -> None:
-    """Take the forward and backward pass of one micro-batch, beside as much memory as the optimizer will need."""
+    """Run the forward and backward pass of one micro-batch while holding the memory that the optimizer will need."""
     model = trainer.model
     if trainer.args.activation_checkpointing:
         model.activation_checkpointing_enable()

@@ -1,4 +1,4 @@
-"""A batch without padding: the tokens that all its examples begin with once, then each example's own, end to end."""
+"""Pack examples into a batch without padding: the shared prefix once, then each example's own tokens."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -12,36 +12,36 @@ from babelgrid.model.examples import Example
 
 
 class Batch(TypedDict):
-    """T tokens in one line: a prefix of P that B examples share, then their own T - P; N predictions are made of them.
+    """T tokens in one sequence: a prefix of P tokens shared by B examples, then their own T - P tokens.
 
-    An example's own tokens go on at the position where the prefix ends.
+    The batch has N predictions. The positions of each example's own tokens start where the prefix ends.
     """
 
     tokens: torch.Tensor
     """Token ids [T]."""
     positions: torch.Tensor
-    """The place of each token in its own example [T]."""
+    """Position of each token in its example [T]."""
     places: torch.Tensor
-    """Where each own token stands when examples are laid out as rows of equal width [T - P], numbers below B * W."""
+    """Index of each own token when examples are arranged as rows of equal width [T - P], below B * W."""
     rows: int
-    """Examples B."""
+    """Number of examples B."""
     width: int
-    """Own tokens W of the longest example."""
+    """Number of own tokens W of the longest example."""
     index: torch.Tensor
-    """The token from whose hidden state each prediction is made [N]."""
+    """Index of the token from whose hidden state each prediction is made [N]."""
     index_places: torch.Tensor
-    """Where these tokens stand when they are laid out as rows of equal width [N], numbers below B * index_width; those
-    of the prefix stand in the first row."""
+    """Index of these tokens when they are arranged as rows of equal width [N], below B * index_width; tokens of the
+    prefix are in the first row."""
     index_width: int
-    """Predictions of the example with the most."""
+    """Largest number of predictions of any example."""
     targets: torch.Tensor
-    """The token to predict [N]."""
+    """Token to predict [N]."""
     weights: torch.Tensor
-    """How many examples a prediction stands for [N]."""
+    """Number of examples that a prediction represents [N]."""
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """Put examples together. The last token of an example is predicted and never read."""
+    """Pack examples into a batch. The last token of an example is only predicted, so it is not an input."""
     read = [example.ids[:-1] for example in examples]
     shared = _common_prefix_length(read)
     own = [ids[shared:] for ids in read]
@@ -64,13 +64,13 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """Return the batch with its tensors on a device."""
+    """Return the batch with its tensors moved to a device."""
     moved = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
     return cast(Batch, moved)
 
 
 def _common_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
-    """Count the tokens that all sequences begin with, leaving each at least one of its own."""
+    """Return the length of the longest common prefix that leaves each sequence at least one token."""
     longest = min(len(ids) for ids in sequences) - 1
     first = sequences[0]
     for position in range(longest):
@@ -80,11 +80,11 @@ def _common_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
 
 
 def _predictions(examples: Sequence[Example], shared: int, starts: Sequence[int]) -> list[tuple[int, int, int]]:
-    """List (token whose hidden state predicts, token to predict, examples it stands for).
+    """Return a list of (index of the predicting token, token to predict, number of examples represented).
 
-    starts: where each example's own tokens begin in the line.
+    starts: index of each example's first own token in the batch.
     """
-    # Inside the prefix all examples predict the same token from the same state: count it once, for all of them.
+    # Inside the prefix, all examples predict the same token from the same state: compute it once, weighted.
     first = min(example.first_target for example in examples)
     common = [(position - 1, examples[0].ids[position], len(examples)) for position in range(first, shared)]
     own = [
@@ -96,7 +96,7 @@ def _predictions(examples: Sequence[Example], shared: int, starts: Sequence[int]
 
 
 def _lay_out(index: Sequence[int], starts: Sequence[int]) -> tuple[list[int], int]:
-    """Return the places of `Batch.index_places`, and the width of their rows."""
+    """Return `Batch.index_places` and `Batch.index_width`."""
     rows = [max(bisect_right(starts, token) - 1, 0) for token in index]
     width = max(Counter(rows).values())
     taken = Counter[int]()

@@ -43,13 +43,13 @@ def predict(
     code: str,
     usage: Usage,
 ) -> None:
-    """Write each language's predictions on its test posts: id, gold, predicted, and logp_<label> for every label.
+    """Write the predictions for each language's test posts: id, gold, predicted, and logp_<label> for every label.
 
     adapter: folder of the adapter's weights, or None for the untuned base.
     posts, outputs: the posts file and the predictions file of each test language.
-    kept: where finished languages lie until all are, so that a killed job need not score them again; then removed.
-    code: a digest of the code that scores; what was kept under other code, inputs, settings or device is not used.
-    usage: told of the posts that are scored.
+    kept: folder for finished languages, so that a restarted job does not score them again; removed at the end.
+    code: digest of the scoring code; kept files from different code, inputs, settings or device are ignored.
+    usage: receives the posts and tokens scored, and the device.
     """
     weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
     answers = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in labels.items()}
@@ -76,7 +76,7 @@ def _score(
     settings: Predict,
     usage: Usage,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each language with the predictions on its test posts; the model is loaded only if there are any."""
+    """Yield each language with the predictions for its test posts; load the model only if there are languages."""
     if not posts:
         return
     tokenizer = load_base_tokenizer(base_path)
@@ -91,25 +91,25 @@ def _score(
 
 
 def _is_whole(part: Path) -> bool:
-    """Say whether a language is scored already, by a job that was ended before it could score all."""
+    """Return whether an earlier, interrupted job has already scored a language."""
     if not part.exists():
         return False
     try:
         read_parquet(part)
     except UserError:
-        log.warning("%s is damaged: scored again", part)
+        log.warning("%s is damaged: scoring again", part)
         return False
-    log.info("%s is whole already", part)
+    log.info("%s is already complete", part)
     return True
 
 
 def load_adapted(base_path: Path, adapter: Path | None, base: Base, device: Device | None = None) -> Any:
-    """Load the base, with an adapter's weights on it unless there is none, ready to score.
+    """Load the base, with an adapter if one is given, ready to score.
 
-    device: the best there is, unless it is given.
+    device: defaults to the best available.
 
-    In float32 the adapter is added into the weights, which changes a log-probability by rounding alone and saves two
-    more products in every layer. In 16 bits it stays beside them: added in, its small numbers would be rounded away.
+    In float32 the adapter is merged into the weights: log-probabilities change only by rounding, and each layer saves
+    two matrix products. In 16 bits the adapter stays separate, since merging would round its small values away.
     """
     model: Any = load_base(base_path, base, device or choose_device())
     if adapter is not None:
@@ -131,7 +131,7 @@ def score_posts(
 ) -> pd.DataFrame:
     """Return id, gold, predicted and logp_<label> (natural logarithm) for posts with columns id, text, label.
 
-    usage: told of the posts and tokens, if given.
+    usage: receives the posts and tokens scored, if given.
     """
     start = time.monotonic()
     prompts = encode_prompts(

@@ -1,4 +1,4 @@
-"""Progress of a training run: in lines of a log, and as a bar where somebody watches."""
+"""Report training progress in the log and, on a terminal, in a progress bar."""
 
 import logging
 import time
@@ -17,14 +17,14 @@ class LogProgress(TrainerCallback):
     """Log step, loss, speed and time left, at most every ten seconds and at the end."""
 
     tokens = 0
-    """Tokens computed since training began here; the trainer counts."""
+    """Tokens computed since this job began training; counted by the trainer."""
     first_step = 0
-    """Steps that were done before training began here."""
+    """Steps completed before this job began training."""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start the clock; a resumed run starts it at its first new step."""
+        """Start the timer; a resumed run counts from its first new step."""
         self._start = self._last = time.monotonic()
         self.first_step = state.global_step
         self.tokens = 0
@@ -33,7 +33,7 @@ class LogProgress(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Take the bar away."""
+        """Close the progress bar."""
         self._bar.close()
 
     def on_log(
@@ -44,7 +44,7 @@ class LogProgress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write a line if it is time for one."""
+        """Update the progress bar, and log a line if one is due."""
         if logs and "loss" in logs:
             self._bar.set_postfix({"loss": float(logs["loss"])}, refresh=False)
             self._bar.update(state.global_step - self._bar.n)

@@ -1,4 +1,4 @@
-"""When a training job saves its state: every so many steps or minutes, and when it is told to stop."""
+"""Decide when a training job saves its state: at intervals of steps or minutes, and on a stop signal."""
 
 import logging
 import time
@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 
 
 class SaveState(TrainerCallback):
-    """Ask the trainer for a checkpoint when it is time, and for an end too when a signal has come."""
+    """Request a checkpoint when one is due; on a signal, request a checkpoint and the end of training."""
 
     def __init__(self, settings: Finetune) -> None:
-        """Take how often from the settings."""
+        """Read the intervals from the settings."""
         self._steps = settings.checkpoint_steps
         self._seconds = None if settings.checkpoint_minutes is None else 60 * settings.checkpoint_minutes
         self.signal: str | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of a stopping signal in place of ending at once; a second Ctrl-C ends at once."""
+        """Record a stop signal instead of exiting immediately; a second Ctrl-C exits immediately."""
 
         def note(name: str) -> None:
             self.signal = name
@@ -36,11 +36,11 @@ class SaveState(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start the clock: a monotonic one, so that a machine whose time is set back saves no less often."""
+        """Start the timer, which is monotonic so that changes of the system time do not affect it."""
         self._last = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Look whether it is time."""
+        """Request a checkpoint if one is due or a signal was received."""
         if self.signal:
             control.should_save = control.should_training_stop = True
             return
@@ -50,5 +50,5 @@ class SaveState(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Start the clock again."""
+        """Restart the timer."""
         self._last = time.monotonic()

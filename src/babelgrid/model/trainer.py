@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class AdapterTrainer(Trainer):
-    """`transformers.Trainer` with babelgrid's forward pass in place of the padded one."""
+    """`transformers.Trainer` with babelgrid's forward pass instead of the padded one."""
 
     def __init__(self, checkpoints: Checkpoints | None = None, **arguments: Any) -> None:
-        """Take what `Trainer` takes, and where its state goes, if anywhere."""
+        """Pass arguments to `Trainer`; checkpoints: where to save the training state, or None."""
         super().__init__(**arguments)
         self.checkpoints = checkpoints
         self.saved_step: int | None = None
@@ -35,7 +35,7 @@ class AdapterTrainer(Trainer):
         finite = StopAtNonFinite(None if checkpoints is None else checkpoints.folder / "training.csv")
         finite.scaler = self.accelerator.scaler
         self.add_callback(finite)
-        # The loss below is already divided by the predictions of the whole accumulated batch.
+        # `compute_loss` already divides by the number of predictions in the full accumulated batch.
         self.loss_is_scaled_for_ga = True
 
     def compute_loss(  # type: ignore[override]
@@ -45,7 +45,7 @@ class AdapterTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Return the mean cross-entropy over all predictions of one optimizer step, micro-batches together."""
+        """Return this micro-batch's share of the mean cross-entropy over all predictions of the optimizer step."""
         total = inputs["weights"].sum() if num_items_in_batch is None else num_items_in_batch
         self.progress.tokens += inputs["tokens"].numel()
         loss = summed_loss(model, inputs) / total
@@ -55,7 +55,7 @@ class AdapterTrainer(Trainer):
         return torch.stack([batch["weights"].sum() for batch in batch_samples]).sum().to(device)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Replace the checkpoint; where that cannot be done, training goes on with the one before in its place."""
+        """Replace the checkpoint; if that fails, keep the previous one and continue training."""
         if self.checkpoints is None:
             return
         step = self.state.global_step
@@ -63,13 +63,13 @@ class AdapterTrainer(Trainer):
             self.checkpoints.save(step, lambda: super(AdapterTrainer, self)._save_checkpoint(model, trial))
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(self.checkpoints.writing, ignore_errors=True)
-            log.warning("no checkpoint at step %d (%s): training goes on, the one before is kept", step, error)
+            log.warning("no checkpoint at step %d (%s): training continues, the previous one is kept", step, error)
         else:
             self.saved_step = step
 
 
 def training_arguments(settings: Finetune, device: Device, seed: int, state: Path) -> TrainingArguments:
-    """Return the settings in `transformers`' terms; `state` is the folder where checkpoints are written."""
+    """Return the settings as `TrainingArguments`; `state` is the folder where checkpoints are written."""
     micro = settings.micro_batch_size or settings.batch_size
     on_cpu = device.name == "cpu"
     return TrainingArguments(
@@ -87,10 +87,10 @@ def training_arguments(settings: Finetune, device: Device, seed: int, state: Pat
         fp16=device.dtype == torch.float16,
         use_cpu=on_cpu,
         activation_checkpointing=settings.gradient_checkpointing,
-        # `saving.SaveState` says when.
+        # `saving.SaveState` decides when to save.
         save_strategy="no",
         logging_steps=1,
-        # It would ask the device about every loss; and a loss that is no number must be seen.
+        # The filter would synchronise with the device for every loss, and would hide losses that are NaN.
         logging_nan_inf_filter=False,
         report_to=list(settings.report_to) or "none",
         remove_unused_columns=False,
@@ -107,7 +107,7 @@ def build_trainer(
     checkpoints: Checkpoints | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> AdapterTrainer:
-    """Return the training loop over examples; only with a callback that asks for it is a checkpoint written."""
+    """Return a trainer for the examples; it writes a checkpoint only when a callback requests one."""
     trainer = AdapterTrainer(
         checkpoints=checkpoints,
         model=model,

@@ -1,1 +1,1 @@
-"""What people ask before, during and after a run: is this machine fit, what will it cost, how far is it."""
+"""Commands around a run: check the machine, estimate the cost and show the progress."""

@@ -1,4 +1,4 @@
-"""Whether this machine is fit for an experiment: one line for each check, OK or what to do."""
+"""Check whether this machine is ready for an experiment: one line per check, either OK or what to do."""
 
 import os
 import shutil
@@ -32,21 +32,21 @@ NF4_BLOCK = 64
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found."""
+    """Result of a check."""
 
     name: str
     problem: bool
     words: str
 
     def __str__(self) -> str:
-        """Return the line of the screen."""
+        """Return the line that is printed."""
         return f"{'FIX' if self.problem else 'OK':<4}{self.name:<14}{self.words}"
 
 
 def examine(requirements: Path, results: Path, base: Base, words: Sequence[str] = ()) -> Iterator[Finding]:
-    """Yield a finding for each check, as soon as it is made; a check that breaks is a problem of its own.
+    """Yield a finding for each check as soon as it is done; a check that raises is reported as a problem.
 
-    requirements: the file of exact pins. results: the folder of all experiments. base: the experiment's. words: labels
+    requirements: file of exact pins. results: folder of all experiments. base: the experiment's base. words: labels
     and classes that figures will show.
     """
     checks: dict[str, Callable[[], Finding]] = {
@@ -69,7 +69,7 @@ def examine(requirements: Path, results: Path, base: Base, words: Sequence[str] 
 
 
 def check_versions(requirements: Path) -> Finding:
-    """Compare what is installed with the exact pins."""
+    """Compare the installed packages with the exact pins."""
     pins = [line.split("#")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
     wrong = []
     for name, wanted in (pin.split("==") for pin in pins if "==" in pin):
@@ -86,7 +86,7 @@ def check_versions(requirements: Path) -> Finding:
 
 
 def check_gpu(needed: bool) -> Finding:
-    """Say which GPU there is; none is a problem only for a base that wants one."""
+    """Report the GPU; a missing GPU is a problem only for a base that needs one."""
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         kind = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
@@ -94,12 +94,12 @@ def check_gpu(needed: bool) -> Finding:
         return Finding("GPU", False, f"{words}, CUDA {torch.version.cuda}")
     if not needed:
         return Finding("GPU", False, "none, and the lab's base needs none")
-    why = "nvidia-smi finds one, so take a torch built for CUDA" if shutil.which("nvidia-smi") else "no driver here"
-    return Finding("GPU", True, f"torch sees none ({why}). On a CPU this base takes days; see docs/operations.md")
+    why = "nvidia-smi finds one, so install a torch built for CUDA" if shutil.which("nvidia-smi") else "no driver here"
+    return Finding("GPU", True, f"torch finds none ({why}). On a CPU this base takes days; see docs/operations.md")
 
 
 def check_four_bits() -> Finding:
-    """Quantise to NF4 with bitsandbytes, and compare with the arithmetic of the paper in numpy."""
+    """Quantise to NF4 with bitsandbytes and compare with the paper's arithmetic in numpy."""
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -109,12 +109,12 @@ def check_four_bits() -> Finding:
     expected = quantized_by_hand(weights.numpy())
     error = float(np.abs(found - expected).max())
     if error > 1e-6:
-        return Finding("4 bits", True, f"bitsandbytes is off by {error:.1g} on {device}; reinstall it as pinned")
-    return Finding("4 bits", False, f"NF4 on {device} as by hand, to {error:.0e}")
+        return Finding("4 bits", True, f"bitsandbytes is off by {error:.1g} on {device}; reinstall the pinned version")
+    return Finding("4 bits", False, f"NF4 on {device} matches the numpy reference to {error:.0e}")
 
 
 def quantized_by_hand(weights: np.ndarray) -> np.ndarray:
-    """Return weights [blocks, 64] rounded to NF4: each block is scaled by its largest value, to the nearest level."""
+    """Return weights [blocks, 64] rounded to NF4: scale each block by its largest value, then round."""
     levels = np.array(NF4_LEVELS, dtype=np.float32)
     scale = np.abs(weights).max(axis=1, keepdims=True)
     nearest = np.abs((weights / scale)[:, :, None] - levels).argmin(axis=2)
@@ -126,27 +126,27 @@ def check_training() -> Finding:
     first, last = loss_of_three_steps()
     words = f"three steps on a small 4-bit base: loss {first:.3f} to {last:.3f}"
     if not last < first:
-        return Finding("training", True, f"{words}: it should fall; check the installation of torch and peft")
+        return Finding("training", True, f"{words}: the loss should fall; check the installation of torch and peft")
     return Finding("training", False, words)
 
 
 def check_disk(results: Path, base: Base) -> Finding:
-    """Compare free space with two copies of the base, one of them while it is downloaded."""
+    """Compare free space with two copies of the base, because a second copy exists during the download."""
     folder = _existing(results)
     free, needed = shutil.disk_usage(folder).free, max(2 * _bytes_of(base), GIGABYTE)
-    words = f"{free / GIGABYTE:.0f} GB free in {folder}, {needed / GIGABYTE:.0f} GB are enough to begin"
-    return Finding("disk", free < needed, words + ("; free some, or move results there" if free < needed else ""))
+    words = f"{free / GIGABYTE:.0f} GB free in {folder}, {needed / GIGABYTE:.0f} GB are enough to start"
+    return Finding("disk", free < needed, words + ("; free some, or move results" if free < needed else ""))
 
 
 def check_memory(base: Base) -> Finding:
-    """Compare memory with the base in 16 bits, which is read before it is packed."""
+    """Compare memory with the size of the base in 16 bits, because it is read before it is quantised."""
     total, needed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), _bytes_of(base) + 2 * GIGABYTE
-    words = f"{total / GIGABYTE:.0f} GB in all, {needed / GIGABYTE:.0f} GB needed for one job"
-    return Finding("memory", total < needed, words + ("; take a larger machine or base" if total < needed else ""))
+    words = f"{total / GIGABYTE:.0f} GB in total, {needed / GIGABYTE:.0f} GB needed for one job"
+    return Finding("memory", total < needed, words + ("; use more memory or a smaller base" if total < needed else ""))
 
 
 def check_slurm() -> Finding:
-    """Ask SLURM how it is, where it is installed."""
+    """Check that SLURM answers, if it is installed."""
     if not shutil.which("sinfo"):
         return Finding("SLURM", False, "not installed: jobs run here (`--cores`)")
     try:
@@ -161,7 +161,7 @@ def check_slurm() -> Finding:
 
 
 def check_cache(results: Path) -> Finding:
-    """Say on what file systems models and results lie."""
+    """Report which file systems contain models and results."""
     models = Path(os.environ.get("HF_HOME", Path.home() / ".cache/huggingface"))
     kinds = {"models": file_system_of(_existing(models)), "results": file_system_of(_existing(results))}
     words = ", ".join(f"{name} on {kind}" for name, kind in kinds.items())
@@ -171,26 +171,26 @@ def check_cache(results: Path) -> Finding:
 
 
 def check_clock(results: Path) -> Finding:
-    """Compare this machine's clock with that of the file system: Snakemake decides by times of files."""
+    """Compare this machine's clock with the file system's, because Snakemake compares modification times."""
     with tempfile.NamedTemporaryFile(dir=_existing(results)) as file:
         file.write(b"?")
         file.flush()
         off = Path(file.name).stat().st_mtime - time.time()
     if abs(off) > 2:
-        return Finding("clock", True, f"files are stamped {off:+.0f} s off this machine's clock; synchronise it (NTP)")
+        return Finding("clock", True, f"file times are {off:+.0f} s off this machine's clock; synchronise it (NTP)")
     return Finding("clock", False, "agrees with the file system's")
 
 
 def check_fonts(words: Sequence[str]) -> Finding:
-    """Look for a font for each script of the words that figures will show."""
+    """Check that there is a font for each script of the words that figures will show."""
     lacking = missing(words)
     if not lacking:
-        return Finding("fonts", False, "each script of the labels has one")
+        return Finding("fonts", False, "found for each script of the labels")
     return Finding("fonts", True, "; ".join(describe_missing(script, package) for script, package in lacking.items()))
 
 
 def file_system_of(path: Path) -> str:
-    """Return the kind of file system that `path` lies on, by proc(5)'s mounts."""
+    """Return the type of the file system that contains `path`, from the mounts in proc(5)."""
     mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
     holding = [(place, kind) for place, kind in mounts if path.resolve().is_relative_to(place)]
     return max(holding, key=lambda mount: len(mount[0]))[1]
@@ -201,5 +201,5 @@ def _existing(path: Path) -> Path:
 
 
 def _bytes_of(base: Base) -> float:
-    """Return the size of the base's weights, in 16 bits."""
+    """Return the size of the base's weights in 16 bits, in bytes."""
     return 2e9 * billions_of_parameters(base)

@@ -1,4 +1,4 @@
-"""What a grid will take before its first GPU hour: jobs, hours, wall time, disk and dollars, from token counts."""
+"""Estimate a grid before it runs: jobs, hours, wall time, disk and dollars, from token counts."""
 
 import heapq
 import re
@@ -20,12 +20,12 @@ from babelgrid.runtime.files import read_json, read_parquet
 GRID_RULES = ("finetune", "predict")
 FEWEST_JOBS_TO_CALIBRATE = 3
 BYTES_PER_PREDICTION = 120
-"""Of a post in predictions/*.parquet: id, two labels and a number for each label, compressed (measured on the lab)."""
+"""Bytes per post in predictions/*.parquet: id, two labels and a number per label, compressed (measured on the lab)."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What `probe_speed` found."""
+    """Speed of a device, as found by `probe_speed`."""
 
     device: str
     source: str
@@ -39,33 +39,33 @@ class Speed:
 
 @dataclass(frozen=True)
 class Row:
-    """A (mixture, seed), in seconds: of training, unless it is the untuned base, and of each of its scoring jobs."""
+    """Seconds of a row (mixture, seed): of its training, unless it is the untuned base, and of each scoring job."""
 
     name: str
-    """As in the names of its files: `en/seed0`."""
+    """Name as in the row's file names: `en/seed0`."""
     finetune: float | None
     predict: Mapping[str, float]
-    """Name of the job -> seconds: of the row, or of each of its cells."""
+    """Name of the job -> seconds; one job for the row, or one for each cell."""
 
     @property
     def seconds(self) -> float:
-        """Seconds of all its jobs, one after the other."""
+        """Seconds of all its jobs, run one after the other."""
         return (self.finetune or 0) + sum(self.predict.values())
 
 
 @dataclass(frozen=True)
 class Workers:
-    """How many jobs run at once, and what an hour of the machine (of one GPU, where there are GPUs) costs."""
+    """Number of jobs that run at once, and the cost of an hour of the machine (of one GPU, if there are GPUs)."""
 
     gpus: int | None
-    """None: jobs of the grid take turns on the cores."""
+    """Number of GPUs; None: the grid's jobs run on the cores."""
     jobs_per_gpu: int
     cores: int
     dollars_per_hour: float | None
 
     @property
     def at_once(self) -> int:
-        """Jobs of the grid that run at once."""
+        """Number of the grid's jobs that run at once."""
         return self.cores if self.gpus is None else self.gpus * self.jobs_per_gpu
 
 
@@ -84,10 +84,10 @@ def print_estimate(
     jobs: Mapping[str, int],
     workers: Workers,
 ) -> None:
-    """Print what the whole grid takes by the probe, and what it will take judged by the jobs that are done.
+    """Print the estimate for the whole grid, from the probe alone and calibrated with the jobs that are done.
 
-    posts_path, tokens_path: all posts, and their tokens. benchmarks: the folder in which Snakemake measured jobs.
-    jobs: rule -> jobs of the whole grid.
+    posts_path, tokens_path: all posts, and their tokens. benchmarks: folder with Snakemake's benchmarks of jobs.
+    jobs: rule -> number of jobs in the whole grid.
     """
     posts = read_parquet(posts_path, ["id", "language", "split"])
     tokens = read_parquet(tokens_path, ["id", "language", "prompt_tokens"])
@@ -112,7 +112,7 @@ def estimate_rows(
 ) -> list[Row]:
     """Return the seconds of every row's jobs; counted: posts with language, split and prompt_tokens.
 
-    Train posts of a language are taken to be of its mean length.
+    Every train post is assumed to have the mean length of its language.
     """
     train = counted[counted["split"] == "train"].groupby("language")["prompt_tokens"].agg(["size", "mean"])
     test = counted[counted["split"] == "test"].groupby("language")["prompt_tokens"].sum()
@@ -130,7 +130,7 @@ def estimate_rows(
 
 
 def count_jobs(command: Sequence[str]) -> dict[str, int]:
-    """Return how many jobs of each rule Snakemake plans, from the table that a dry run prints."""
+    """Return the number of jobs that Snakemake plans for each rule, from the table that a dry run prints."""
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     printed = result.stdout + result.stderr
     if result.returncode or "Job stats:" not in printed:
@@ -142,10 +142,11 @@ def count_jobs(command: Sequence[str]) -> dict[str, int]:
 
 
 def tabulate(rows: Sequence[Row], jobs: Mapping[str, int], benchmarks: Path) -> pd.DataFrame:
-    """Return for each rule: jobs, seconds estimated in all, done, seconds those were estimated at and took, calibrated.
+    """Return one line per rule: jobs, estimated, calibrated, done, estimated_of_done and measured; times in seconds.
 
-    calibrated: the estimate times what finished jobs took over what they were estimated at, where three or more are
-    done. Rules beside the grid's are taken from seconds.csv, which was measured on the lab.
+    calibrated: the estimate, scaled by measured over estimated time of finished jobs if three or more are done.
+    estimated_of_done, measured: estimated and measured seconds of the finished jobs. Rules outside the grid are taken
+    from seconds.csv, which was measured on the lab.
     """
     shipped = read_shipped("seconds.csv", key="rule", value="seconds")
     by_job: dict[str, dict[str, float]] = {
@@ -157,7 +158,7 @@ def tabulate(rows: Sequence[Row], jobs: Mapping[str, int], benchmarks: Path) -> 
         took = {name: seconds[0] for name in own if (seconds := measured_seconds(benchmarks / rule / f"{name}.tsv"))}
         lines.append(_line_of(rule, len(own), sum(own.values()), sum(own[name] for name in took), list(took.values())))
     for rule in jobs:
-        if rule in shipped:  # the others are the grid's, or targets, which only name files
+        if rule in shipped:  # other rules belong to the grid, or are targets without work
             each = shipped[rule]
             measured = measured_seconds(benchmarks / f"{rule}.tsv")
             lines.append(_line_of(rule, jobs[rule], jobs[rule] * each, len(measured) * each, measured))
@@ -174,7 +175,7 @@ def _line_of(rule: str, jobs: int, estimated: float, estimated_of_done: float, t
 def wall_seconds(rows: Sequence[Row], table: pd.DataFrame, workers: Workers) -> float:
     """Return the time from start to end: the rows, longest first, on the workers; all other rules on the cores.
 
-    Calibration stretches all rows alike. What one job takes to start after another is not counted.
+    Calibration scales all rows by the same factor. The delay between consecutive jobs is not counted.
     """
     grid = table[table["rule"].isin(GRID_RULES)]
     stretch = float(grid["calibrated"].sum() / grid["estimated"].sum())
@@ -189,20 +190,20 @@ def wall_seconds(rows: Sequence[Row], table: pd.DataFrame, workers: Workers) -> 
 def describe_estimate(
     rows: Sequence[Row], table: pd.DataFrame, speed: Speed, workers: Workers, base: Path, test_posts: int
 ) -> str:
-    """Return the screen that `snakemake estimate` prints."""
+    """Return the text that `snakemake estimate` prints."""
     grid = table[table["rule"].isin(GRID_RULES)]
     others = table[~table["rule"].isin(GRID_RULES)]
     where = f"{workers.gpus} GPU(s)" if workers.gpus else f"{workers.cores} core(s), without a GPU"
     hours = float(grid["calibrated"].sum()) / 3600 / (workers.jobs_per_gpu if workers.gpus else 1)
     lines = [
-        f"on {speed.device} ({speed.source}): {speed.start_seconds:.0f} s to start a job, {speed.trained:,.0f} tokens "
-        f"trained and {speed.scored:,.0f} scored per second",
+        f"on {speed.device} ({speed.source}): {speed.start_seconds:.0f} s to start a job; per second, "
+        f"{speed.trained:,.0f} tokens trained and {speed.scored:,.0f} scored",
         "",
-        f"{'rule':<18}{'jobs':>7}{'estimated':>12}{'done':>9}{'estimated':>12}{'took':>10}{'all, then':>12}",
+        f"{'rule':<18}{'jobs':>7}{'estimated':>12}{'done':>9}{'estimated':>12}{'measured':>10}{'calibrated':>12}",
         *(_line(rule, table[table["rule"] == rule]) for rule in GRID_RULES),
         _line("everything else", others),
         "",
-        f"{'GPU' if workers.gpus else 'machine'} hours of the grid: {hours:.2f}",
+        f"{'GPU' if workers.gpus else 'machine'} hours for the grid: {hours:.2f}",
         f"wall time on {where}, {workers.at_once} job(s) at once: {_time(wall_seconds(rows, table, workers))}",
         f"disk: {_disk(rows, speed, base, test_posts) / 1e9:.2f} GB (base, adapters, predictions)",
     ]
@@ -212,12 +213,12 @@ def describe_estimate(
 
 
 def read_speed(path: Path) -> Speed:
-    """Read what `probe_speed` wrote."""
+    """Read the file that `probe_speed` wrote."""
     return Speed(**read_json(path))
 
 
 def _disk(rows: Sequence[Row], speed: Speed, base: Path, test_posts: int) -> float:
-    """Return bytes; an adapter's checkpoint (weights and two moments) is there only while it is trained."""
+    """Return the bytes needed; an adapter's checkpoint (weights and two moments) exists only during training."""
     files = Path(read_json(base)["folder"]).glob("*")
     adapters = sum(row.finetune is not None for row in rows) * speed.adapter_bytes
     return sum(path.stat().st_size for path in files) + adapters + len(rows) * test_posts * BYTES_PER_PREDICTION

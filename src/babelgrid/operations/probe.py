@@ -1,4 +1,4 @@
-"""How fast this device trains and scores: 20 optimizer steps and some posts, timed; or what its data sheet promises."""
+"""Measure how fast this device trains (20 optimizer steps) and scores, or derive the speed from a data sheet."""
 
 import logging
 import time
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 STEPS = 20
 SCORED_POSTS = 512
-# 6 operations for each parameter and token in pre-training (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), of
-# which a frozen base saves the 2 of its own gradient; 2 for scoring.
+# Pre-training takes 6 operations per parameter and token (Kaplan et al. 2020, arXiv 2001.08361, section 2.1); a frozen
+# base saves the 2 for its own gradient. Scoring takes 2.
 OPERATIONS_TO_TRAIN = 4
 OPERATIONS_TO_SCORE = 2
 SHARE_OF_PEAK = 0.3
-"""Of what a data sheet promises; not measured."""
+"""Assumed share of the data sheet's peak performance; not measured."""
 START_SECONDS_FROM_DATA_SHEET = 60.0
 
 
@@ -52,8 +52,8 @@ def probe_speed(
 ) -> None:
     """Write device, source (`measured` or `data sheet`), seconds to start, tokens per second, and bytes of an adapter.
 
-    gpu: the GPU that jobs will have, where this machine has none; its speed is then taken from gpus.csv.
-    Tokens are those of whole prompts, one by one, as tokens.parquet counts them.
+    gpu: the GPU that jobs will use if this machine has none; its speed is then taken from gpus.csv.
+    Tokens are counted over complete prompts, one post each, as in tokens.parquet.
     """
     device = choose_device()
     if gpu is not None and device.name == "cpu":

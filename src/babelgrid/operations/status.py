@@ -1,4 +1,4 @@
-"""How far a grid is: which cells are done, running, failed or missing. Reads only."""
+"""Show the progress of a grid: which cells are done, running, failed or missing. Only reads files."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ _MESSAGE = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the grid, by the files that tell of it."""
+    """A job of the grid, described by its files."""
 
     name: str
     outputs: tuple[Path, ...]
@@ -28,9 +28,9 @@ class Job:
 
     @cached_property
     def state(self) -> State:
-        """A job is done when its files are there; an unlocked log that does not end well is that of a failed one.
+        """State of the job: done if its outputs exist, failed if its log is unlocked and does not end with success.
 
-        Looked at once: the cells of a job, its row and the time left are then of the same moment.
+        Cached, so that the job's cells, its row and the time left all show the same moment.
         """
         if all(path.is_file() for path in self.outputs):
             return "done"
@@ -38,13 +38,13 @@ class Job:
             return "missing"
         if is_running(self.log):
             return "running"
-        # The files of a job that ended well were deleted by someone: it will simply run again.
+        # The outputs of a successful job were deleted; it will run again.
         return "missing" if last_line(self.log) == FINISHED else "failed"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A (mixture, seed): its training, unless it is the untuned base, and the job that scores each test language."""
+    """A row (mixture, seed): its training, unless it is the untuned base, and the scoring job of each test language."""
 
     mixture: str
     seed: int
@@ -53,7 +53,7 @@ class Row:
     """Test language -> the job of its cell."""
 
     def state_of(self, language: str) -> State:
-        """Return the state of a cell: what stands in its way, if its adapter is not done."""
+        """Return the state of a cell, or the state of its training if its adapter is not done."""
         job = self.predict[language]
         if any(path.stem == language and path.is_file() for path in job.outputs):
             return "done"
@@ -65,7 +65,7 @@ class Row:
 def read_rows(
     rows: Sequence[tuple[str, int]], untrained: Sequence[str], languages: Sequence[str], results: Path, per_cell: bool
 ) -> list[Row]:
-    """Return the rows of a grid under `results`; per_cell: whether each cell is scored by a job of its own."""
+    """Return the rows of a grid under `results`; per_cell: whether each cell is scored by its own job."""
     found = []
     for mixture, seed in rows:
         place = Path(mixture, f"seed{seed}")
@@ -83,7 +83,7 @@ def read_rows(
 
 
 def describe_status(rows: Sequence[Row], languages: Sequence[str], benchmarks: Path) -> str:
-    """Return the matrix of cells, their numbers, the jobs at work with their last words, failures, and time left."""
+    """Return the matrix of cells, their counts, the running jobs with their last log line, failures, and time left."""
     states = {(row.mixture, row.seed): {name: row.state_of(name) for name in languages} for row in rows}
     counts = Counter(state for own in states.values() for state in own.values())
     jobs = list(_jobs(rows))
@@ -93,7 +93,7 @@ def describe_status(rows: Sequence[Row], languages: Sequence[str], benchmarks: P
         f"cells: {', '.join(f'{counts[state]} {state} ({mark})' for state, mark in MARKS.items())}",
         *_lines("running", [f"{job.name}: {last_line(job.log)}" for job in jobs if job_states[job.name] == "running"]),
         *_lines(
-            "failed, and where it says why",
+            "failed (log and reason)",
             [f"{job.name}: {job.log} ({_why(job.log)})" for job in jobs if job_states[job.name] == "failed"],
         ),
         _time_left(jobs, job_states, benchmarks),
@@ -102,22 +102,22 @@ def describe_status(rows: Sequence[Row], languages: Sequence[str], benchmarks: P
 
 
 def last_line(path: Path) -> str:
-    """Return the last message of a log, without its date; an empty string where there is none."""
+    """Return the last message of a log without its date, or an empty string."""
     try:
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - 4096))
             messages = _MESSAGE.findall(stream.read().decode("utf-8", errors="replace"))
-    except OSError:  # the job starts again at this moment, with a new log
+    except OSError:  # the job is just starting again with a new log
         return ""
     return messages[-1] if messages else ""
 
 
 def _why(log: Path) -> str:
-    """Return the reason that a failed job has left; one that was killed could leave none."""
+    """Return the reason that a failed job logged; a killed job could not log one."""
     words = last_line(log)
     if words.startswith(FAILED):
         return words
-    return "it was killed and could not say why: perhaps for its memory or its time, or the machine went down"
+    return "it was killed and logged no reason: perhaps memory or time ran out, or the machine went down"
 
 
 def _jobs(rows: Sequence[Row]) -> Iterator[Job]:
@@ -142,7 +142,7 @@ def _lines(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def _time_left(jobs: Sequence[Job], states: Mapping[str, State], benchmarks: Path) -> str:
-    """Return jobs left of each kind, at the mean time of those that are done, in so many at once as now run."""
+    """Return the jobs left of each kind and the time left, from the mean time of finished jobs and the running jobs."""
     words = []
     total = 0.0
     for kind in ("finetune", "predict"):
@@ -151,17 +151,17 @@ def _time_left(jobs: Sequence[Job], states: Mapping[str, State], benchmarks: Pat
             continue
         seconds = measured_seconds(benchmarks / kind)
         if not seconds:
-            return f"left: {len(left)} {kind} jobs or more; no job of this kind is done, so nobody knows how long"
+            return f"left: at least {len(left)} {kind} jobs; no job of this kind is done, so the time is unknown"
         total += len(left) * fmean(seconds)
-        words.append(f"{len(left)} {kind} jobs of {fmean(seconds):.0f} s each")
+        words.append(f"{len(left)} {kind} jobs at {fmean(seconds):.0f} s each")
     if not words:
         return "left: nothing to train and nothing to score"
     at_once = max(1, sum(state == "running" for state in states.values()))
-    return f"left: {', '.join(words)}: {total / at_once / 60:.0f} minutes with {at_once} at once, as now"
+    return f"left: {', '.join(words)}: {total / at_once / 60:.0f} minutes with {at_once} running at once, as now"
 
 
 def measured_seconds(place: Path) -> list[float]:
-    """Return the wall-clock seconds that Snakemake measured of jobs: its file of one, or a folder of such files."""
+    """Return the wall-clock seconds of jobs from a Snakemake benchmark file, or from a folder of benchmark files."""
     found = []
     for path in filter(Path.is_file, [place, *sorted(place.rglob("*.tsv"))]):
         with path.open(encoding="utf-8") as stream:
@@ -170,5 +170,5 @@ def measured_seconds(place: Path) -> list[float]:
 
 
 def _is_number(text: str | None) -> bool:
-    """Say whether a benchmark holds its seconds: on a full disk it may be cut, and of a short job it may be a dash."""
+    """Return whether a benchmark field is a number: it may be truncated (full disk) or a dash (short job)."""
     return text is not None and re.fullmatch(r"\d+(\.\d*)?", text) is not None

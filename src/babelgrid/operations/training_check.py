@@ -1,4 +1,4 @@
-"""Three steps of training on a small random base: does the whole stack work here?"""
+"""Train a small random base for three steps, to check that the whole stack works on this machine."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,7 @@ EXAMPLES = [Example((1, *range(2, 20), 30 + number), 19) for number in range(4)]
 
 
 def loss_of_three_steps() -> tuple[float, float]:
-    """Return the losses of the first and of the last step; the same four sequences are learnt at each."""
+    """Return the losses of the first and the last step; every step trains on the same four sequences."""
     set_seed(0)
     device = choose_device()
     settings = Finetune(epochs=STEPS, batch_size=4, learning_rate=1e-2, warmup=0, lora=Lora(rank=4, dropout=0))
@@ -31,7 +31,7 @@ def loss_of_three_steps() -> tuple[float, float]:
 
 
 def _write_small_base(folder: Path) -> Path:
-    """Write a random Llama and the base.json that names it; return the latter's path."""
+    """Write a random Llama and its base.json; return the path of base.json."""
     config = LlamaConfig(
         vocab_size=64, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4
     )

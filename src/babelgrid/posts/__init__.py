@@ -1,1 +1,1 @@
-"""From a user's files to clean posts: read, clean, deduplicate, split, sample."""
+"""Turn a user's files into clean posts: read, clean, deduplicate, split and sample."""

@@ -1,7 +1,7 @@
-"""Whether the posts are what the grid needs, checked before anything is trained.
+"""Check that the posts meet the needs of the grid, before anything is trained.
 
-The counts say nothing about the grid, so one more mixture touches nothing that was made from them. They are compared
-with what the whole grid needs before any job that trains or scores is planned.
+The counts contain nothing about the grid, so adding a mixture leaves every file made from them up to date. They are
+compared with the needs of the whole grid before any training or scoring job is planned.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +21,9 @@ Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
 def count_labels(posts_path: Path, needs: Needs, out: Path) -> None:
-    """Write a file for each language: how many posts of each part and label there are, and a digest of its rows.
+    """Write one file per language with its number of posts by part and label, and a digest of its rows.
 
-    A file changes with the rows of its language and with nothing else. Raises `UserError` if the grid needs other
-    posts.
+    A file depends only on the rows of its language. Raises `UserError` if the posts do not meet the needs of the grid.
     """
     posts = read_parquet(posts_path)
     found = {str(language): _describe(rows) for language, rows in posts.groupby("language")}
@@ -38,16 +37,16 @@ def count_labels(posts_path: Path, needs: Needs, out: Path) -> None:
 
 
 def check_counts(folder: Path, needs: Needs) -> None:
-    """Compare the counts of posts with what the grid needs.
+    """Compare the counts of posts with the needs of the grid.
 
-    Raises `UserError`, with one line for each mistake, if a language has no train or test posts where the grid needs
-    them, if a label is missing from a mixture's train posts, or if a mixture asks for more posts than there are.
+    Raises `UserError`, with one line per mistake, if a language lacks train or test posts that the grid needs, if a
+    label is missing from a mixture's train posts, or if a mixture asks for more posts than the data has.
     """
     _check(_read(folder), needs)
 
 
 def check_posts(folder: Path, needs: Needs, out: Path) -> None:
-    """Do as `check_counts`, and write how many posts each trained mixture takes, by language."""
+    """Run `check_counts`, then write the number of posts that each trained mixture takes, by language."""
     counts = _read(folder)
     _check(counts, needs)
     available = _totals(counts, "train")
@@ -89,12 +88,12 @@ def _check(counts: Counts, needs: Needs) -> None:
 
 def _missing_languages(counts: Counts, languages: Sequence[str], part: str) -> Iterator[str]:
     totals = _totals(counts, part)
-    there_are = ", ".join(f"{language} {count}" for language, count in totals.items()) or "none in any language"
+    there_are = ", ".join(f"{language} {count}" for language, count in totals.items()) or "none"
     for language in languages:
         if language not in totals:
             yield (
-                f"posts: no {part} posts in {language!r}, which the grid {part}s on. There are {part} posts in: "
-                f"{there_are}. Add posts, or take {language!r} out of languages.{part}"
+                f"posts: no {part} posts in {language!r}, but the grid {part}s on it. Languages with {part} posts: "
+                f"{there_are}. Add posts, or remove {language!r} from languages.{part}"
             )
 
 
@@ -107,7 +106,8 @@ def _missing_labels(counts: Counts, mixtures: Sequence[Mixture], labels: Sequenc
             if there_are and not number:
                 yield (
                     f"posts: no train post of the mixture {mixture.name!r} has the label {label!r} "
-                    f"(there are: {there_are}). Label some, take the label out of the config, or take the mixture out"
+                    f"(labels found: {there_are}). Add posts with this label, or remove the label or the mixture from "
+                    f"the config"
                 )
 
 

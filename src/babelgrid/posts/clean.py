@@ -1,4 +1,4 @@
-"""Cleaning: a post's text as the model meets it. Its cost grows linearly with the length of the text."""
+"""Clean the text of a post for the model, in time linear in the length of the text."""
 
 import unicodedata
 from functools import lru_cache
@@ -9,8 +9,8 @@ from ftfy import chardata, fixes
 
 from babelgrid.spelling import MARKS
 
-# ftfy's own loop goes on for as long as anything changes, which can be once for each character of a text. Its steps
-# are therefore called one by one, in its order.
+# ftfy's own loop repeats until nothing changes, which can take one round per character of the text. Its steps are
+# therefore called one by one, in the same order.
 ENCODING = ftfy.TextFixerConfig(explain=False)
 CHARACTER_FIXES = (
     fixes.fix_c1_controls,
@@ -21,24 +21,24 @@ CHARACTER_FIXES = (
     fixes.fix_surrogates,
 )
 
-# What ftfy leaves of the control characters.
+# The control characters that ftfy leaves in the text.
 CONTROL = regex.compile(r"[\p{Cc}--\s]", regex.VERSION1)
 
 ENTITY = regex.compile(r"&#?[0-9A-Za-z]{1,24}\Z")
 LONGEST_ENTITY = 26
 
-# A link ends before its closing punctuation, and before a script that is not Latin: Korean and Japanese posts run on
-# without a space. A host without a scheme is a link only where it is surely one.
+# A link ends before closing punctuation and before a non-Latin script, because Korean and Japanese posts continue
+# without a space. A host without a scheme counts as a link only if it is one of a few unambiguous hosts.
 LINK = regex.compile(
     r"(?:https?://|(?<![\p{Latin}\p{N}_])(?:www\.|(?:t\.co|bit\.ly|youtu\.be|pic\.twitter\.com)/))"
     r"""(?:[[\x21-\x7e\p{Latin}]--["<>]])*[\p{Latin}0-9/=&#_%+~@$*-]""",
     regex.IGNORECASE | regex.VERSION1,
 )
 
-# A handle is written in ASCII letters, digits and underscores: up to 15 on X, 24 on TikTok, 30 on Instagram, Threads,
-# YouTube and Mastodon, 32 on Telegram. It may name a server (@name@server) or be a domain (@name.bsky.social). It
-# stands at the beginning of a word, and any other script ends it: particles are glued to it, and in scripts without
-# spaces so is the whole sentence. A Latin letter beyond ASCII does not end it but shows that it is none.
+# A handle consists of ASCII letters, digits and underscores: up to 15 on X, 24 on TikTok, 30 on Instagram, Threads,
+# YouTube and Mastodon, 32 on Telegram. It may include a server (@name@server) or be a domain (@name.bsky.social). It
+# starts a word, and any other script ends it: particles, and in scripts without spaces whole sentences, follow it
+# directly. A match followed by a non-ASCII Latin letter is not a handle.
 HANDLE = regex.compile(
     r"""
     (?<!\w)@[A-Za-z0-9_]{1,32}+(?![\p{Latin}\p{N}\p{M}_])
@@ -50,7 +50,7 @@ HANDLE = regex.compile(
 
 MOST_ROUNDS = 8
 MOST_ENCODINGS = 4
-# All that an entity or wrongly decoded bytes can be spelled with, but for ASCII letters and digits.
+# All characters that can occur in an entity or in wrongly decoded bytes, except ASCII letters and digits.
 SPELLS_OTHERS = regex.compile(
     "[&{}]".format(
         "".join(
@@ -69,11 +69,12 @@ SPELLS_OTHERS = regex.compile(
 def clean(text: str) -> str:
     """Return the text with its encoding repaired (ftfy, NFC), HTML entities resolved and white space collapsed.
 
-    Handles become `@user`, links become `http`; emoji, hashtags and e-mail addresses stay. Cleaning a clean text
-    changes nothing. A text that hides words behind more than `MOST_ROUNDS` layers of wrong encodings, as only a
-    program writes it, loses the characters that such layers are made of.
+    Handles become `@user` and links become `http`; emoji, hashtags and e-mail addresses stay. Cleaning a clean text
+    changes nothing. If a text is wrapped in more than `MOST_ROUNDS` layers of wrong encodings, which only a program
+    would write, the characters that form those layers are removed.
     """
-    # One step can uncover work for another (`&amp;lt;`, a full-width ampersand), so it goes on until nothing changes.
+    # One step can create work for another (`&amp;lt;`, a full-width ampersand), so the steps repeat until nothing
+    # changes.
     for _ in range(MOST_ROUNDS):
         cleaned = _clean_once(text)
         if cleaned == text:
@@ -85,7 +86,7 @@ def clean(text: str) -> str:
 
 
 def is_empty(text: str) -> bool:
-    """Whether a text shows nothing: only white space, control or zero-width characters."""
+    """Return whether a text has no visible character: only white space, control or zero-width characters."""
     return not any(character.isprintable() and not character.isspace() for character in text)
 
 
@@ -101,9 +102,9 @@ def _clean_once(text: str) -> str:
 
 
 def _decode(line: str) -> str:
-    """Undo wrong encodings, one over the other (`Ãƒ©`, `Ã©`, `é`)."""
+    """Undo nested wrong encodings (`Ãƒ©`, `Ã©`, `é`)."""
     for _ in range(MOST_ENCODINGS):
-        # The one step of ftfy.fix_encoding, which has no public name.
+        # A single step of ftfy.fix_encoding, for which ftfy has no public function.
         decoded, _ = ftfy._fix_encoding_one_step_and_explain(line, ENCODING)
         if decoded == line:
             break
@@ -122,7 +123,7 @@ def _fix_characters(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    """Resolve HTML entities, and those that are spelled with others (`&amp;amp;lt;`), in one pass over the text."""
+    """Resolve HTML entities, including nested ones (`&amp;amp;lt;`), in one pass over the text."""
     if "&" not in text:
         return text
     *pieces, rest = text.split(";")
@@ -130,7 +131,7 @@ def _unescape(text: str) -> str:
     for piece in pieces:
         read.extend(piece)
         end = ";"
-        # An entity may stand for the semicolon that ends another.
+        # An entity may represent the semicolon that ends another entity.
         while end == ";" and (found := ENTITY.search("".join(read[-LONGEST_ENTITY:]))):
             meaning = _meaning(found[0] + ";")
             if meaning is None:
@@ -143,6 +144,6 @@ def _unescape(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _meaning(entity: str) -> str | None:
-    """Return the characters of an HTML entity as a clean text has them, or None where it is no entity."""
+    """Return the cleaned characters of an HTML entity, or None if the text is not an entity."""
     meant = fixes.unescape_html(entity)
     return None if meant == entity else _fix_characters(meant)

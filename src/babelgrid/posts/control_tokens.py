@@ -1,8 +1,8 @@
-"""Control tokens as chat models spell them, for text that goes to a model whose tokenizer is not at hand."""
+"""Break up the control tokens of chat models in text for a model whose tokenizer is not available."""
 
 import regex
 
-# As the families' tokenizers and chat templates spell them (a bar may be full-width, U+FF5C):
+# Spellings in the tokenizers and chat templates of each family (a bar may be full-width, U+FF5C):
 #   <|eot_id|> <|im_start|> <|user|> <|turn> <turn|>             Llama 3 and 4, Qwen, Phi, GLM, gpt-oss, DeepSeek, Gemma
 #   [|user|] [INST] [/INST] [SYSTEM_PROMPT] [TOOL_CALLS] [gMASK] EXAONE, Llama 2, Mistral, GLM
 #   <s> </s> <bos> <start_of_turn> <<SYS>> <think> <sop>         Llama 2, Mistral, Gemma, reasoning models, GLM
@@ -23,9 +23,9 @@ CONTROL_TOKEN = regex.compile(
 
 
 def open_control_tokens(post: str, before: str = "", after: str = "") -> str:
-    """Return the post with every well-known control token opened by a space: `< |eot_id|>`.
+    """Return the post with a space inserted into every well-known control token: `< |eot_id|>`.
 
-    before, after: the words around the post, which may complete a token that the post begins or ends.
+    before, after: the text around the post, which may form a control token together with the post.
     """
     prompt = before + post + after
     start, end = len(before), len(before) + len(post)

@@ -1,4 +1,4 @@
-"""CSV and TSV row by row, by the rules of CSV (RFC 4180): a row that breaks them is marked, and the rest is read."""
+"""Read CSV and TSV row by row by the rules of CSV (RFC 4180), marking invalid rows and continuing after them."""
 
 import csv
 import re
@@ -9,29 +9,30 @@ from dataclasses import dataclass
 from babelgrid.posts.formats import MOST_CHARACTERS_OF_A_ROW, TOO_LONG, Record, record_of
 from babelgrid.posts.rejects import Reason
 
-# A quote that is never closed would make one record of all that follows; no post has so many lines.
+# A quote that is never closed would turn the rest of the file into one record; no post has this many lines.
 MOST_LINES_OF_A_RECORD = 1000
-# From so many lines on, a record whose inner lines all look like rows is more likely several rows than one text.
+# If a record has at least this many lines and all inner ones look like rows, it is more likely several rows than one
+# text.
 LINES_OF_A_SUSPECT = 5
 DELIMITERS = (",", ";", "\t", "|")
 USUAL = {".csv": ",", ".tsv": "\t"}
 SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?', re.IGNORECASE)
 INVISIBLE = "\ufeff\u200b"
-AMBIGUOUS = "a quote opens in it and closes so far below that other rows may stand between"
-UNQUOTED_BREAK = "a line break in a text that has no quotes around it, beside one that has"
+AMBIGUOUS = "a quoted field spans several lines that may be separate rows"
+UNQUOTED_BREAK = "an unquoted field contains a line break next to a quoted field"
 BREAK = re.compile(r"[\r\n]")
 QUOTED = re.compile(r'".*"', re.DOTALL)
-CSV_RULES = "Put a text with quotes in quotes, and double the quotes inside"
+CSV_RULES = "Enclose a text that contains quotes in quotes, and double the quotes inside it"
 
 Row = tuple[int, list[str] | str]
-"""The line on which a row starts, with its fields, or with what is wrong with it."""
+"""The line on which a row starts, and its fields or a description of the error in it."""
 
 csv.field_size_limit(MOST_CHARACTERS_OF_A_ROW)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How a file is delimited. newline: `\n` (also behind `\r`) or `\r`."""
+    r"""The delimiters of a file. newline: `\n` (also after `\r`) or `\r`."""
 
     delimiter: str
     newline: str
@@ -39,10 +40,10 @@ class Dialect:
 
 
 def find_dialect(head: str, kind: str) -> Dialect:
-    """Tell from the header what delimits fields and lines. kind: `.csv` or `.tsv`.
+    """Detect the delimiters of fields and lines from the header. kind: `.csv` or `.tsv`.
 
-    The usual delimiter of the kind is taken wherever the header has it, and a line `sep=;`, as Excel writes it, counts
-    most.
+    A line `sep=;`, as written by Excel, takes precedence. Otherwise the usual delimiter of the kind is used if the
+    header contains it.
     """
     header, newline = _first_line(head)
     sep = SEP_LINE.fullmatch(header.strip(INVISIBLE + " \r\n"))
@@ -54,7 +55,7 @@ def find_dialect(head: str, kind: str) -> Dialect:
 
 
 def _first_line(head: str) -> tuple[str, str]:
-    """Return the first line that is not blank, and what ends it; a break within quotes ends none."""
+    """Return the first non-blank line and the character that ends it; line breaks within quotes do not count."""
     head = head.lstrip(INVISIBLE + "\r\n")
     for match in re.finditer(r"\r\n|\r|\n", head):
         line = head[: match.start()]
@@ -64,15 +65,15 @@ def _first_line(head: str) -> tuple[str, str]:
 
 
 def read_delimited(lines: Iterator[str], dialect: Dialect) -> tuple[list[str], Iterator[Record]]:
-    """Return the names of the columns and the rows. A line on which every field is empty is no row."""
+    """Return the names of the columns and the rows, skipping lines on which every field is empty."""
     source = _Lines(lines)
     if dialect.has_sep_line:
-        next((line for line in source if line.strip()), None)  # it was read already
+        next((line for line in source if line.strip()), None)  # find_dialect has already read it
         source.keep()
     rows = _filled(_tab_rows(source) if dialect.delimiter == "\t" else _csv_rows(source, dialect.delimiter))
     for line, header in rows:
         if isinstance(header, str):
-            raise csv.Error(f"line {line}: its header breaks the rules of CSV: {header}")
+            raise csv.Error(f"line {line}: the header is not valid CSV: {header}")
         columns = [name.strip().strip(INVISIBLE).strip() for name in header]
         source.width = len(columns)
         return columns, (_record(line, row, columns) for line, row in rows)
@@ -86,7 +87,7 @@ def _filled(rows: Iterator[Row]) -> Iterator[Row]:
 def _record(line: int, row: list[str] | str, columns: Sequence[str]) -> Record:
     if isinstance(row, str):
         hint = "" if row == TOO_LONG else f". {CSV_RULES}"
-        fault = row if row == TOO_LONG else f"it breaks the rules of CSV ({row})"
+        fault = row if row == TOO_LONG else f"it is not valid CSV ({row})"
         return Record(line, broken=Reason.BROKEN_RECORD, explanation=f", {fault}{hint}")
     return record_of(line, row, columns)
 
@@ -96,7 +97,7 @@ class _LimitError(Exception):
 
 
 class _Lines:
-    """Lines that can be gone back to, as far as the record that they belong to begins."""
+    """An iterator over lines that can go back to the beginning of the current record."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -105,7 +106,7 @@ class _Lines:
         self.record: list[str] = []
         self.number = 0
         self.width: int | None = None
-        """How many fields the header has, once it is known."""
+        """The number of fields in the header, once it is known."""
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -126,26 +127,26 @@ class _Lines:
         return line
 
     def keep(self) -> None:
-        """Let the lines of the record go."""
+        """Discard the lines of the record."""
         self.record.clear()
         self._size = 0
 
     def back(self, kept: int) -> None:
-        """Give the lines of the record out again, but for the first ones that are kept."""
+        """Queue the lines of the record to be read again, except the first `kept`."""
         again = self.record[kept:]
         self._waiting.extendleft(reversed(again))
         self.number -= len(again)
         self.keep()
 
     def are_rows(self, delimiter: str, lines: list[str]) -> bool:
-        """Whether each of these lines has as many fields as the header, if quotes meant nothing."""
+        """Return whether each of these lines has as many fields as the header, ignoring quotes."""
         return all(line.count(delimiter) + 1 == self.width for line in lines if line.strip())
 
 
 def _csv_rows(source: _Lines, delimiter: str) -> Iterator[Row]:
     """Yield the records of CSV.
 
-    A record that breaks off, or has too many lines, is given up at its first line, and the next lines are read afresh.
+    If a record is incomplete or has too many lines, its first line is reported and reading resumes at the next line.
     """
     while True:
         reader = csv.reader(source, delimiter=delimiter, strict=True)
@@ -160,7 +161,7 @@ def _csv_rows(source: _Lines, delimiter: str) -> Iterator[Row]:
                 source.keep()
                 start = source.number + 1
         except (csv.Error, _LimitError) as error:
-            # The reader gives a broken line up at once; only one that swallowed others is to be gone back to.
+            # The reader stops at once at a broken line; go back only if the record has taken in more lines.
             source.back(1)
             yield start, str(error)
             continue
@@ -170,9 +171,9 @@ def _csv_rows(source: _Lines, delimiter: str) -> Iterator[Row]:
 def _tab_rows(source: _Lines) -> Iterator[Row]:
     """Yield the records of TSV.
 
-    Some writers of TSV quote a field as in CSV, so that it may hold tabs and line breaks, others never do and leave
-    bare quotes. A line that follows CSV's rules strictly is read by them, any other as it is. Where a quote opens on
-    one line and closes on another, and both readings are possible, the lines are marked.
+    Some TSV writers quote fields as in CSV, so a field may contain tabs and line breaks. Others never quote and write
+    literal quotes. A line that is strictly valid CSV is read as CSV, any other line literally. Where a quote opens on
+    one line and closes on another and both readings are possible, the lines are marked as broken.
     """
     while True:
         start = source.number + 1
@@ -202,7 +203,7 @@ def _quoted(source: _Lines, start: int) -> Iterator[Row]:
     elif not row or source.width not in (None, len(row)):
         fields = _split(source.record[0])
         source.back(1)
-        # CSV's rules allow no such line, and read as it is, the quotes around a field would become part of it.
+        # The line is not valid CSV, and a literal reading would make the quotes around a field part of the field.
         is_half_quoted = any(map(BREAK.search, fields)) and any(map(QUOTED.fullmatch, fields))
         yield start, UNQUOTED_BREAK if is_half_quoted else fields
     elif source.are_rows("\t", source.record):

@@ -1,4 +1,4 @@
-"""The same post twice: within a part the first stays, between parts the copy in test, then in dev."""
+"""Drop duplicate posts: within a part the first is kept, between parts the copy in test, then the one in dev."""
 
 import re
 from collections.abc import Iterator
@@ -16,22 +16,22 @@ REASONS: dict[str, dict[str | None, Reason]] = {
     SOURCE: {"dev": Reason.SOURCE_OF_DEV, "test": Reason.SOURCE_OF_TEST},
 }
 PART_ORDER = {"test": 0, "dev": 1, "train": 2}
-# A word of another script may follow without a space (`@user님`, `http입니다`).
+# A word in another script may follow without a space (`@user님`, `http입니다`).
 PLACEHOLDERS = re.compile(r"@user(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])http(?![A-Za-z0-9_])")
 
 
 def drop_copies(posts: pd.DataFrame, near: float | None) -> tuple[pd.DataFrame, list[Drop]]:
-    """Drop the copies of a post within its language, exact ones and those of Jaccard similarity `near` or more.
+    """Drop the copies of a post within its language: exact ones and those of Jaccard similarity `near` or more.
 
-    Similarity is that of the sets of character 5-grams, and exact: no pair is missed. Case, handles and links do not
-    count. `split` may be None throughout: then all posts are of one part.
+    Similarity is the exact Jaccard similarity of the sets of character 5-grams, and no pair is missed. Case, handles
+    and links are ignored. If `split` is None for all posts, they form one part.
     """
     drops = [drop for _, group in posts.groupby("language") for drop in _copies(_by_part(group), near)]
     return _without(posts, drops), drops
 
 
 def drop_shared_sources(posts: pd.DataFrame) -> tuple[pd.DataFrame, list[Drop]]:
-    """Drop train (and dev) posts whose `source_id` is also in test (or dev), in whatever language."""
+    """Drop train (and dev) posts whose `source_id` is also in test (or dev), in any language."""
     drops = []
     kept: dict[str, tuple[str, str]] = {}
     sourced = _by_part(posts[posts["source_id"].notna()])
@@ -43,14 +43,14 @@ def drop_shared_sources(posts: pd.DataFrame) -> tuple[pd.DataFrame, list[Drop]]:
 
 
 def comparison_key(text: str) -> str:
-    """Return what is compared of a clean text: no case, no handles, no links, no invisible characters."""
+    """Return the key by which clean texts are compared: without case, handles, links and invisible characters."""
     stripped = PLACEHOLDERS.sub(" ", text.casefold())
     visible = "".join(character for character in stripped if character.isprintable() or character.isspace())
     return " ".join(visible.split()) or text
 
 
 def _copies(posts: pd.DataFrame, near: float | None) -> Iterator[Drop]:
-    """Yield the posts that repeat one that stays. Posts come in the order in which they may stay."""
+    """Yield the posts that repeat a kept post. posts: in order of precedence, see `_by_part`."""
     keys = posts["text"].map(comparison_key)
     index = NearIndex(near, keys) if near is not None else None
     stays: dict[str, int] = {}
@@ -67,7 +67,7 @@ def _reason(part: str | None, part_of_twin: str | None, kind: str) -> Reason:
 
 
 def _by_part(posts: pd.DataFrame) -> pd.DataFrame:
-    """Sort posts so that of two copies the one that stays comes first: test, dev, train, each in file order."""
+    """Sort posts so that the copy to keep comes first: test, dev, train, each in file order."""
     return posts.sort_values("split", key=lambda parts: parts.map(PART_ORDER), kind="stable")
 
 

@@ -1,4 +1,4 @@
-"""Rows as they stand in the data, without judging what is in them: a row that cannot be read is marked."""
+"""Represent the rows of the data before they are interpreted, with unreadable rows marked."""
 
 import json
 import re
@@ -10,15 +10,15 @@ from babelgrid.posts.rejects import Reason
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 BROKEN_TEXT = "\udcff"
-"""Stands for bytes that the encoding of the file does not explain."""
+"""Replaces bytes that cannot be decoded in the encoding of the file."""
 MOST_CHARACTERS_OF_A_ROW = 4 * 2**20
-"""A longer row is marked as broken, so that one row cannot fill the memory."""
+"""A longer row is marked as broken, so that a single row cannot fill the memory."""
 TOO_LONG = f"it is longer than {MOST_CHARACTERS_OF_A_ROW} characters"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row as it stands in the data. `line`: where it starts, from 1 (Parquet and datasets: the row's number).
+    """One raw row of the data. `line`: the line on which it starts, from 1 (Parquet and datasets: the row number).
 
     Bytes that cannot be decoded appear as lone surrogates.
     """
@@ -31,18 +31,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one file, or of one split of a dataset, with what its name says about all of them."""
+    """The rows of one file or of one split of a dataset, with the language and part given by its name."""
 
     name: str
     columns: Sequence[str] | None
-    """None for JSONL, in which every line has its own."""
+    """None for JSONL, in which each line has its own column names."""
     records: Iterable[Record]
     language: str | None = None
     part: str | None = None
 
 
 def record_of(line: int, row: list[str], columns: Sequence[str]) -> Record:
-    """Return a row of CSV or TSV under the names of its columns."""
+    """Return a row of CSV or TSV as a record with the given column names."""
     if len(row) != len(columns):
         explanation = f", it has {len(row)} fields and the header has {len(columns)}"
         return Record(line, broken=Reason.BROKEN_RECORD, explanation=explanation)
@@ -50,11 +50,11 @@ def record_of(line: int, row: list[str], columns: Sequence[str]) -> Record:
 
 
 def parse_json(number: int, line: str) -> Record:
-    """Return the JSON object of a line."""
+    """Return the JSON object on a line as a record."""
     if len(line) > MOST_CHARACTERS_OF_A_ROW:
         return Record(number, broken=Reason.BROKEN_RECORD, explanation=f", {TOO_LONG}")
     if not is_unicode(line):
-        return Record(number, broken=Reason.BROKEN_ENCODING, explanation=", the line holds bytes that are not UTF-8")
+        return Record(number, broken=Reason.BROKEN_ENCODING, explanation=", the line contains bytes that are not UTF-8")
     try:
         content = json.loads(line, object_pairs_hook=_unique_names)
     except (ValueError, RecursionError) as error:
@@ -80,10 +80,10 @@ def _json_fault(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, _RepeatedNameError):
-        return "an object on the line gives a name twice"
-    return "the line is not JSON" if isinstance(error, json.JSONDecodeError) else "it holds a number of too many digits"
+        return "an object on the line has a duplicate name"
+    return "the line is not JSON" if isinstance(error, json.JSONDecodeError) else "it has a number with too many digits"
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text holds no lone surrogate, the mark of bytes that could not be decoded."""
+    """Return whether a text has no lone surrogate, which marks bytes that could not be decoded."""
     return text.isascii() or not SURROGATE.search(text)

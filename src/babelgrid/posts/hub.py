@@ -1,4 +1,4 @@
-"""Reading posts with the Hugging Face `datasets` library: a name on the Hub or a local folder."""
+"""Read posts with the Hugging Face `datasets` library, from the Hub or a local folder."""
 
 import importlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +17,14 @@ from babelgrid.posts.parquet import MOST_ROWS_AT_ONCE, records_of_tables
 from babelgrid.posts.stream import TEXT_KINDS, open_stream, rename_columns, suffix_of
 from babelgrid.spelling import respelled
 
-OTHER_WAYS = "take as revision a commit of its branch refs/convert/parquet, or use posts.files"
-# What our own reader finds out by itself, and what does not change the values.
+OTHER_WAYS = "set the revision to a commit of its branch refs/convert/parquet, or use posts.files"
+# Options that our own reader detects by itself, or that do not change the values.
 FREE_OPTIONS = {"name", "version", "data_dir", "data_files", "description", "features", "chunksize"}
 
 
 @dataclass(frozen=True)
 class _TextFile:
-    """A text file of a dataset: its name there, where it lies, and the names of classes by column."""
+    """A text file of a dataset: its name in the dataset, its local path, and the class names of each column."""
 
     name: str
     path: Path
@@ -32,11 +32,11 @@ class _TextFile:
 
 
 def read_dataset(settings: Dataset, wanted: Collection[str], is_left_out: Callable[[str], bool]) -> Iterator[Table]:
-    """Yield a table for each subset and split, or for each text file of one; splits that are left out are not read.
+    """Yield a table for each subset and split, or for each text file of a split; splits that are left out are not read.
 
-    A dataset with several splits gives their names as parts; a lone split (the Hub calls it `train`) says nothing.
-    CSV, TSV and JSON lines are read as in `posts.files`: the library would take words such as NA and None for missing
-    values, 007 for 7, and a text that looks like a date for a time.
+    If a dataset has several splits, their names are used as parts; the name of a single split (`train` on the Hub) is
+    ignored. CSV, TSV and JSON lines are read as in `posts.files`, because the library would read words such as NA and
+    None as missing values, 007 as 7, and a text that looks like a date as a time.
     """
     subsets: Sequence[str | None] = settings.subsets or [None]
     for subset in subsets:
@@ -45,7 +45,7 @@ def read_dataset(settings: Dataset, wanted: Collection[str], is_left_out: Callab
             splits = _load(settings, subset, is_left_out)
         except UserError:
             raise
-        except Exception as error:  # the library, and what it calls, raise errors of every kind
+        except Exception as error:  # the library and its dependencies may raise any kind of error
             raise UserError(f"posts.dataset: {where} {_explain(error)}") from error
         for name, source in splits.items():
             part = name if len(splits) > 1 else None
@@ -54,7 +54,7 @@ def read_dataset(settings: Dataset, wanted: Collection[str], is_left_out: Callab
 
 
 def dataset_files(settings: Dataset) -> list[Path]:
-    """Return the files of a local dataset; a dataset on the Hub has none here."""
+    """Return the files of a local dataset, or an empty list for a dataset on the Hub."""
     folder = Path(settings.name)
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
@@ -62,14 +62,14 @@ def dataset_files(settings: Dataset) -> list[Path]:
 def _explain(error: Exception) -> str:
     if "scripts are no longer supported" in str(error):
         return f"ships a loading script, which the datasets library no longer runs; {OTHER_WAYS}"
-    # An error while rows are read may show one of them.
+    # The message of an error while rows are read may contain a row.
     said = "" if error.__cause__ and type(error).__name__.startswith("DatasetGeneration") else f": {error}"
     kind = type(error.__cause__ if not said else error).__name__
     return f"cannot be loaded ({kind}{said}). Check posts.dataset, or {OTHER_WAYS}"
 
 
 def _load(settings: Dataset, subset: str | None, is_left_out: Callable[[str], bool]) -> dict[str, Any]:
-    """Return, for each split that is read, its text files (see `_text_files`) or its rows."""
+    """Return the text files (see `_text_files`) or the rows of each split that is read."""
     import datasets
 
     saved = {"dataset_dict.json", "state.json"}
@@ -90,7 +90,7 @@ def _load(settings: Dataset, subset: str | None, is_left_out: Callable[[str], bo
 
 
 def _text_files(splits: Mapping[str, list[str]], builder: Any) -> dict[str, Any]:
-    """Return (name, local path, kind, names of classes by column) of each text file by split; nothing for others."""
+    """Return the text files of each split, or an empty dictionary if the dataset has other files."""
     import datasets
 
     kinds = {suffix_of(Path(file)) for files in splits.values() for file in files}
@@ -98,8 +98,8 @@ def _text_files(splits: Mapping[str, list[str]], builder: Any) -> dict[str, Any]
     if not kinds or not kinds <= {*TEXT_KINDS, ".json"}:
         if is_csv:
             raise UserError(
-                f"posts.dataset: {builder.dataset_name!r} holds CSV in archives, in which NA and None would be taken "
-                f"for missing values. Unpack it and use posts.files"
+                f"posts.dataset: {builder.dataset_name!r} contains CSV in archives, where the library would read NA "
+                f"and None as missing values. Unpack it and use posts.files"
             )
         return {}
     _refuse_options(builder.config, builder.dataset_name)
@@ -109,13 +109,13 @@ def _text_files(splits: Mapping[str, list[str]], builder: Any) -> dict[str, Any]
     }
     paths = [path for files in found.values() for _, path in files]
     if any(path.suffix.lower() == ".json" and not read_head(path).lstrip().startswith("{") for path in paths):
-        return {}  # one array, not an object on each line
+        return {}  # one JSON array instead of one object per line
     names = _class_names(builder.info.features)
     return {split: [_TextFile(name, path, names) for name, path in files] for split, files in found.items()}
 
 
 def _refuse_options(config: Any, name: str) -> None:
-    """Refuse options of the dataset's card that would change how its text files are to be read."""
+    """Refuse options of the dataset's card that would change how its text files must be read."""
     usual = type(config)()
     allowed = {"sep": (*DELIMITERS,), "delimiter": (*DELIMITERS,), "encoding": (None, "utf-8")}
     for option in (field.name for field in fields(config) if field.name not in FREE_OPTIONS):
@@ -132,7 +132,7 @@ def _packaged(name: str) -> Any:
 
 
 def _class_names(features: Any) -> dict[str, list[str]]:
-    """Return the names of the classes of each column that holds their numbers."""
+    """Return the class names of each column that contains class numbers."""
     return {name: feature.names for name, feature in (features or {}).items() if hasattr(feature, "int2str")}
 
 
@@ -155,14 +155,14 @@ def _tables(source: Any, wanted: Collection[str], name: str) -> Iterator[Table]:
 
 
 def _named(records: Iterable[Record], names: Mapping[str, list[str]]) -> Iterator[Record]:
-    """Put the names of classes in the place of their numbers (a missing one is None or -1)."""
+    """Replace class numbers with class names (a missing class is None or -1)."""
     for record in records:
         named = {column: _name(record.values[column], names[column]) for column in names if column in record.values}
         yield replace(record, values={**record.values, **named}) if named else record
 
 
 def _name(value: Any, names: list[str]) -> Any:
-    """Return the name of a class; what is no number of one stays and is named as an unknown label."""
+    """Return the name of a class; other values are returned unchanged and later reported as unknown labels."""
     try:
         number = int(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Identifiers in one spelling, whatever type or file they come from."""
+"""Convert identifiers to one canonical form, whatever their type or file format."""
 
 import re
 import unicodedata
@@ -11,15 +11,15 @@ import numpy as np
 EXACT_FLOATS = 2**53
 FLOAT_OF_AN_INTEGER = re.compile(r"(-?[0-9]+)\.0", re.ASCII)
 PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
-# As Excel (from 12 digits on) and pandas (from 8 or 17) write a long number; a hexadecimal identifier has no plus.
+# The format of long numbers in Excel (from 12 digits) and pandas (from 8 or 17). A hexadecimal identifier has no plus.
 ROUNDED_NUMBER = re.compile(r"-?[0-9](\.[0-9]+[eE]\+[0-9]{2,3}|[eE]\+[1-9][0-9]{1,2})", re.ASCII)
 
-INEXACT = "holds a floating-point number too large to be exact; store such identifiers as integers or as text"
-ROUNDED = "holds a number that was rounded to powers of ten, as spreadsheets do; store such identifiers as text"
+INEXACT = "contains a floating-point number too large to be exact; store such identifiers as integers or as text"
+ROUNDED = "contains a number rounded to scientific notation, as spreadsheets do; store such identifiers as text"
 
 
 def as_text(value: Any) -> str | None:
-    """Return a scalar as text (missing: empty), or None for a list or a record."""
+    """Return a scalar as text (empty if missing), or None for a list or a record."""
     if isinstance(value, str):
         return value
     if value is None or _is_nan(value):
@@ -30,11 +30,11 @@ def as_text(value: Any) -> str | None:
 
 
 def as_id(value: Any) -> str | None:
-    """Return an identifier in its canonical form (missing: empty), or None where `why_no_id` says why there is none.
+    """Return an identifier in its canonical form (empty if missing), or None if invalid (see `why_no_id`).
 
-    Outer white space is removed and Unicode is composed (NFC). An integer is one identifier in every type: 3 as an
-    integer, as the float 3.0 and as the texts "3" and "3.0", which a column of integers with a gap becomes when it is
-    saved. Nothing else is read as a number: "007", "3.10" and "1e5" stay as they are.
+    Outer white space is removed and Unicode is composed (NFC). An integer is the same identifier in every type: the
+    integer 3, the float 3.0 and the texts "3" and "3.0" (a column of integers with missing values is saved as floats).
+    Nothing else is read as a number: "007", "3.10" and "1e5" are unchanged.
     """
     if why_no_id(value):
         return None
@@ -45,7 +45,7 @@ def as_id(value: Any) -> str | None:
 
 
 def canonical_id(text: str) -> str:
-    """Return the canonical form of an identifier that is text already."""
+    """Return the canonical form of an identifier that is already text."""
     text = text.strip()
     if not text.isascii():
         return unicodedata.normalize("NFC", text)
@@ -57,7 +57,10 @@ def canonical_id(text: str) -> str:
 
 
 def why_no_id(value: Any) -> str:
-    """Say why a value is no identifier, or nothing if it is one: rounded numbers make one of several."""
+    """Return why a value is not a valid identifier, or "" if it is valid.
+
+    Rounded numbers are invalid because several identifiers may be rounded to the same number.
+    """
     if as_text(value) is None:
         return why_no_text(value)
     if isinstance(value, str):
@@ -74,12 +77,12 @@ def _why_rounded(text: str) -> str:
 
 
 def why_no_text(value: Any) -> str:
-    """Say what a value is that is not a text."""
-    return f"holds a {type(value).__name__}, not a text"
+    """Return a message with the type of a value that is not text."""
+    return f"contains a {type(value).__name__}, not a text"
 
 
 def unique_id(value: str, language: str) -> str:
-    """Return a post's id with its language in front, so that it is unique over all languages."""
+    """Return a post's id prefixed with its language, which makes it unique across languages."""
     return value if value.startswith(f"{language}-") else f"{language}-{value}"
 
 

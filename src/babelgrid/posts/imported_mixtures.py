@@ -1,4 +1,4 @@
-"""The names of the mixtures in predictions made elsewhere: all of the data that the grid must know before any job."""
+"""Read the names of the mixtures in imported predictions, which the grid needs before any job runs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,8 +14,8 @@ from babelgrid.spelling import fold
 def mixture_names(settings: Import) -> list[str]:
     """Return the names of the mixtures in the files, in the order in which they first occur.
 
-    Of parts that are not read, no name is taken. Text files are read without pandas or Arrow, as every job does so.
-    Raises `UserError` where a file or the column is missing, or a row is broken.
+    Parts that are not read contribute no names. Text files are read without pandas or Arrow, to keep the start-up of
+    every job fast. Raises `UserError` if a file or the column is missing, or if a row is broken.
     """
     columns = settings.columns
     wanted = [columns.mixture, *([columns.part] if columns.part else [])]

@@ -1,4 +1,4 @@
-"""From the bytes of a text file to its lines: decompressed, decoded, and none longer than a row may be."""
+"""Read the lines of a text file: decompressed, decoded and limited in length."""
 
 import codecs
 import io
@@ -12,7 +12,7 @@ from babelgrid.posts.formats import BROKEN_TEXT, MOST_CHARACTERS_OF_A_ROW
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BYTES_OF_A_HEAD = 1 << 16
-# The mark of UTF-32 begins with that of UTF-16.
+# UTF-32 comes before UTF-16, because its mark in little-endian order begins with the UTF-16 mark.
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -20,7 +20,7 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# Without a mark: where the zero bytes stand in the first two characters, which are ASCII in a header and in JSON.
+# Without a mark: the positions of zero bytes in the first two characters, which are ASCII in a header and in JSON.
 ZERO_BYTES = {
     (False, True, True, True, False, True, True, True): "utf-32-le",
     (True, True, True, False, True, True, True, False): "utf-32-be",
@@ -33,14 +33,14 @@ codecs.register_error("babelgrid.mark", lambda error: (BROKEN_TEXT, error.end)) 
 
 @dataclass
 class Lines:
-    """The lines of one file, with their ends, while the file is open.
+    """The lines of one file, including line ends, while the file is open.
 
-    A line of more than `MOST_CHARACTERS_OF_A_ROW` characters is cut one character behind the limit.
+    A line of more than `MOST_CHARACTERS_OF_A_ROW` characters is cut one character after the limit.
     """
 
     lines: Iterator[str]
     position: Callable[[], float]
-    """How much of the file has been read, from 0 to 1."""
+    """The share of the file that has been read, from 0 to 1."""
 
 
 def read_head(path: Path) -> str:
@@ -51,9 +51,9 @@ def read_head(path: Path) -> str:
 
 @contextmanager
 def open_lines(path: Path, newline: str) -> Iterator[Lines]:
-    r"""Open a text file in UTF-8, UTF-16 or UTF-32. newline: what ends a line, `\n` (also behind `\r`) or `\r`.
+    r"""Open a text file in UTF-8, UTF-16 or UTF-32. newline: the line end, `\n` (also after `\r`) or `\r`.
 
-    Raises `UserError`, from `lines`, where compressed data break off.
+    Iterating over `lines` raises `UserError` if the file is damaged or its compressed data is truncated.
     """
     encoding = _encoding(_head_bytes(path))
     with path.open("rb") as raw:
@@ -64,7 +64,7 @@ def open_lines(path: Path, newline: str) -> Iterator[Lines]:
 
 def _head_bytes(path: Path) -> bytes:
     head = b""
-    with path.open("rb") as raw, suppress(EOFError, OSError, ValueError):  # a damaged file is named by its line later
+    with path.open("rb") as raw, suppress(EOFError, OSError, ValueError):  # `_lines` reports a damaged file
         binary = _decompress(path, raw)
         while len(head) < BYTES_OF_A_HEAD and (piece := binary.read1(BYTES_OF_A_HEAD)):
             head += piece
@@ -85,7 +85,7 @@ def _decompress(path: Path, raw: io.BufferedReader) -> io.BufferedReader:
     compression = COMPRESSIONS.get(path.suffix.lower())
     if compression is None:
         return raw
-    import pyarrow as pa  # not needed to know the grid
+    import pyarrow as pa  # not needed to build the grid
 
     return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), compression), 1 << 16)
 
@@ -98,7 +98,7 @@ def _lines(text: io.TextIOWrapper, newline: str, path: Path) -> Iterator[str]:
             yield line
             while len(line) > MOST_CHARACTERS_OF_A_ROW and not line.endswith(newline):
                 line = text.readline(MOST_CHARACTERS_OF_A_ROW + 1)
-    except (OSError, EOFError, ValueError) as error:  # an error of Arrow is one of these
+    except (OSError, EOFError, ValueError) as error:  # Arrow's errors are subclasses of these
         raise UserError(
-            f"{path}: the file breaks off or is damaged after line {number} ({error}). Get it again, or cut it there"
+            f"{path}: truncated or damaged after line {number} ({error}). Get a new copy, or cut the file there"
         ) from error

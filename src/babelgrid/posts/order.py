@@ -1,8 +1,8 @@
-"""A seeded order of posts in which each keeps its place whatever other posts there are."""
+"""Order posts by seed, so that adding posts does not change the relative order of the others."""
 
 import hashlib
 
 
 def seeded_rank(seed: int, identifier: str) -> str:
-    """Return a key that sorts posts in an order that looks random and depends on the seed and their ids alone."""
+    """Return a sort key that gives a pseudo-random order depending only on the seed and the posts' ids."""
     return hashlib.blake2b(f"{seed}\n{identifier}".encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""The rows of a Parquet file, a few thousand at a time."""
+"""Read the rows of a Parquet file a few thousand at a time."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -20,8 +20,8 @@ BYTES_AT_ONCE = 64 * 2**20
 
 @contextmanager
 def open_parquet(path: Path, wanted: Collection[str]) -> Iterator[tuple[list[str], Iterator[Record], int]]:
-    """Open a Parquet file: the names of its columns, its rows with the `wanted` columns, and how many there are."""
-    # Without a buffer of its own the reader takes a whole column of a row group into memory.
+    """Open a Parquet file: yield its column names, its rows with the `wanted` columns, and the number of rows."""
+    # Without a buffer size, the reader loads a whole column of a row group into memory.
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             columns = file.schema_arrow.names
@@ -37,7 +37,7 @@ def open_parquet(path: Path, wanted: Collection[str]) -> Iterator[tuple[list[str
 
 
 def parquet_metadata(path: Path) -> pq.FileMetaData:
-    """Return what the footer of a Parquet file says; `UserError` where it cannot be read."""
+    """Return the metadata in the footer of a Parquet file; `UserError` if it cannot be read."""
     try:
         return pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
@@ -45,7 +45,7 @@ def parquet_metadata(path: Path) -> pq.FileMetaData:
 
 
 def records_of_tables(tables: Iterator[pa.Table]) -> Iterator[Record]:
-    """Yield the rows of Arrow tables, numbered from 1 through all of them."""
+    """Yield the rows of Arrow tables, numbered consecutively from 1 across tables."""
     number = 0
     for table in tables:
         values = {name: list(python_values(table[name])) for name in table.column_names}
@@ -55,7 +55,7 @@ def records_of_tables(tables: Iterator[pa.Table]) -> Iterator[Record]:
 
 
 def python_values(column: pa.ChunkedArray) -> Iterator[Any]:
-    """Yield a column's values; Parquet does not make sure that its strings are UTF-8."""
+    """Yield a column's values, with bytes that are not UTF-8 as surrogates (Parquet does not validate its strings)."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
@@ -63,7 +63,7 @@ def python_values(column: pa.ChunkedArray) -> Iterator[Any]:
         for value in encoded.to_pylist():
             yield None if value is None else value.decode("utf-8", "surrogateescape")
     elif pa.types.is_float16(column.type) or pa.types.is_float32(column.type):
-        # As they are: made longer, 2.1 would be 2.0999999046325684, and a rounded identifier would pass for exact.
+        # Keep the type: as float64, 2.1 would become 2.0999999046325684, and a rounded identifier would look exact.
         kind = column.type.to_pandas_dtype()
         yield from (None if value is None else kind(value) for value in column.to_pylist())
     else:
@@ -73,7 +73,7 @@ def python_values(column: pa.ChunkedArray) -> Iterator[Any]:
 def _python_value(scalar: pa.Scalar) -> Any:
     try:
         return scalar.as_py()
-    except UnicodeDecodeError:  # within a list or a record
+    except UnicodeDecodeError:  # a string inside a list or a record
         return BROKEN_TEXT
 
 
@@ -85,7 +85,7 @@ def _bounded(record: Record) -> Record:
 
 
 def _rows_at_once(metadata: pq.FileMetaData) -> int:
-    """Return how many rows are read at once: fewer, where they are long."""
+    """Return how many rows to read at once: fewer if rows are long."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     longest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1.0)
     return min(MOST_ROWS_AT_ONCE, max(int(BYTES_AT_ONCE / max(longest, 1.0)), 1))

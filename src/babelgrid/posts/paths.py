@@ -1,4 +1,4 @@
-"""From the paths in the config, with `*`, `{language}` and `{part}`, to files."""
+"""Find the files for the paths in the config, which may contain `*`, `{language}` and `{part}`."""
 
 import glob
 import hashlib
@@ -15,12 +15,12 @@ PLACEHOLDER = re.compile(r"\{(language|part)\}")
 _SUFFIXES = re.compile(r"(\.(csv|tsv|jsonl|ndjson|parquet))?(\.(gz|zst))?$", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _LONGEST_SHARD = 72
-"""Bytes of a shard's name: with the number of a part behind it, a name stays within 80."""
+"""Maximum bytes of a shard's name: with the number of a part appended, the name stays within 80."""
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of posts, with what its path says about all its rows."""
+    """A file of posts, with the language and part given by its path."""
 
     path: Path
     language: str | None = None
@@ -28,12 +28,12 @@ class DataFile:
 
 
 def find_files(patterns: Sequence[str], key: str = "posts.files") -> list[DataFile]:
-    """Return the files that the patterns name, sorted within a pattern, each file once.
+    """Return the files that match the patterns, sorted within each pattern, without duplicates.
 
-    key: of the patterns in the config, for the error.
+    key: the config key of the patterns, for error messages.
     `*`, `?`, `[…]` and `**` match as in a shell; `{language}` and `{part}` match a piece of one folder or file name.
-    A file, or folders in front of a pattern, that exist under just that name are taken literally, brackets included.
-    Raises `UserError` if a pattern matches nothing.
+    If a file, or the leading folders of a pattern, exist under exactly that name, the name is taken literally,
+    including brackets. Raises `UserError` if a pattern matches nothing.
     """
     found: dict[Path, DataFile] = {}
     for pattern in patterns:
@@ -43,19 +43,19 @@ def find_files(patterns: Sequence[str], key: str = "posts.files") -> list[DataFi
 
 
 def files_within(folder: str | Path) -> list[Path]:
-    """Return every file in a folder and the folders in it, sorted, except hidden ones; none if there is no folder."""
+    """Return all files in a folder and its subfolders, sorted, without hidden ones; empty if the folder is missing."""
     root = Path(folder)
     files = (path for path in root.rglob("*") if path.is_file()) if root.is_dir() else ()
     return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts))
 
 
 def name_shards(patterns: Sequence[str], key: str = "classify.input") -> dict[str, str]:
-    """Return the files that the patterns name, each under a name of its own that is safe in a path.
+    """Return the files that match the patterns, each under a unique name that is safe in a path.
 
-    A name depends on the file's path below the folder that all patterns have in common, and on no other file: it is
-    that path without the suffixes of data files, followed by a digest of it where it has folders, is long or has other
-    marks than letters, digits, `.`, `_` and `-`. Raises `UserError` if a pattern matches nothing or two files would
-    have one name (`a.csv` and `a.csv.gz`).
+    A name depends only on the file's path below the common folder of all patterns, not on other files. It is this path
+    without the suffixes of data files. A digest is appended if the path has folders, is long, or contains characters
+    other than letters, digits, `.`, `_` and `-`. Raises `UserError` if a pattern matches nothing or two files would
+    get the same name (`a.csv` and `a.csv.gz`).
     """
     folders = (Path(pattern[: _literal_length(pattern)]).absolute() for pattern in patterns)
     root = os.path.commonpath([os.path.normpath(folder) for folder in folders])
@@ -65,7 +65,7 @@ def name_shards(patterns: Sequence[str], key: str = "classify.input") -> dict[st
         other = names.setdefault(name, path)
         if os.path.relpath(other) != os.path.relpath(path):
             raise UserError(
-                f"{key}: {other} and {path} would both be called {name!r} among the results. Rename one of them, or "
+                f"{key}: {other} and {path} would both be named {name!r} in the results. Rename one of them, or "
                 "leave one out"
             )
     return names
@@ -86,16 +86,16 @@ def _match(pattern: str, key: str) -> list[DataFile]:
     end = _literal_length(pattern)
     folders, rest = pattern[:end], pattern[end:]
     expression = re.compile(re.escape(folders) + _expression(rest), re.DOTALL)
-    # Path.glob refuses absolute patterns and loses a leading ./
+    # Path.glob rejects absolute patterns and drops a leading ./
     candidates = sorted(glob.glob(glob.escape(folders) + PLACEHOLDER.sub("*", rest), recursive=True))  # noqa: PTH207
     matches = [match for path in candidates if Path(path).is_file() and (match := expression.fullmatch(path))]
     if not matches:
-        raise UserError(f"{key}: no file matches {pattern!r}{_neighbour(Path(pattern))}. Looked from {Path.cwd()}")
+        raise UserError(f"{key}: no file matches {pattern!r}{_neighbour(Path(pattern))}. Searched from {Path.cwd()}")
     return [DataFile(Path(match[0]), **match.groupdict()) for match in matches]
 
 
 def _literal_length(pattern: str) -> int:
-    """Return the length of the beginning of a pattern that names folders which exist under just that name."""
+    """Return the length of the leading part of a pattern whose folders exist under exactly that name."""
     end = 0
     for folder in re.finditer(r"[^/]*/+", pattern):
         if PLACEHOLDER.search(folder[0]) or not Path(pattern[: folder.end()]).is_dir():
@@ -105,7 +105,7 @@ def _literal_length(pattern: str) -> int:
 
 
 def _expression(pattern: str) -> str:
-    """Translate a pattern; a placeholder that stands twice must match the same both times."""
+    """Translate a pattern to a regular expression; a repeated placeholder must match the same text each time."""
     expression = ""
     for piece in WILDCARD.split(pattern):
         if piece in {"{language}", "{part}"}:
@@ -124,5 +124,5 @@ def _expression(pattern: str) -> str:
 
 def _neighbour(path: Path) -> str:
     if not path.parent.is_dir():
-        return f" (there is no folder {str(path.parent)!r})" if not WILDCARD.search(str(path.parent)) else ""
+        return f" (folder {str(path.parent)!r} does not exist)" if not WILDCARD.search(str(path.parent)) else ""
     return nearest(path.name, [entry.name for entry in path.parent.iterdir()])

@@ -1,4 +1,4 @@
-"""The stage: from the user's data to one table of clean posts and one of the rows that were left out."""
+"""Turn the user's data into a table of clean posts and a table of the dropped rows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,9 +28,9 @@ def prepare_posts(
     """Read, clean, deduplicate and split the posts of every language in the data.
 
     posts_path: Parquet with id, language, text, label, split, group, source_id (the last two may be missing).
-    dropped_path: CSV of the rows that were left out: where they stand, why, and the post that stays in their place.
-    Raises `UserError` for a mistake in the data that `posts.on_error` does not allow to leave out. The lab's posts must
-    have been written to files first.
+    dropped_path: CSV of the dropped rows: their location, the reason, and the post that was kept instead.
+    Raises `UserError` at the first mistake in the data unless `posts.on_error` is `drop`. The lab's posts must be
+    written to files first.
     """
     posts, mistakes = read_posts(settings, labels, aliases)
     if settings.on_error == "fail":
@@ -53,15 +53,15 @@ def prepare_posts(
 
 
 def _separate(posts: pd.DataFrame, settings: Posts, seed: int) -> tuple[pd.DataFrame, list[Drop]]:
-    """Make parts that share no post: those of the data without what leaks between them, or a seeded split."""
+    """Return posts in parts without shared posts: the data's own parts without leaks, or a seeded split."""
     without_part = posts["split"].isna()
     if without_part.all():
         posts, copies = drop_copies(posts, settings.duplicates.near)
         return posts.assign(split=split_posts(posts, settings.split, seed)), copies
     if without_part.any():
         raise UserError(
-            f"posts: {posts.loc[without_part, 'file'].iloc[0]} does not say which part its rows belong to, other data "
-            f"does. Give columns.part, or leave the parts out of all data"
+            f"posts: {posts.loc[without_part, 'file'].iloc[0]} gives no part for its rows, but other data does. Set "
+            f"posts.columns.part, or remove the parts from all data"
         )
     posts, leaks = drop_shared_sources(posts)
     posts, copies = drop_copies(posts, settings.duplicates.near)

@@ -1,4 +1,4 @@
-"""From rows as they stand in the data to clean posts with known languages, labels and parts."""
+"""Turn raw rows into clean posts with known languages, labels and parts."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ MOST_NAMES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One post, clean, as it goes into `all.parquet`; `split` is None until the seeded split."""
+    """One clean post, as written to `all.parquet`; `split` is None until the seeded split."""
 
     file: str
     line: int
@@ -41,7 +41,7 @@ class Post:
     source_id: str | None
 
 
-# Columns of few values share their strings, and keep None apart from NaN; the others are packed by Arrow.
+# Columns with few distinct values share their string objects and keep None (not NaN); Arrow packs the others.
 KINDS: dict[str, Any] = {"file": object, "line": "int64", "language": object, "split": object, "label": object}
 
 
@@ -50,9 +50,9 @@ def read_posts(
 ) -> tuple[pd.DataFrame, list[Drop]]:
     """Return every usable row as a clean post, in file order (columns as in `Post`), and the rows with mistakes.
 
-    Ids are unique over all languages: `<language>-<id>` unless the id starts so already, or `<language>-<number>`,
-    counted in file order, where the data has no ids. Raises `UserError` where leaving out a row would not help:
-    a file or a column is missing, or a file has no rows.
+    Ids are unique across languages: `<language>-<id>`, unless the id already has this prefix, or
+    `<language>-<number>`, numbered in file order, if the data has no ids. Raises `UserError` for mistakes that
+    dropping a row cannot fix: a file or a column is missing, or a file has no rows.
     """
     if settings.lab:
         raise ValueError("the lab's posts must be written to files first")
@@ -66,7 +66,7 @@ def read_posts(
 
 
 def source_files(settings: Posts) -> list[Path]:
-    """Return the files that posts are read from (none for a dataset on the Hub)."""
+    """Return the files that posts are read from (empty for a dataset on the Hub)."""
     if settings.dataset:
         return dataset_files(settings.dataset)
     return [file.path for file in find_files(settings.files or [])]
@@ -84,7 +84,7 @@ def _tables(settings: Posts, meanings: Meanings) -> Iterator[Table]:
 
 
 def _collect(outcomes: Iterable[Post | Drop]) -> tuple[pd.DataFrame, list[Drop]]:
-    """Tell posts from drops, each in file order; of posts with one id the first stays."""
+    """Separate posts from drops, both in file order; of several posts with the same id, keep the first."""
     frames: list[pd.DataFrame] = []
     drops: list[tuple[int, Drop]] = []
     waiting: dict[int, Post] = {}
@@ -104,7 +104,7 @@ def _collect(outcomes: Iterable[Post | Drop]) -> tuple[pd.DataFrame, list[Drop]]
 
 
 def _frame(posts: Mapping[int, Post]) -> pd.DataFrame:
-    """Return posts as a table, one column after the other, under their numbers."""
+    """Return posts as a table indexed by their numbers, built column by column."""
     columns = {
         name: pd.Series([getattr(post, name) for post in posts.values()], dtype=KINDS.get(name, "str"))
         for name in Post.__annotations__
@@ -117,15 +117,15 @@ def _seconds(posts: pd.DataFrame, is_second: "pd.Series[bool]") -> Iterator[tupl
     firsts = {row.id: row for row in posts[posts["id"].isin(ids) & ~is_second].itertuples()}
     for row in posts[is_second].itertuples():
         first: Any = firsts[row.id]
-        taken = f" {shown(first.id)}, which is taken by {located(first.file, first.line)}"
-        explanation = f"{taken} (an id gets its language in front)"
+        taken = f" {shown(first.id)}, already used in {located(first.file, first.line)}"
+        explanation = f"{taken} (ids are prefixed with their language)"
         second: Any = row
         known = (second.id, second.language, second.split, second.label, second.id)
         yield second.Index, Drop(second.file, second.line, Reason.DUPLICATE_ID, *known, explanation)
 
 
 def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counter[str]) -> Iterator[Post | Drop]:
-    """Read one table. `rows` counts the rows of each language, for ids where the data has none."""
+    """Yield the posts and drops of one table. rows: the number of rows by language, for ids if the data has none."""
     roles = _roles(table, columns)
     _check_columns(table.name, table.columns, roles)
     names: dict[str, None] = {}
@@ -137,20 +137,20 @@ def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counte
         if outcome is not None:
             yield outcome
     if record is None:
-        raise UserError(f"{table.name}: holds no rows. Take it out of the config or fill it")
-    # JSONL in which no line can be read has no names: its lines are reported instead.
+        raise UserError(f"{table.name}: contains no rows. Remove it from the config, or add rows")
+    # JSONL without a readable line has no column names: its lines are reported instead.
     _check_columns(table.name, list(names) if names and len(names) < MOST_NAMES else None, roles)
 
 
 def _roles(table: Table, columns: Columns) -> dict[str, str]:
-    """Return which column plays which role; what the path says needs no column."""
+    """Return the column of each role, without roles whose value is given by the path."""
     given_by_name = {"language": table.language, "part": table.part}
     declared = {role: name for role, name in columns.model_dump().items() if name is not None}
     return {role: name for role, name in declared.items() if given_by_name.get(role) is None}
 
 
 def _check_columns(table: str, columns: Sequence[str] | None, roles: Mapping[str, str]) -> None:
-    """Refuse a table in which a named column is not there once; `columns` None: nothing is known of them."""
+    """Raise `UserError` unless each named column occurs exactly once. columns: None if they are not known."""
     for role, name in roles.items() if columns else ():
         found = list(columns or ()).count(name)
         if found != 1:
@@ -159,14 +159,14 @@ def _check_columns(table: str, columns: Sequence[str] | None, roles: Mapping[str
 
 
 def _listed(columns: Any) -> str:
-    """List column names; what is too long for a name may be a post, in a file without a header."""
+    """List column names, hiding long ones: in a file without a header they may be posts."""
     return ", ".join(shown(name) for name in columns)
 
 
 def _read_record(
     record: Record, table: Table, roles: Mapping[str, str], meanings: Meanings, rows: Counter[str]
 ) -> Post | Drop | None:
-    """Return a post, a row with a mistake, or None for a row that is left out."""
+    """Return a post, a row with a mistake, or None for a row in a part that is left out."""
     place = (table.name, record.line)
     if record.broken:
         return Drop(*place, record.broken, explanation=record.explanation)
@@ -178,7 +178,7 @@ def _read_record(
             why = why_no_id(value) if role in IDENTIFIERS else why_no_text(value)
             return Drop(*place, Reason.BROKEN_RECORD, explanation=f", column {name!r} {why}")
         if not is_unicode(text):
-            explanation = f", column {name!r} holds bytes that are not UTF-8. If the file has another encoding, such "
+            explanation = f", column {name!r} has bytes that are not UTF-8. If the file has another encoding, such "
             return Drop(*place, Reason.BROKEN_ENCODING, explanation=f"{explanation}as Windows-1252, save it as UTF-8")
         values[role] = text
     return _interpret(place, values, table, meanings, rows)
@@ -207,7 +207,7 @@ def _interpret(
 def _with_text(
     place: Place, known: tuple[str, str, str | None], values: Mapping[str, str], meanings: Meanings
 ) -> Post | Drop:
-    """Return a row's post, or what is wrong with its text or label. known: its id, language and split."""
+    """Return a row's post, or a drop if its text or label is invalid. known: its id, language and split."""
     text = clean(values["text"])
     if is_empty(text):
         return Drop(*place, Reason.EMPTY_TEXT, *known)

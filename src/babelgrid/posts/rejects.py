@@ -1,4 +1,4 @@
-"""Rows that cannot be used: why, where they stand, and the error that shows the first of them."""
+"""Describe rows that cannot be used: the reason, the location, and the error for the first of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a row is not used. The first eight are mistakes in the data (`posts.on_error`), the others are copies."""
+    """Why a row is dropped. The first eight are mistakes in the data (`posts.on_error`), the others are copies."""
 
     BROKEN_ENCODING = "broken encoding"
     BROKEN_RECORD = "broken record"
@@ -33,7 +33,7 @@ class Reason(StrEnum):
 
     @property
     def is_leak(self) -> bool:
-        """Whether the row stood in train (or dev) and its twin in test (or dev)."""
+        """Whether the row was in train (or dev) and its twin in test (or dev)."""
         return self.value.startswith("leak")
 
 
@@ -43,7 +43,7 @@ EXACT_COPIES = (Reason.DUPLICATE, Reason.COPY_OF_TEST, Reason.COPY_OF_DEV)
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One row that is not used. `label` and `split` are None where they were not reached."""
+    """One dropped row. `label` and `split` are None if reading stopped before them."""
 
     file: str
     line: int
@@ -53,39 +53,39 @@ class Drop:
     split: str | None = None
     label: str | None = None
     twin_id: str | None = None
-    """The post that stays in its place."""
+    """The id of the post that was kept instead."""
     explanation: str = ""
-    """What was found and what is allowed; for the error message, not for the table."""
+    """The value found and the allowed values; for the error message, not for the table."""
 
 
 COLUMNS = ["file", "line", "id", "language", "split", "label", "reason", "twin_id"]
 
 
 def drops_table(drops: Sequence[Drop]) -> "pd.DataFrame":
-    """Return one row for each drop, in the order given, without any text."""
-    import pandas as pd  # not needed to know the grid
+    """Return a table with one row per drop, in the given order, without the texts of posts."""
+    import pandas as pd  # not needed to build the grid
 
     return pd.DataFrame({name: [getattr(drop, name) for drop in drops] for name in COLUMNS})
 
 
 def stop_at_first(drops: Sequence[Drop]) -> None:
-    """Raise a `UserError` that explains the first drop and counts the others; do nothing if there is none."""
+    """Raise a `UserError` that explains the first drop and counts the others; do nothing if `drops` is empty."""
     if not drops:
         return
     first = drops[0]
     others = f" ({len(drops) - 1} more rows have mistakes.)" if len(drops) > 1 else ""
     raise UserError(
         f"{located(first.file, first.line)}: {first.reason}{first.explanation}. "
-        f"Correct it, or set posts.on_error to drop to leave out and count such rows.{others}"
+        f"Correct it, or set posts.on_error to drop to skip and count rows with mistakes.{others}"
     )
 
 
 def located(file: str, line: int) -> str:
-    """Say where a row stands: the line of a text file, the number of a row of Parquet or of a dataset."""
+    """Return the location of a row: the line in a text file, or the row number in Parquet or a dataset."""
     unit = "line" if file.lower().endswith(TEXT_FILES) else "row"
     return f"{file}, {unit} {line}"
 
 
 def shown(value: str) -> str:
-    """Show a value of the data in a message: whole if it is short, else its length, lest it be a post."""
+    """Return a value for a message: in full if short, otherwise only its length, because it may be a post."""
     return repr(value) if len(value) <= 40 else f"a value of {len(value)} characters"

@@ -1,4 +1,4 @@
-"""What became of the data: rows in and kept, drops, balance, leaks, tokens."""
+"""Report on the preparation of the posts: rows read, kept and dropped, leaks, label balance and tokens."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,10 +21,10 @@ def report_posts(
     report_json: Path,
     report_markdown: Path,
 ) -> None:
-    """Write the report on the posts, as JSON for programs and as Markdown for people. It holds no text of a post.
+    """Write the report on the posts as JSON and Markdown, without the text of any post.
 
-    tokens_path: Parquet with id, language, text_tokens, prompt_tokens, truncated, counted on the base's own tokenizer;
-    posts that are not in it (of languages outside the grid) have no token statistics.
+    tokens_path: Parquet with id, language, text_tokens, prompt_tokens, truncated, counted with the base's own
+    tokenizer; posts that are not in it (of languages outside the grid) have no token statistics.
     """
     posts = read_parquet(posts_path)
     dropped = _read_dropped(dropped_path)
@@ -45,7 +45,7 @@ def report_posts(
 def _read_dropped(path: Path) -> pd.DataFrame:
     dropped = read_csv(path, COLUMNS)
     if list(dropped.columns) != COLUMNS:
-        raise UserError(f"{path}: has other columns than {', '.join(COLUMNS)}. Delete it and run again")
+        raise UserError(f"{path}: the columns must be {', '.join(COLUMNS)}. Delete the file and run again")
     return dropped.fillna("")
 
 
@@ -55,9 +55,9 @@ def _count_reasons(dropped: pd.DataFrame) -> dict[str, int]:
 
 
 def _count_leaks(dropped: pd.DataFrame) -> dict[str, int]:
-    """Count leaks from both ends: the train or dev rows that went, and the test rows that they were copies of.
+    """Count leaks on both sides: the dropped train or dev rows, and the test rows with an exact copy among them.
 
-    Of several equal test rows one stays; all of them are counted.
+    Identical test rows are all counted, although only one of them is kept.
     """
     leaks = dropped[dropped["reason"].isin([reason for reason in Reason if reason.is_leak])]
     exact = set(leaks.loc[leaks["reason"] == Reason.COPY_OF_TEST, "twin_id"])
@@ -66,7 +66,7 @@ def _count_leaks(dropped: pd.DataFrame) -> dict[str, int]:
 
 
 def _count_conflicts(posts: pd.DataFrame, dropped: pd.DataFrame) -> int:
-    """Count exact copies whose label is not that of the post that stays in their place."""
+    """Count exact copies whose label differs from that of the post that was kept instead."""
     copies = dropped[dropped["reason"].isin(EXACT_COPIES)]
     kept = posts.set_index("id")["label"]
     return int((copies["label"] != copies["twin_id"].map(kept)).sum())
@@ -90,10 +90,10 @@ def _balance(posts: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, 
 
 
 def _token_statistics(posts: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Describe each language's posts in tokens of their text alone.
+    """Return token statistics of each language, over the tokens of the posts' text without the prompt.
 
-    Fertility is given twice: tokens per word between white space (which says little where words are not spaced so), and
-    tokens per character (Unicode code point).
+    Fertility is given twice: tokens per white-space separated word (of little use for languages written without
+    spaces) and tokens per character (Unicode code point).
     """
     counted = tokens.drop(columns="language").merge(posts[["id", "language", "text"]], on="id", validate="one_to_one")
     counted["words"] = counted["text"].map(lambda text: len(text.split()))
@@ -129,18 +129,19 @@ def _markdown(report: dict[str, Any]) -> str:
     sections = [
         "# Posts",
         f"{rows['read']} rows were read, {rows['kept']} kept and {rows['dropped']} dropped. {leaks['rows']} of the "
-        f"dropped were leaks: train posts with a twin in test or dev, or dev posts with a twin in test. "
+        f"dropped rows were leaks: train posts with a twin in test or dev, or dev posts with a twin in test. "
         f"{leaks['test_rows_with_an_exact_train_copy']} test rows had an exact copy in train (or dev). "
-        f"{report['copies_with_another_label']} exact copies had another label than the post that stayed.",
+        f"{report['copies_with_another_label']} exact copies had a different label from the post that was kept.",
         "## Why rows were dropped",
-        _table(reasons) if len(reasons) else "None was.",
+        _table(reasons) if len(reasons) else "No rows were dropped.",
         "## Languages",
         _table(languages),
         "## Labels",
         _table(balance),
         "## Tokens of a post's text",
-        "Counted on the base's own tokenizer. `per_word`: tokens per word between white space; `per_character`: tokens "
-        "per Unicode character; `prompt_mean`: with the prompt around it; `truncated`: posts longer than the limit.",
+        "Counted with the base's own tokenizer. `per_word`: tokens per white-space separated word; `per_character`: "
+        "tokens per Unicode character; `prompt_mean`: tokens including the prompt; `truncated`: posts longer than the "
+        "limit.",
         _table(tokens),
     ]
     return "\n\n".join(sections) + "\n"

@@ -1,4 +1,4 @@
-"""Which train posts a mixture is trained on."""
+"""Sample the train posts of a mixture."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +12,12 @@ from babelgrid.runtime.files import read_parquet
 
 
 def sample_posts(train: Mapping[str, pd.DataFrame], mixture: Mixture, seed: int, budget: int | None) -> pd.DataFrame:
-    """Return the posts that a mixture is trained on: id, language, text, label, language by language.
+    """Return the posts that a mixture is trained on: id, language, text, label, grouped by language.
 
     train: the train posts (at least id, text, label) of each language of the mixture.
-    budget: posts in all, divided between the languages; None takes every post (and the dose).
-    Every language has one order for each seed, and a mixture takes the first posts of it: a larger dose contains the
-    smaller, and mixtures differ in nothing but what they are made of. Raises `UserError` if there are too few posts.
+    budget: total number of posts, divided between the languages; None takes every post (and the dose).
+    Each language has one order per seed, and a mixture takes the first posts in it. A larger dose therefore contains
+    the smaller ones, and mixtures differ only in their composition. Raises `UserError` if there are too few posts.
     """
     wanted = count_posts(mixture, {language: len(posts) for language, posts in train.items()}, budget)
     taken = [
@@ -28,16 +28,16 @@ def sample_posts(train: Mapping[str, pd.DataFrame], mixture: Mixture, seed: int,
 
 
 def count_posts(mixture: Mixture, available: Mapping[str, int], budget: int | None) -> dict[str, int]:
-    """Return how many train posts of each language a mixture takes of those available; `UserError` if too few."""
+    """Return how many of the available train posts a mixture takes, by language; `UserError` if there are too few."""
     wanted = mixture.posts_per_language(dict(available), budget)
     for language, count in wanted.items():
         if count < 0:
             raise UserError(
-                f"mixture {mixture.name!r}: the dose of {mixture.dose} posts is larger than the {budget} in all"
+                f"mixture {mixture.name!r}: the dose of {mixture.dose} posts is larger than the budget of {budget}"
             )
         if count > available[language]:
             raise UserError(
-                f"mixture {mixture.name!r}: asks for {count} train posts in {language!r}, the data has "
+                f"mixture {mixture.name!r}: asks for {count} train posts in {language!r}, but the data has "
                 f"{available[language]}. Lower mixtures.posts or the dose, or add posts"
             )
     return wanted
@@ -50,9 +50,9 @@ def read_train_posts(paths: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]
 
 
 def _in_order(posts: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Shuffle posts so that every prefix has the labels in nearly the same proportions as the whole.
+    """Shuffle posts so that every prefix has nearly the same label proportions as all posts.
 
-    The k-th of a label's n posts (in seeded order) stands at (k - 1/2) / n of the way.
+    The k-th of a label's n posts (in seeded order) is placed at position (k - 1/2) / n of the sequence.
     """
     if "split" in posts and (posts["split"] != "train").any():
         raise ValueError("sample_posts takes train posts only")

@@ -1,4 +1,4 @@
-"""What `posts/all.parquet` holds, checked whenever it is written."""
+"""Define the schema of `posts/all.parquet` and validate it on every write."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ PARTS = ["train", "dev", "test"]
 
 
 def validate_posts(posts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """Return the posts as strings, in the order of `COLUMNS`; an error here is babelgrid's own mistake."""
+    """Return the posts as strings, with columns as in `COLUMNS`; an error here is a bug in babelgrid."""
     filled = pa.Check.str_length(min_value=1)
     schema = pa.DataFrameSchema(
         {

@@ -1,4 +1,4 @@
-"""The seeded split: stratified by label in each language, whole by group and by source."""
+"""Split posts by seed: stratified by label in each language, with groups and sources kept together."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,17 +14,17 @@ from babelgrid.posts.order import seeded_rank
 
 Stratum = tuple[str, ...]
 
-# A unit goes where its labels are short; only between parts that are equally short does the language's total decide.
+# A unit goes to the part that most needs its labels; the total of its language decides only between equal parts.
 TOTAL_WEIGHT = 1e-3
 
 
 def split_posts(posts: pd.DataFrame, shares: Split, seed: int) -> pd.Series:
     """Return train, dev or test for each post (columns id, language, label, group, source_id).
 
-    Posts connected by a group or a source, in whatever languages, are one unit and stay together. Units are placed one
-    by one, the largest first and then in a seeded order, each where its labels are shortest of their share (greedy
-    stratification after Sechidis, Tsoumakas and Vlahavas 2011, doi:10.1007/978-3-642-23808-6_10). The split of a
-    language depends on no language that it shares no unit with.
+    Posts connected by a group or a source, in any languages, form one unit and stay together. Units are placed one by
+    one, the largest first and equal ones in a seeded order, each in the part furthest below its share of the unit's
+    labels (greedy stratification after Sechidis, Tsoumakas and Vlahavas 2011, doi:10.1007/978-3-642-23808-6_10). The
+    split of a language depends only on languages that it shares units with.
     """
     units = pd.Series(_units(posts), index=posts.index)
     members = posts.groupby(units, sort=False)
@@ -39,7 +39,7 @@ def split_posts(posts: pd.DataFrame, shares: Split, seed: int) -> pd.Series:
 
 
 def _units(posts: pd.DataFrame) -> npt.NDArray[np.int32]:
-    """Number the connected components of posts and the groups and sources that they name."""
+    """Return the number of each post's unit, a connected component of posts, groups and sources."""
     edges = []
     nodes = len(posts)
     for column in ("group", "source_id"):
@@ -56,7 +56,7 @@ def _units(posts: pd.DataFrame) -> npt.NDArray[np.int32]:
 def _strata(posts: pd.DataFrame, units: pd.Series, sizes: pd.Series) -> dict[int, Counter[Stratum]]:
     """Count, for each unit, its posts by (language, label) and by (language,)."""
     counts: dict[int, Counter[Stratum]] = {}
-    # Most units are one post: those of a language and label share their counts.
+    # Most units are a single post; those with the same language and label share one counter.
     single: dict[Stratum, Counter[Stratum]] = {}
     is_single = units.map(sizes) == 1
     for unit, language, label, alone in zip(units, posts["language"], posts["label"], is_single, strict=True):
@@ -69,7 +69,7 @@ def _strata(posts: pd.DataFrame, units: pd.Series, sizes: pd.Series) -> dict[int
 
 
 def _targets(strata: dict[int, Counter[Stratum]], shares: Split) -> dict[str, dict[Stratum, float]]:
-    """Return how many posts of each stratum each part should have; a part without a share is left out."""
+    """Return the target number of posts of each stratum in each part, without parts whose share is 0."""
     totals: Counter[Stratum] = Counter()
     for counts in strata.values():
         totals.update(counts)
@@ -82,7 +82,7 @@ def _targets(strata: dict[int, Counter[Stratum]], shares: Split) -> dict[str, di
 
 
 def _place(units: Iterable[tuple[int, Counter[Stratum]]], needs: dict[str, dict[Stratum, float]]) -> dict[int, str]:
-    """Place each unit in the part that needs its posts most, and count them off that part's needs."""
+    """Place each unit in the part that needs its posts most, and subtract them from that part's needs."""
     placed = {}
     for unit, counts in units:
         gains = {part: _gain(counts, need) for part, need in needs.items()}
@@ -94,5 +94,5 @@ def _place(units: Iterable[tuple[int, Counter[Stratum]]], needs: dict[str, dict[
 
 
 def _gain(counts: Counter[Stratum], need: dict[Stratum, float]) -> float:
-    """Return by how much the squared distance to the targets shrinks (up to a constant)."""
+    """Return the reduction of the squared distance to the targets (up to a constant)."""
     return sum(count * need[stratum] * (1 if len(stratum) > 1 else TOTAL_WEIGHT) for stratum, count in counts.items())

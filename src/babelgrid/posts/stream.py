@@ -1,4 +1,4 @@
-"""Reading files of any size row by row, compressed or not: a row that cannot be read is marked, the rest goes on."""
+"""Read files of any size row by row, compressed or not, marking unreadable rows and continuing after them."""
 
 import csv
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -22,20 +22,20 @@ class Stream:
     """The rows of one file, in order, while the file is open."""
 
     columns: Sequence[str] | None
-    """None for JSONL, in which every line has its own."""
+    """None for JSONL, in which each line has its own column names."""
     records: Iterator[Record]
     position: Callable[[], float]
-    """How much of the file has been read, from 0 to 1."""
+    """The share of the file that has been read, from 0 to 1."""
 
 
 @contextmanager
 def open_stream(path: Path, wanted: Collection[str], kind: str | None = None) -> Iterator[Stream]:
-    """Open CSV, TSV, JSONL (each also .gz or .zst) or Parquet (of which only the `wanted` columns are read).
+    """Open CSV, TSV, JSONL (each also as .gz or .zst) or Parquet (reading only the `wanted` columns).
 
-    kind: `.csv` and the like, where the name does not say it. A row of more than `MOST_CHARACTERS_OF_A_ROW` characters
-    is marked as broken, and memory stays flat. Columns are called as in `wanted` where only the spelling differs (see
-    `babelgrid.spelling`). Raises `UserError`, at once or from `records`, for another kind of file, one that cannot be
-    opened, or one whose compressed data break off.
+    kind: the file's suffix, such as `.csv`, if its name does not have it. A row of more than
+    `MOST_CHARACTERS_OF_A_ROW` characters is marked as broken, which bounds memory. Columns that differ from a name in
+    `wanted` only in spelling get that name (see `babelgrid.spelling`). Raises `UserError`, at once or from `records`,
+    if the kind of file is unsupported, the file cannot be opened, or its compressed data is truncated.
     """
     kind = kind or file_kind(path)
     with _open_parquet(path, wanted) if kind == ".parquet" else _open_text(path, kind) as stream:
@@ -44,7 +44,7 @@ def open_stream(path: Path, wanted: Collection[str], kind: str | None = None) ->
 
 
 def rename_columns(records: Iterable[Record], wanted: Collection[str]) -> Iterator[Record]:
-    """Yield the records with their columns called as in `wanted` where only the spelling differs."""
+    """Yield the records with columns renamed to the names in `wanted` from which only the spelling differs."""
     known: dict[tuple[str, ...], list[str]] = {}
     for record in records:
         given = tuple(record.values)
@@ -59,22 +59,22 @@ def rename_columns(records: Iterable[Record], wanted: Collection[str]) -> Iterat
 
 
 def _names_once(given: Sequence[str], wanted: Collection[str]) -> list[str]:
-    """Leave a name as it is where two of a record would become the same one."""
+    """Return the new names of the columns, unchanged where two columns would get the same name."""
     names = respelled(given, wanted)
     return [new if names.count(new) == 1 else old for old, new in zip(given, names, strict=True)]
 
 
 def file_kind(path: Path) -> str:
-    """Return the suffix that says how a file is read, without that of its compression."""
+    """Return the suffix that gives the format of a file, without the compression suffix."""
     kind = suffix_of(path)
     is_known = kind == path.suffix.lower() if kind == ".parquet" else kind in TEXT_KINDS
     if not is_known:
-        raise UserError(f"{path}: the name must end in one of {KINDS} (text files also with .gz or .zst behind)")
+        raise UserError(f"{path}: the name must end in one of {KINDS} (text files may also have .gz or .zst after it)")
     return kind
 
 
 def suffix_of(path: Path) -> str:
-    """Return the last suffix of a path, without that of its compression."""
+    """Return the last suffix of a path, ignoring a compression suffix."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -99,7 +99,7 @@ def _open_text(path: Path, kind: str) -> Iterator[Stream]:
 
 @contextmanager
 def _open_parquet(path: Path, wanted: Collection[str]) -> Iterator[Stream]:
-    from babelgrid.posts.parquet import open_parquet  # not needed to know the grid
+    from babelgrid.posts.parquet import open_parquet  # not needed to build the grid
 
     with open_parquet(path, wanted) as (columns, records, rows):
         done = 0

@@ -1,1 +1,1 @@
-"""From a post to token ids: template, answer words, label paths."""
+"""Turn posts into token ids: template, answers and label paths."""

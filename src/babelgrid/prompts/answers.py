@@ -1,4 +1,4 @@
-"""The tokens that tell one label from another."""
+"""Find the tokens that distinguish one label from another."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,21 +13,21 @@ from babelgrid.runtime.files import read_json, write_json
 
 TokenPath = tuple[int, ...]
 
-# What a post may end with: a byte-pair tokenizer could merge any of these with the answer that follows.
+# Sample endings of a post: a byte-pair tokenizer could merge any of these with the answer that follows.
 POST_ENDINGS = ("word", "word 7", "word.", "слово", "단어", "word ", "#word\n", "")
 
 
 def answer_tokens(frame: Frame, answer: str, tokenizer: PreTrainedTokenizerBase) -> TokenPath:
-    """Return the tokens of an answer after a prompt, which must be the same whatever the post ends with.
+    """Return the tokens of an answer after a prompt, which must be the same for every ending of the post.
 
-    Raises `UserError` where prompt and answer merge into one token.
+    Raises `UserError` if prompt and answer merge into one token.
     """
     tails = {_tail(frame, ending, answer, tokenizer) for ending in POST_ENDINGS}
     tail = tails.pop()
     if tails or not tail:
         raise UserError(
-            f"labels: the answer {answer!r} melts into the end of the prompt on this base's tokenizer. "
-            "Begin answers with a space, or end prompt.template with a word, a colon or a line break"
+            f"labels: the first token of the answer {answer!r} merges with the end of the prompt in this base's "
+            "tokenizer. Start answers with a space, or end prompt.template with a word, a colon or a line break"
         )
     return tail
 
@@ -40,10 +40,10 @@ def _tail(frame: Frame, post: str, answer: str, tokenizer: PreTrainedTokenizerBa
 
 
 def distinguishing_paths(answers: Mapping[str, TokenPath], end: int | None) -> dict[str, TokenPath]:
-    """Cut each label's answer after the first token that tells it from all other labels.
+    """Cut each label's answer after the first token that distinguishes it from all other labels.
 
-    An answer that begins another one (`1` and `10` where digits are tokens) is told from it by the end token.
-    Raises `UserError` for two labels with the same tokens.
+    If an answer is a prefix of another one (`1` and `10` where digits are tokens), the end token distinguishes it.
+    Raises `UserError` if two labels have the same tokens.
     """
     paths = {label: _distinguish(label, answers, end) for label, tokens in answers.items()}
     for label, path in paths.items():
@@ -67,17 +67,17 @@ def _distinguish(label: str, answers: Mapping[str, TokenPath], end: int | None) 
 def label_paths(
     prompt: Prompt, labels: Mapping[str, Label], language: str, tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, TokenPath]:
-    """Return, for each label, the tokens by which it is told from the others after a post in `language`."""
+    """Return, for each label, the tokens that distinguish it from the others after a post in `language`."""
     frame = frame_of(prompt, language, tokenizer)
     answers = {name: answer_tokens(frame, label.answer, tokenizer) for name, label in labels.items()}
     return distinguishing_paths(answers, tokenizer.eos_token_id)
 
 
 def check_answers(prompt: Prompt, template: str, labels: Mapping[str, Label], base_path: Path, out: Path) -> None:
-    """Check the answers under every template on the real tokenizer, and write their tokens under one of them.
+    """Check the answers under every template with the base's tokenizer, and write their tokens under one template.
 
-    template: its language (`en` where there is one template for all). What is written depends on no other template.
-    Raises `UserError` where an answer cannot be told from another one, or from the end of the prompt.
+    template: the language of this template (`en` if there is a single one). The output does not depend on the others.
+    Raises `UserError` if an answer has the same tokens as another one, or merges with the end of the prompt.
     """
     tokenizer = load_base_tokenizer(base_path)
     languages: Sequence[str] = list(prompt.template) if prompt.language == "native" else [template]
@@ -90,5 +90,5 @@ def check_answers(prompt: Prompt, template: str, labels: Mapping[str, Label], ba
 
 
 def collect_answers(checked: Mapping[str, Path], out: Path) -> None:
-    """Write the files of `check_answers` as one: language of the template -> label -> answer and tokens."""
+    """Combine the files of `check_answers` into one: language of the template -> label -> answer and tokens."""
     write_json(out, {language: read_json(path) for language, path in checked.items()})

@@ -1,4 +1,4 @@
-"""How many tokens each post costs on the base's own tokenizer."""
+"""Count the tokens of each post with the base's own tokenizer."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +14,8 @@ from babelgrid.runtime.files import provenance, read_parquet, write_parquet
 def count_post_tokens(prompt: Prompt, posts_path: Path, base_path: Path, languages: Sequence[str], out: Path) -> None:
     """Write id, language, text_tokens, prompt_tokens, truncated for every post in `languages`.
 
-    text_tokens: tokens of the whole text by itself. prompt_tokens: tokens that the model reads, the frame included
-    and the post cut. truncated: whether the post was cut.
+    text_tokens: tokens of the full text without the prompt. prompt_tokens: tokens that the model reads, including the
+    frame, after truncating the post. truncated: whether the post was truncated.
     """
     tokenizer = load_base_tokenizer(base_path)
     posts = read_parquet(posts_path, ["id", "language", "text"])

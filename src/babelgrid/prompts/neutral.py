@@ -1,7 +1,7 @@
-"""Prompts in which no control token comes from a post.
+"""Build prompts in which no control token comes from a post.
 
-The card of a released model holds the source of `control_spans` and of all that follows it, which therefore uses
-nothing but builtins, `Any` and a tokenizer of transformers.
+The card of a released model contains the source of `control_spans` and all functions after it. They therefore use
+only builtins, `Any` and a transformers tokenizer.
 """
 
 from typing import Any
@@ -12,9 +12,9 @@ from babelgrid.posts.control_tokens import CONTROL_TOKEN
 def control_ids(tokenizer: Any) -> frozenset[int]:
     """Return the ids that may not come from a post.
 
-    They are the named roles (BOS, EOS, padding and others), every added token that is marked as special, and every
-    other added token that is spelled as chat models spell control tokens (DeepSeek does not mark its token for the
-    user's turn). The token for unknown characters is one of them only where it has another role too.
+    These are the tokens with a named role (BOS, EOS, padding and others), every added token marked as special, and
+    every other added token spelled like a control token of a chat model (DeepSeek does not mark its token for the
+    user's turn). The token for unknown characters is included only if it has another role too.
     """
     added = tokenizer.added_tokens_decoder.items()
     ids = {number for number, token in added if token.special or CONTROL_TOKEN.fullmatch(token.content)}
@@ -27,10 +27,11 @@ def control_ids(tokenizer: Any) -> frozenset[int]:
 def control_spans(
     prompt: str, start: int, end: int, ids: list[int], offsets: list[tuple[int, int]], controls: Any, spaces: bool
 ) -> list[tuple[int, int]]:
-    """Return where in a prompt a control token holds characters of the post, which is `prompt[start:end]`.
+    """Return the spans of control tokens that contain characters of the post, which is `prompt[start:end]`.
 
-    spaces: whether spaces alone count. A control token of the frame may take those beside it, but one that itself
-    begins or ends with a space may be made of the frame's last character and a space of the post.
+    spaces: whether to include tokens that take only spaces from the post. A control token of the frame may absorb
+    adjacent spaces, but one that itself begins or ends with a space may be formed by the frame's last character and a
+    space of the post.
     """
     spans = []
     for number, (first, last) in zip(ids, offsets, strict=True):
@@ -46,11 +47,11 @@ def control_spans(
 
 
 def open_spans(prompt: str, start: int, end: int, spans: list[tuple[int, int]], mark: str) -> str:
-    """Return the post, which is `prompt[start:end]`, with `mark` behind the first character of each span."""
+    """Return the post, which is `prompt[start:end]`, with `mark` after the first character of each span."""
     pieces: list[str] = []
     place = start
     for first, last in sorted(set(spans)):
-        # A token of one character is replaced; where the first character is the frame's, the mark begins the post.
+        # A one-character token is replaced; if the first character belongs to the frame, the mark begins the post.
         cut = first if last - first == 1 else max(first + 1, start)
         pieces += [prompt[place:cut], mark]
         place = max(place, last if last - first == 1 else cut)
@@ -60,10 +61,10 @@ def open_spans(prompt: str, start: int, end: int, spans: list[tuple[int, int]], 
 def neutral_posts(
     posts: list[str], before: str, after: str, tokenizer: Any, controls: Any, special: bool
 ) -> tuple[list[str], list[list[int]], list[list[tuple[int, int]]]]:
-    """Return the posts with each control token in them opened (`< |eot_id|>`), and their prompts' ids and offsets.
+    """Return the posts with each control token broken up (`< |eot_id|>`), and their prompts' ids and offsets.
 
-    before, after: the words around a post. controls: the ids that may not come from a post, not even in part.
-    special: whether the tokenizer adds its BOS. Raises `ValueError` where a control token cannot be opened.
+    before, after: the text around a post. controls: the ids that may not come from a post, not even in part.
+    special: whether the tokenizer adds its BOS. Raises `ValueError` if a control token cannot be broken up.
     """
     unknown = tokenizer.unk_token or ""
     if len(unknown) > 1:
@@ -74,7 +75,7 @@ def neutral_posts(
     waiting = list(range(len(posts)))
     plain = tokenizer(before + "word" + after, add_special_tokens=special)["input_ids"]
     frame = [number for number in plain if number in controls]
-    for mark in [" ", " ", ".", ".", "."]:  # a full stop where the tokenizer drops spaces
+    for mark in [" ", " ", ".", ".", "."]:  # a full stop in case the tokenizer drops spaces
         if not waiting:
             return posts, ids, offsets
         prompts = [before + posts[place] + after for place in waiting]
@@ -93,15 +94,15 @@ def neutral_posts(
                 again.append(place)
         waiting = again
     if waiting:
-        raise ValueError("the tokenizer makes a control token of a post whatever stands between its characters")
+        raise ValueError("the tokenizer makes a control token of a post even with marks between its characters")
     return posts, ids, offsets
 
 
 def shorten(posts: list[str], tokenizer: Any, controls: Any, most: int) -> list[str]:
-    """Return each post, control tokens opened, cut after its first `most` tokens.
+    """Return each post with control tokens broken up, truncated after its first `most` tokens.
 
-    Only the beginning of a long post is tokenised: as much as has more than twice the tokens that are kept, so that
-    what follows cannot change them.
+    Only the beginning of a long post is tokenised. It has more than twice the number of kept tokens, so the rest of
+    the post cannot change them.
     """
     cut = list(posts)
     size = 16 * most
@@ -121,9 +122,9 @@ def shorten(posts: list[str], tokenizer: Any, controls: Any, most: int) -> list[
 def prompt_ids(
     posts: list[str], before: str, after: str, tokenizer: Any, controls: Any, special: bool, most: int
 ) -> list[list[int]]:
-    """Return the ids of each post's prompt; a post is cut after `most` tokens, what stands around it never is.
+    """Return the ids of each post's prompt; only the post is truncated, after `most` tokens.
 
-    A prompt is tokenised as one string, so the ids are those that any other program gets for it.
+    A prompt is tokenised as one string, so any other program gets the same ids for it.
     """
     cut = shorten(posts, tokenizer, controls, most)
     return neutral_posts(cut, before, after, tokenizer, controls, special)[1]

@@ -1,1 +1,1 @@
-"""Adapters that others can use: merged weights, a card, and the proof that they say what the grid says."""
+"""Release adapters: merged weights, a model card, and a check that they give the grid's labels."""

@@ -1,4 +1,4 @@
-"""Release an adapter: its folder appears whole, and only if it says what the grid says."""
+"""Release an adapter: write a complete folder, but only if its weights give the grid's labels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,17 +25,17 @@ def release_adapter(
     labels: Mapping[str, Label],
     settings: Release,
 ) -> None:
-    """Write a folder with adapter, merged weights, card and, where it has no public name, the base.
+    """Write a folder with the adapter, merged weights, model card and, if it has no public name, the base.
 
-    parity_path: where the gate writes what it found, the ids of differing posts among it; it is not released.
-    Raises `UserError` where a form, loaded as others load it, does not say what the grid says; then there is no folder.
+    parity_path: file for the results of the parity check, including the ids of differing posts; it is not released.
+    Raises `UserError`, and writes no folder, if a form loaded as on the card does not give the grid's labels.
     """
     public = public_base(row.base_path, base, settings)
     loading = {"adapter": load_adapter_lines(base, public.name, public.revision), "merged": load_merged_lines()}
     if settings.gguf:
         loading["gguf"] = load_gguf_lines()
     lines = Lines(loading, label_lines(row.base_path, prompt, labels))
-    # Jobs have no network: they have the base under another name than others, and load it by that.
+    # Jobs have no network, so they load the base from a local folder instead of by its public name.
     here = "base" if public.is_beside else str(Path(read_json(row.base_path)["folder"]).resolve())
     loading_here = {**loading, "adapter": load_adapter_lines(base, here, None)}
 

@@ -1,4 +1,4 @@
-"""The model card: what the adapter is, how well it does and where not, and the lines that load it."""
+"""Write the model card: what the adapter is, how well it performs, its limits, and the code that loads it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,24 +20,24 @@ from babelgrid.runtime.files import sha256, write_text
 
 @dataclass(frozen=True)
 class Row:
-    """What is released: a row of the grid, and the files that its card tells of."""
+    """A released row of the grid, and the files that its card describes."""
 
     experiment: str
     mixture: str
     seed: int
     adapter: Path
-    """Its folder."""
+    """Folder of the adapter."""
     base_path: Path
-    """base.json."""
+    """Path of base.json."""
     cells_path: Path
-    """tables/cells.csv."""
+    """Path of tables/cells.csv."""
     posts: Mapping[str, Path]
-    """The posts file of each language that the adapter was trained on."""
+    """Posts file of each language that the adapter was trained on."""
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Python source for the card: one piece that loads each form, and one that labels a post with what is loaded."""
+    """Python source for the card: code that loads each form, and code that labels a post with the loaded model."""
 
     loading: Mapping[str, str]
     labelling: str
@@ -52,9 +52,9 @@ def write_card(
     agreement: Mapping[str, Mapping[str, Any]],
     out: Path,
 ) -> None:
-    """Write README.md. No text of a post and no path of this machine is in it.
+    """Write README.md. It contains no text of a post and no path of this machine.
 
-    agreement: what `check_parity` found, by form.
+    agreement: results of `check_parity`, by form.
     """
     content = {
         "front": front_matter(row, settings, public),
@@ -73,14 +73,14 @@ def write_card(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  (Markdown: what comes from the config goes through `plain` or `in_code`)
+        autoescape=False,  # noqa: S701  (Markdown: values from the config go through `plain` or `in_code`)
     )
     environment.filters |= {"plain": plain, "in_code": in_code}
     write_text(out, environment.get_template("card.md.j2").render(content))
 
 
 def front_matter(row: Row, settings: Release, public: PublicBase) -> str:
-    """Return the block that the Hub reads."""
+    """Return the YAML front matter that the Hub reads."""
     fields: dict[str, Any] = {
         "license": settings.licence,
         "library_name": "peft",

@@ -1,4 +1,4 @@
-"""The lines that load a released model with plain libraries and label a post: for its card, and for the gate."""
+"""Generate the code that loads a released model with plain libraries and labels a post, for card and parity check."""
 
 import inspect
 from collections.abc import Collection, Mapping
@@ -46,16 +46,16 @@ tokenizer = AutoTokenizer.from_pretrained("merged")
 model = AutoModelForCausalLM.from_pretrained({weights}, dtype=DTYPE, device_map=DEVICE).eval()
 """
 )
-# Their source is part of the lines, so that a post meets the same prompt as in the grid.
+# The source of these functions is part of the code, so that a post gets the same prompt as in the grid.
 FUNCTIONS = (control_spans, open_spans, neutral_posts, shorten, prompt_ids)
 LABEL_OF = """\
 
 from typing import Any
 
-# What stands before and after a post, and the tokens by which each label is told from the others.
+# The text before and after a post, and the tokens that distinguish each label from the others.
 FRAMES = {frames!r}
 LABELS = {labels!r}
-# The tokens that steer the model, such as the end of a turn: none of them may come from a post.
+# Control tokens of the model, such as the end of a turn; a post must not contain any of them.
 CONTROLS = {controls}
 
 
@@ -77,23 +77,23 @@ def label_of(post, language={default!r}):
 
 
 def load_adapter_lines(base: Base, name: str, revision: str | None) -> str:
-    """Return the lines that load the adapter on its base in NF4, to be run in the released folder."""
+    """Return the code that loads the adapter on its base in NF4; run it in the released folder."""
     source = repr(name) if revision is None else f"{name!r}, revision={revision!r}"
     return ADAPTER.format(source=source, double=base.double_quantization)
 
 
 def load_merged_lines() -> str:
-    """Return the lines that load the merged weights."""
+    """Return the code that loads the merged weights."""
     return MERGED.format(weights='"merged"')
 
 
 def load_gguf_lines() -> str:
-    """Return the lines that load the GGUF by transformers, which makes numbers of it again."""
+    """Return the code that loads the GGUF with transformers, which dequantises it."""
     return MERGED.format(weights='"gguf", gguf_file="model.gguf"')
 
 
 def label_lines(base_path: Path, prompt: Prompt, labels: Mapping[str, Label]) -> str:
-    """Return the lines that define `label_of(post, language)` for a clean post, once a model is loaded."""
+    """Return the code that defines `label_of(post, language)` for a clean post; it needs a loaded model."""
     tokenizer = load_base_tokenizer(base_path)
     languages = language_keys(prompt)
     frames = {language: frame_of(prompt, language, tokenizer) for language in languages}
@@ -112,7 +112,7 @@ def label_lines(base_path: Path, prompt: Prompt, labels: Mapping[str, Label]) ->
 
 
 def _as_ranges(ids: Collection[int]) -> str:
-    """Write a set of ids as Python source, a run of ids as a range."""
+    """Return a set of ids as Python source, with consecutive ids as ranges."""
     runs: list[list[int]] = []
     for number in sorted(ids):
         if runs and runs[-1][1] == number:
@@ -123,5 +123,5 @@ def _as_ranges(ids: Collection[int]) -> str:
 
 
 def language_keys(prompt: Prompt) -> list[str]:
-    """Return the languages with a template of their own: English alone where all posts meet that one."""
+    """Return the languages with their own template, or only English if all posts use the English template."""
     return list(prompt.template) if prompt.language == "native" else ["en"]

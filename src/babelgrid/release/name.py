@@ -1,15 +1,16 @@
-"""What a released adapter is called."""
+"""Name released adapters."""
 
 import re
 
 LONGEST = 96
-"""Characters of a repository's name on the Hub."""
+"""Maximum number of characters in a repository's name on the Hub."""
 
 
 def release_name(experiment: str, mixture: str, seed: int, is_llama: bool) -> str:
-    """Return the adapter's name on the Hub; of a Llama base it begins so (Llama 3 Community License, section 1.b.i).
+    """Return the adapter's name on the Hub.
 
-    Letters that the Hub does not take become hyphens, and so two mixtures may come to one name.
+    For a Llama base it begins with "Llama" (Llama 3 Community License, section 1.b.i). Characters that the Hub does not
+    allow become hyphens, so two mixtures may get the same name.
     """
     end = f"-{mixture}-seed{seed}"
     begin = f"{'Llama-' if is_llama else ''}{experiment}"[: LONGEST - len(end)]

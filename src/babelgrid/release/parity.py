@@ -1,4 +1,4 @@
-"""Whether released weights say what the grid says, when others load them: the gate of a release."""
+"""Check that released weights, loaded as users load them, give the grid's labels."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from babelgrid.runtime.files import read_parquet, write_json
 
 log = logging.getLogger(__name__)
 
-# Posts come in by the standard input and labels go out by the standard output: no text is on disk or in a log.
+# Posts are read from stdin and labels written to stdout, so that no text is on disk or in a log.
 ANSWER = """
 import json, sys
 json.dump([label_of(post, language) for post, language in json.load(sys.stdin)], sys.stdout)
@@ -29,7 +29,7 @@ json.dump([label_of(post, language) for post, language in json.load(sys.stdin)],
 
 @dataclass(frozen=True)
 class Cells:
-    """The test posts of a row and the labels that the grid gave them, by language."""
+    """Files by language: the test posts of a row and the labels that the grid predicted for them."""
 
     posts: Mapping[str, Path]
     predictions: Mapping[str, Path]
@@ -38,12 +38,12 @@ class Cells:
 def check_parity(
     folder: Path, forms: Mapping[str, str], cells: Cells, prompt: Prompt, least: float, out: Path
 ) -> dict[str, dict[str, Any]]:
-    """Let each form's lines label the test posts, each in a fresh process in the released folder.
+    """Label the test posts with the code of each form, each in a new process in the released folder.
 
-    forms: Python source by form (adapter, merged, gguf), which loads a model and defines `label_of`.
-    Returns, and writes to `out`, for each form and for each two of them (`adapter and merged`): posts, agreement with
+    forms: Python source by form (adapter, merged, gguf); it loads a model and defines `label_of`.
+    Returns, and writes to `out`, for each form and each pair of forms (`adapter and merged`): posts, agreement with
     the grid or with each other, and the ids that differ, by language.
-    Raises `UserError`, after writing, if any agree on less than `least` of the posts.
+    Raises `UserError`, after writing, if any agreement is below `least`.
     """
     posts = _labelled_posts(cells)
     labels = {form: _labels(folder, form, lines, posts, prompt) for form, lines in forms.items()}
@@ -72,14 +72,14 @@ def _labelled_posts(cells: Cells) -> pd.DataFrame:
         tables.append(test.merge(predicted, on="id", validate="one_to_one").assign(language=language))
     posts = pd.concat(tables, ignore_index=True)
     if posts.empty:
-        raise UserError("release: the row has no test posts, so its weights cannot be compared with the grid")
+        raise UserError("release: the row has no test posts, so its weights cannot be compared with the grid's labels")
     return posts
 
 
 def _labels(folder: Path, form: str, lines: str, posts: pd.DataFrame, prompt: Prompt) -> list[str]:
     languages = posts["language"] if prompt.language == "native" else language_keys(prompt) * len(posts)
     asked = json.dumps(list(zip(posts["text"], languages, strict=True)))
-    log.info("%s: labelling %d posts as its card says", form, len(posts))
+    log.info("%s: labelling %d posts with the code on the card", form, len(posts))
     ended = subprocess.run(
         [sys.executable, "-c", lines + ANSWER],
         cwd=folder,
@@ -91,8 +91,8 @@ def _labels(folder: Path, form: str, lines: str, posts: pd.DataFrame, prompt: Pr
         check=False,
     )
     if ended.returncode != 0:
-        last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
-        raise UserError(f"release: the form {form!r} cannot be loaded as its card says: {last}")
+        last = (ended.stderr.strip().splitlines() or ["no error message"])[-1]
+        raise UserError(f"release: the form {form!r} cannot be loaded with the code on the card: {last}")
     labels: list[str] = json.loads(ended.stdout.splitlines()[-1])
     return labels
 

@@ -1,4 +1,4 @@
-"""Upload released adapters to the Hugging Face Hub: on request alone, private unless the config says otherwise."""
+"""Upload released adapters to the Hugging Face Hub: only on request, and private by default."""
 
 import logging
 import os
@@ -24,13 +24,13 @@ TOKEN = "HF_TOKEN"  # noqa: S105  (the name of a variable)
 def repository_of(row: tuple[str, str, int], base_path: Path, base: Base, settings: Release) -> str:
     """Return `owner/name` of a row (experiment, mixture, seed) on the Hub."""
     if settings.push is None:
-        raise UserError("release.push: say whose the repositories on the Hub are")
+        raise UserError("release.push: set the owner of the repositories on the Hub")
     public = public_base(base_path, base, settings)
     return f"{settings.push.owner}/{release_name(*row, public.is_llama)}"
 
 
 def released_files(folder: Path) -> list[Path]:
-    """Return the files of a released adapter: all that `push_adapter` uploads. Snakemake leaves a hidden one there."""
+    """Return the files of a released adapter that `push_adapter` uploads, without Snakemake's hidden file."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -39,7 +39,7 @@ def released_files(folder: Path) -> list[Path]:
 
 
 def describe_push(folders: Mapping[str, Path], private: bool) -> str:
-    """Return what would be uploaded, file by file. folders: released folders by repository."""
+    """Return a list of the files that would be uploaded. folders: released folders by repository."""
     lines = []
     for repository, folder in folders.items():
         files = released_files(folder)
@@ -51,33 +51,33 @@ def describe_push(folders: Mapping[str, Path], private: bool) -> str:
 
 
 def push_adapter(folder: Path, repository: str, private: bool, out: Path) -> None:
-    """Make a repository hold a released folder and nothing else, in one commit; write which, and every file's SHA-256.
+    """Replace the content of a repository with a released folder in one commit, and record the commit.
 
     out: JSON of repository, private, commit and sha256 by file.
 
-    Raises `UserError` without a token in the environment, where the repository is there and public although the config
-    says private, or where the Hub refuses.
+    Raises `UserError` if there is no token in the environment, if the repository is public although the config says
+    private, or if the Hub refuses the upload.
     """
     token = os.environ.get(TOKEN)
     if not token:
-        raise UserError(f"push: put a write token of {repository.partition('/')[0]!r} in the variable {TOKEN}")
+        raise UserError(f"push: set the variable {TOKEN} to a write token of {repository.partition('/')[0]!r}")
     hub = HfApi(token=token)
     try:
         hub.create_repo(repository, private=private, exist_ok=True)
         if private and not hub.repo_info(repository).private:
             raise UserError(
-                f"push: {repository} is there already and public, and release.push.private is true. "
-                "Make it private on its Hub page, or say release.push.private: false"
+                f"push: {repository} already exists and is public, but release.push.private is true. "
+                "Make it private on its Hub page, or set release.push.private: false"
             )
         commit = hub.upload_folder(
             repo_id=repository,
             folder_path=folder,
             commit_message="Release by babelgrid",
             ignore_patterns=".*",
-            delete_patterns="*",  # what an earlier release had and this one has not would stand beside another card
+            delete_patterns="*",  # else files of an earlier release would remain beside the new card
         )
     except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
-        raise UserError(f"push: the Hub did not take {repository} ({_describe_error(error, token)})") from None
+        raise UserError(f"push: the Hub did not accept {repository} ({_describe_error(error, token)})") from None
     log.info("%s: %d files are at %s", repository, len(released_files(folder)), commit.oid)
     files = {str(path.relative_to(folder)): sha256(path) for path in released_files(folder)}
     write_json(out, {"repository": repository, "private": private, "commit": commit.oid, "sha256": files})

@@ -1,4 +1,4 @@
-"""The files of a released adapter: the adapter under its base's public name, merged weights, and the lab's own base."""
+"""Write the files of a released adapter: the adapter with its base's public name, merged weights and the lab's base."""
 
 import re
 import shutil
@@ -19,9 +19,9 @@ WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 TOKENIZER = ("tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt", "*.model", "*.jinja")
 MODEL = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
 OF_A_MACHINE = ("name_or_path", "tokenizer_file", "special_tokens_map_file")
-"""What older transformers wrote into tokenizer_config.json: where the tokenizer lay."""
+"""Keys in tokenizer_config.json in which older versions of transformers stored the tokenizer's path."""
 VOCABULARY = ("tokenizer.json", "vocab.json", "merges.txt", "*.model", "*.gguf")
-"""Files with many thousand pieces of words, in which a short path such as `/app/` may stand by chance."""
+"""Files with many thousand word pieces, which may contain a short path such as `/app/` by chance."""
 LEGAL = ("LICENSE*", "NOTICE*", "USE_POLICY*")
 
 
@@ -34,20 +34,20 @@ class PublicBase:
 
     @property
     def is_beside(self) -> bool:
-        """Whether the base has no public name, and goes with the adapter."""
+        """Whether the base has no public name and is released with the adapter."""
         return self.revision is None
 
     @property
     def is_llama(self) -> bool:
-        """Whether the base is one of Meta's or made of one, by its public name (`…-Distill-Llama-8B`)."""
+        """Whether the base is a Llama of Meta or derived from one, by its public name (`…-Distill-Llama-8B`)."""
         owner, _, name = self.name.partition("/")
         return owner == "meta-llama" or re.search(r"(^|-)llama-", name.lower()) is not None
 
 
 def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
-    """Return the name of the base in public; never a path of this machine.
+    """Return the public name of the base, never a path of this machine.
 
-    Raises `UserError` for a local folder without a public name: whether it may be given away is not ours to say.
+    Raises `UserError` for a local folder without a public name, because it may not be free to redistribute.
     """
     if base.lab is not None:
         return PublicBase("base", None)
@@ -56,8 +56,8 @@ def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
     revision = content.get("revision") or settings.base_revision
     if name is None or revision is None:
         raise UserError(
-            "release: this base is a local folder. Say what others load in its place: release.base (owner/name) and "
-            "release.base_revision (a commit)"
+            "release: this base is a local folder. Set the public base that others load instead: "
+            "release.base (owner/name) and release.base_revision (a commit)"
         )
     return PublicBase(name, revision)
 
@@ -65,8 +65,9 @@ def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
 def write_weights(adapter: Path, base_path: Path, base: Base, public: PublicBase, into: Path) -> None:
     """Write into a folder the adapter, `merged` (bfloat16, with its tokenizer) and, if it has no public name, `base`.
 
-    Merged are the weights that the adapter was trained on, the base's NF4 weights as numbers again, with the adapter
-    added in float32 and rounded once: never 4 bits again, in which the adapter's small numbers would be lost.
+    The merged weights are those that the adapter was trained on, the dequantised NF4 weights of the base. The adapter
+    is added in float32 and the sum rounded once. They are not quantised to 4 bits again, because the adapter's small
+    values would be lost.
     """
     folder = Path(read_json(base_path)["folder"])
     shutil.copyfile(adapter / WEIGHTS, into / WEIGHTS)
@@ -90,7 +91,7 @@ def _save(model: Any, out: Path) -> None:
 
 
 def _copy(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
-    """Copy what a release needs of a base, and nothing that says how and where it was made."""
+    """Copy the files that a release needs from a base, without any record of how and where the base was made."""
     out.mkdir(exist_ok=True)
     for pattern in patterns:
         for path in folder.glob(pattern):
@@ -101,7 +102,7 @@ def _copy(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
 
 
 def _llama_notice(name: str) -> str:
-    """Return the words that have to go with what is made of Llama (Llama 3.2 Community License, section 1.b.iii)."""
+    """Return the notice required for derivatives of Llama (Llama 3.2 Community License, section 1.b.iii)."""
     version = re.search(r"llama-(\d+(?:\.\d+)?)(?=-|$)", name, re.IGNORECASE)
     llama = f"Llama {version[1]}" if version else "Llama"
     licence = f"{llama} is licensed under the {llama} Community License"
@@ -109,19 +110,19 @@ def _llama_notice(name: str) -> str:
 
 
 def check_paths(folder: Path, base_path: Path) -> None:
-    """Raise `UserError` if a file of the release names a folder of this machine; of weights the header is searched."""
+    """Raise `UserError` if a released file names a folder of this machine; of weight files, only check the header."""
     base = str(Path(read_json(base_path)["folder"]).resolve())
     places = [base, f"{Path.cwd()}/", f"{Path.home()}/"]
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = b"" if any(map(path.match, VOCABULARY)) else _words_of(path)
         if named := next((place for place in places if place.encode() in content), None):
             raise UserError(
-                f"release: {path.relative_to(folder)} would name {named!r}, a folder of this machine. Take it out of "
-                "the base's files or of the config"
+                f"release: {path.relative_to(folder)} would name {named!r}, a folder of this machine. Remove it from "
+                "the base's files or from the config"
             )
 
 
 def _words_of(path: Path) -> bytes:
-    """Return a file's bytes, of safetensors those of the header alone."""
+    """Return a file's bytes, or only the header of a safetensors file."""
     with path.open("rb") as stream:
         return stream.read(int.from_bytes(stream.read(8), "little") if path.suffix == ".safetensors" else -1)

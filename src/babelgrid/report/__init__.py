@@ -1,1 +1,1 @@
-"""The report: one self-contained page from the tables. Never imports torch."""
+"""Write the report, one self-contained HTML page, from the tables. Never imports torch."""

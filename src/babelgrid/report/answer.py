@@ -1,4 +1,4 @@
-"""The answer, in five sentences made from the numbers."""
+"""Write the answer to the page's question, in five sentences generated from the numbers."""
 
 import numpy as np
 import pandas as pd
@@ -30,9 +30,9 @@ def answer(
 ) -> dict[str, list[str]]:
     """Return view -> five sentences: what was tested, donors, transfer, the best mixture, exposure.
 
-    A sentence that the grid cannot fill says so. scores: scores.csv; a cell that is not ranked there is not compared
-    with others. replicates: as `replicates.read_replicates` returns them; without them
-    means stand without their intervals over posts and seeds. seed: of the interval over languages.
+    If the grid lacks the data for a sentence, the sentence says so. scores: scores.csv; cells that are not ranked there
+    are not compared with others. replicates: as returned by `replicates.read_replicates`; without them, means have no
+    intervals over posts and seeds. seed: seed of the bootstrap over languages.
     """
     means = average_over_seeds(cells, metric).dropna(subset="score")
     seen = seen_cells(exposure)
@@ -90,12 +90,12 @@ def _say_what_was_tested(cells: pd.DataFrame) -> str:
 def _say_who_gives(
     cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str, replicates: pd.DataFrame | None
 ) -> str:
-    """Compare mixtures of one language by their mean over the languages that none of them was trained on, or by all."""
+    """Compare mixtures of one language by their mean over languages that none was trained on, or over all unseen."""
     held = pd.Series([name for name, _ in seen]).value_counts() if seen else pd.Series(dtype=int)
     single = cells[cells["mixture"].map(held).eq(1) & ~cells["mixture"].str.contains("@")]
     elsewhere = single[~single["seen"]]
     if elsewhere["mixture"].nunique() < 2:
-        return "Which language gives most to the others cannot be told: fewer than two were trained on alone."
+        return "Which language gives most to the others cannot be determined: fewer than two were trained on alone."
     common = elsewhere.groupby("test_language")["mixture"].nunique() == elsewhere["mixture"].nunique()
     shared = elsewhere[elsewhere["test_language"].isin(common.index[common])]
     compared, where = (shared, "that none of them was trained on") if len(shared) else (elsewhere, "not trained on")
@@ -112,12 +112,12 @@ def _say_who_gives(
 def _say_what_transfers(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
     trained = cells[cells["mixture"].isin({name for name, _ in seen})].dropna(subset="baseline")
     parts = []
-    for inside, words in ((False, "languages that the mixture does not hold"), (True, "languages that it holds")):
+    for inside, words in ((False, "languages outside the mixture"), (True, "languages in the mixture")):
         group = trained[trained["seen"] == inside]
         if len(group):
-            parts.append(f"{int((group['score'] > group['baseline']).sum())} of {len(group)} cells in {words}")
+            parts.append(f"{int((group['score'] > group['baseline']).sum())} of {len(group)} cells for {words}")
     if not parts:
-        return "Whether anything transfers cannot be told: no trained mixture has a baseline beside it."
+        return "Whether anything transfers cannot be determined: no trained mixture has a baseline."
     return f"Fine-tuned models score above the better baseline in {' and in '.join(parts)}."
 
 
@@ -127,14 +127,14 @@ def _say_what_is_best(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame
     whole = cells.groupby("mixture")["test_language"].nunique() == cells["test_language"].nunique()
     complete = cells[cells["mixture"].isin(whole.index[whole])]
     if complete.empty:
-        return "There is no best mixture: none has a score in every language."
+        return "There is no best mixture: no mixture has a score in every language."
     mixtures = complete.groupby("mixture")["score"]
     mean, worst = mixtures.mean(), mixtures.min()
     best, safest = str(mean.idxmax()), str(worst.idxmax())
     weakest = complete[complete["mixture"] == best].sort_values("score", kind="stable").iloc[0]
     own = complete[complete["mixture"] == best]
     interval = _interval_of_mean(own, replicates)
-    also = "which is also the best worst score" if best == safest else f"the best worst score is that of {safest}"
+    also = "which is also the highest minimum" if best == safest else f"the highest minimum is that of {safest}"
     return (
         f"The highest mean {metric} over {_count(len(own), 'language')} is that of {best}, "
         f"{decimal(mean[best])}{interval}; its weakest language is "
@@ -151,7 +151,7 @@ def _of_view(replicates: pd.DataFrame | None, view: str) -> pd.DataFrame | None:
 
 
 def _interval_of_mean(cells: pd.DataFrame, replicates: pd.DataFrame | None) -> str:
-    """Return ` [low, high]`: the 95% percentile interval, over posts and seeds, of the mean of some cells' scores."""
+    """Return ` [low, high]`: the 95% percentile interval, over posts and seeds, of the mean score of these cells."""
     if replicates is None:
         return ""
     place = pd.MultiIndex.from_frame(cells[["mixture", "test_language"]])
@@ -163,13 +163,16 @@ def _say_what_exposure_does(
     cells: pd.DataFrame, shares: pd.Series, quantity: str, generator: np.random.Generator
 ) -> str:
     if cells.empty:
-        return "What pre-training exposure does cannot be told: no cell has enough posts to be ranked."
+        return "The effect of pre-training exposure cannot be determined: no cell has enough posts to be ranked."
     mixture = str(cells.groupby("mixture")["score"].mean().idxmax())
     points = cells[cells["mixture"] == mixture].assign(share=cells["test_language"].map(shares))
     known = points[points["share"] > 0]
     rho = spearman(known["share"].to_numpy(), known["score"].to_numpy())
     if len(known) < FEWEST_LANGUAGES or np.isnan(rho):
-        return f"What pre-training exposure does cannot be told: it is known for {_count(len(known), 'language')} only."
+        return (
+            f"The effect of pre-training exposure cannot be determined: exposure is known for "
+            f"{_count(len(known), 'language')} only."
+        )
     low, high = spearman_interval(known["share"].to_numpy(), known["score"].to_numpy(), generator)
     sure = "goes up with" if low > 0 else "goes down with" if high < 0 else "may or may not depend on"
     return (
@@ -182,7 +185,7 @@ def _say_what_exposure_does(
 def spearman_interval(exposure: Floats, score: Floats, generator: np.random.Generator) -> tuple[float, float]:
     """Return the 95% percentile interval of Spearman's correlation over resampled languages (Efron 1979).
 
-    Resamples in which one of the two does not vary have no correlation and are left out.
+    Resamples in which exposure or score does not vary have no correlation and are left out.
     """
     drawn = generator.integers(len(score), size=(_RESAMPLES, len(score)))
     ranks = [rankdata(values[drawn], axis=1) for values in (exposure, score)]

@@ -1,4 +1,4 @@
-"""The charts of the page, as Vega-Lite: the page's script gives them their points, so that toggles reach them too."""
+"""Define the charts of the page in Vega-Lite; the page's script adds their points and updates them on a toggle."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from babelgrid.figures.style import SEEN_COLOUR, UNSEEN_COLOUR
 Spec = dict[str, Any]
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-"""The version that the specifications are written for."""
+"""The Vega-Lite version that the specifications are written for."""
 _HELD = ["in the mixture", "not in it"]
 _SEEN = alt.Scale(domain=_HELD, range=[SEEN_COLOUR, UNSEEN_COLOUR])
 _LEGEND = alt.Legend(orient="top", symbolOpacity=1)
@@ -17,7 +17,7 @@ _SHAPES = alt.Scale(domain=_HELD, range=["circle", "diamond"])
 
 
 def _exposure_chart() -> Spec:
-    """Score of each test language in one mixture against its pre-training exposure."""
+    """Return the chart of each test language's score in one mixture against its pre-training exposure."""
     base = alt.Chart(alt.NamedData(name="points")).encode(
         x=alt.X("exposure:Q", scale=alt.Scale(type="log"), title="pre-training exposure (log scale)"),
         color=alt.Color("held:N", scale=_SEEN, title=None, legend=_LEGEND),
@@ -41,7 +41,7 @@ def _exposure_chart() -> Spec:
 
 
 def _dose_chart() -> Spec:
-    """Score in a language against the number of its posts in the mixture."""
+    """Return the chart of the score in a language against the number of its posts in the mixture."""
     lines = (
         alt.Chart(alt.NamedData(name="points"))
         .mark_line(point=True)

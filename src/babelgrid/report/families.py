@@ -1,4 +1,4 @@
-"""Which family a language belongs to, so that kin can stand side by side."""
+"""Look up language families, to place related languages side by side."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -11,9 +11,9 @@ UNLISTED = "not listed"
 
 
 def families_of(languages: Iterable[str]) -> dict[str, str]:
-    """Return language -> family and branch, e.g. `Indo-European, Romance`; `not listed` where families.csv has none.
+    """Return language -> family and branch, e.g. `Indo-European, Romance`, or `not listed` if not in families.csv.
 
-    A code with a script or region is looked up by its language alone.
+    A code with a script or region that is not listed is looked up without them.
     """
     table = _families()
     return {code: table.get(code, table.get(code.split("-")[0], UNLISTED)) for code in languages}

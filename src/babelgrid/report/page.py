@@ -1,4 +1,4 @@
-"""Write the page."""
+"""Write the report page."""
 
 import base64
 import gzip
@@ -26,22 +26,22 @@ from babelgrid.runtime.files import git_commit, provenance, read_json, read_parq
 from babelgrid.runtime.places import public_settings
 
 FURTHER = {
-    "donors": "Who gives and who receives",
-    "contrasts": "Asymmetry, second languages, and what leaving a language out costs",
-    "dose_fits": "Doses: fitted curves, and the posts that reach 95% of the in-language score",
+    "donors": "Donor and recipient languages",
+    "contrasts": "Asymmetry, second languages, and the cost of leaving a language out",
+    "dose_fits": "Doses: fitted curves, and the number of posts that reaches 95% of the in-language score",
     "regression": "Exposure and correctness: regression over posts",
     "intervention": "Intervention: the same grid on two bases",
     "plan": "Which languages to label next",
-    "label_bias": "Which classes are said too often",
+    "label_bias": "Which classes are predicted too often",
     "calibration": "Calibration before and after temperature scaling",
-    "transfer": "Every cell with its gap and gain",
+    "transfer": "Gap and gain of every cell",
     "comparisons": "Paired comparisons",
     "classes": "Precision, recall and F1 of every class",
-    "cost_ratios": "How many times faster and cheaper, with the numbers that each ratio comes from",
+    "cost_ratios": "Speed and price ratios, with the numbers behind each ratio",
 }
-"""Tables that the page shows where they are, and the titles that it gives them."""
+"""Optional tables of the page -> their titles."""
 _MOST_ROWS = 400
-"""A longer table is named and not shown."""
+"""Longer tables are listed by name but not shown."""
 
 Tables = Mapping[str, Path]
 
@@ -63,13 +63,13 @@ def write_report(
     seed: int,
     out: Path,
 ) -> None:
-    """Write the report as one HTML page that needs no other file and asks for none.
+    """Write the report as one HTML page that loads no other file.
 
-    tables: name -> file; cells and exposure are needed; scores, confusions, claims and warnings are shown where they
-    are. posts: test language -> Parquet of its posts, read only where texts are to be shown.
-    posts_report: posts/report.json; base: base.json; benchmarks: the folder in which Snakemake measured jobs. Each may
-    be missing, as for predictions made elsewhere. config: the experiment, shown without the folders of this machine.
-    note: a sentence on what is constructed in the data, or an empty string.
+    tables: name -> file; cells and exposure are required; scores, confusions, claims and warnings are shown if given.
+    posts: test language -> Parquet of its posts, read only if texts are shown.
+    posts_report: posts/report.json; base: base.json; benchmarks: the folder of Snakemake's benchmark files. Each may
+    be missing, for example with predictions made elsewhere. config: the experiment, shown without the folders of this
+    machine. note: a sentence on what is constructed in the data, or an empty string.
     """
     record = provenance({}, [*tables.values(), *(path for path in (posts_report, base) if path)])
     record["git_commit"] = git_commit()
@@ -91,7 +91,7 @@ def write_report(
 def _of_grid(
     tables: Tables, *, views: Mapping[str, View], metric: Metric, share_table: str, seed: int
 ) -> dict[str, Any]:
-    """Return the answer in sentences, and what the page's script works on."""
+    """Return the sentences of the answer and the data for the page's script."""
     cells, exposure, scores = read_table(tables["cells"]), read_table(tables["exposure"]), _read("scores", tables)
     replicates = read_replicates(tables["replicates"]) if "replicates" in tables else None
     confusions = read_parquet(tables["confusions"]) if "confusions" in tables else None
@@ -105,10 +105,10 @@ def _of_grid(
 
 
 def _of_tables(tables: Tables) -> dict[str, Any]:
-    """Return the tables of results that the page shows, those that there are."""
+    """Return the tables of results that the page shows, as far as they exist."""
     costs = _read("cost", tables)
     return {
-        "claims": _results("claims", "The original study's claims, on this experiment", tables),
+        "claims": _results("claims", "The original study's claims, checked on this experiment", tables),
         "warnings": _results("warnings", "What to keep in mind", tables),
         "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],
         "ledger": [] if costs is None else ledger(costs),
@@ -116,7 +116,10 @@ def _of_tables(tables: Tables) -> dict[str, Any]:
 
 
 def render(content: Mapping[str, Any]) -> str:
-    """Fill the template. All that comes from data is escaped by Jinja2, or packed so that no markup is left in it."""
+    """Fill the template.
+
+    Everything from the data is escaped by Jinja2 or packed as base64, which cannot contain markup.
+    """
     folder = resources.files("babelgrid.report")
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     scripts = [vega, (folder / "report.js").read_text(encoding="utf-8")]
@@ -127,7 +130,7 @@ def render(content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Scripts and styles are the page's own and go in as they are; the policy lets no other script run.
+    # Scripts and styles belong to the page and are inserted unescaped; the policy lets no other script run.
     return environment.get_template("report.html.j2").render(
         content,
         scripts=scripts,
@@ -138,7 +141,7 @@ def render(content: Mapping[str, Any]) -> str:
 
 
 def read_texts(posts: Mapping[str, Path], ids: Mapping[str, Sequence[str]]) -> dict[str, list[str | None]]:
-    """Return the text of each post in `ids` (language -> ids), in its order; None where the post is not at hand."""
+    """Return the text of each post in `ids` (language -> ids), in the same order; None if the post is not available."""
     texts: dict[str, list[str | None]] = {}
     for language, wanted in ids.items():
         known: dict[str, str] = {}
@@ -150,13 +153,13 @@ def read_texts(posts: Mapping[str, Path], ids: Mapping[str, Sequence[str]]) -> d
 
 
 def _pack(payload: Any) -> str:
-    """Return JSON as gzip in base64; the page's script unpacks it."""
+    """Return the payload as JSON, gzipped and in base64; the page's script unpacks it."""
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _hash(script: str) -> str:
-    """Return what a Content-Security-Policy calls an inline script."""
+    """Return the hash by which a Content-Security-Policy allows an inline script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
@@ -165,7 +168,7 @@ def _read(name: str, tables: Tables) -> pd.DataFrame | None:
 
 
 def _further(name: str, title: str, path: Path) -> dict[str, Any]:
-    """Return the title of a table, and the table itself unless it is too long or empty."""
+    """Return the title, file and row count of a table, and the table itself unless it is empty or too long."""
     frame = read_table(path)
     shown = 0 < len(frame) <= _MOST_ROWS
     return {

@@ -1,4 +1,4 @@
-"""What the page's script works on: every cell's numbers, and the orders in which the matrix can stand."""
+"""Build the data for the page's script: the numbers of every cell and the orders of the matrix."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from babelgrid.report.families import families_of
 Json = dict[str, Any]
 
 _STEPS = 64
-"""Colours of a scale that the page holds."""
+"""Number of colours in a colour scale of the page."""
 
 
 def build_payload(
@@ -36,11 +36,12 @@ def build_payload(
     scores: pd.DataFrame | None,
     confusions: pd.DataFrame | None,
 ) -> Json:
-    """Return the grid as plain builtins for JSON; a cell's numbers are thousandths, null where there is none.
+    """Return the grid as plain builtins for JSON; scores are in thousandths, missing ones are null.
 
-    cells, exposure: the tables of those names. metric: the one that is shown first, whose intervals are those of
-    scores.csv where that table exists. table: the share table that languages are ordered by.
-    confusions: as `analysis.confusions` makes it. Arrays of cells run over mixtures first, then over languages.
+    cells, exposure: the tables of those names. metric: the metric that is shown first; its intervals are taken from
+    scores.csv if that table exists. table: the share table that languages are ordered by.
+    confusions: as written by `analysis.confusions`. Arrays of cells are in mixture-major order: all languages of the
+    first mixture, then of the next.
     """
     mixtures = _order_mixtures(cells, seen_cells(exposure))
     languages = cells["test_language"].drop_duplicates().tolist()
@@ -69,7 +70,7 @@ def build_payload(
 
 
 def _order_mixtures(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> dict[str, str]:
-    """Return mixture -> the title of its group, in the order of figures."""
+    """Return mixture -> title of its group, in the same order as in figures."""
     groups = group_mixtures(cells["mixture"].drop_duplicates().tolist(), seen)
     return {name: group for group, names in groups.items() for name in names}
 
@@ -82,7 +83,7 @@ def _describe_languages(languages: Sequence[str], shares: pd.Series, families: M
 
 
 def _describe_mixtures(mixtures: Mapping[str, str], exposure: pd.DataFrame, languages: Sequence[str]) -> list[Json]:
-    """Say of each mixture its group, the test languages that it holds (by number), and its posts."""
+    """Return each mixture with its group, the indices of the test languages in it, and its number of posts."""
     posts = exposure.groupby("mixture")["finetune_posts"].sum(min_count=1)
     number = {code: position for position, code in enumerate(languages)}
     held: dict[str, list[int]] = {name: [] for name in mixtures}
@@ -130,7 +131,7 @@ def _view_payload(
 
 
 def _number_examples(confusions: pd.DataFrame | None, languages: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Number the example posts of each language, so that the page holds each id once: language -> id -> number."""
+    """Number the example posts of each language, to store each id once in the page: language -> id -> number."""
     numbers: dict[str, dict[str, int]] = {code: {} for code in languages}
     if confusions is not None:
         for code, examples in zip(confusions["test_language"], confusions["examples"], strict=True):
@@ -146,7 +147,7 @@ def _confusion_payload(
     confusions: pd.DataFrame | None,
     posts: Mapping[str, Mapping[str, int]],
 ) -> Json:
-    """Return counts by cell, gold class and predicted class or none, flat; and the numbers of example posts beside."""
+    """Return flat arrays over cell, gold class and predicted class (or none): counts, and numbers of example posts."""
     if confusions is None:
         return {"confusion": None, "examples": None}
     kinds = [(gold, predicted) for gold in classes for predicted in [*classes, NO_CLASS]]
@@ -161,7 +162,7 @@ def _confusion_payload(
 
 
 def _order_languages(languages: Sequence[str], shares: pd.Series, families: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the orders of languages that do not depend on scores; unknown exposure goes last."""
+    """Return the orders of languages that do not depend on scores; unknown exposure comes last."""
 
     def rank(code: str) -> float:
         return -float(shares[code]) if pd.notna(shares.get(code)) else np.inf
@@ -175,7 +176,7 @@ def _order_languages(languages: Sequence[str], shares: pd.Series, families: Mapp
 
 
 def _order_rows(mixtures: Mapping[str, str], languages: Sequence[str]) -> list[int]:
-    """Order mixtures by group, and within it by the languages and the dose in their names."""
+    """Return the indices of mixtures, ordered by group and then by the languages and the dose in their names."""
     groups = list(dict.fromkeys(mixtures.values()))
     rank = {"all": -1} | {code: position for position, code in enumerate(languages)}
 

@@ -1,4 +1,4 @@
-"""Tables for a paper: the transfer matrix as LaTeX (booktabs) and Markdown, with marks of significance."""
+"""Write the transfer matrix for a paper, as LaTeX (booktabs) and Markdown, with marks of significance."""
 
 from pathlib import Path
 
@@ -32,9 +32,9 @@ def write_printed_matrix(
     """Write mixtures by test languages with their mean score over seeds, in the order of the figures.
 
     comparisons_path: comparisons.csv. table: the share table that languages are ordered by. A score with * differs from
-    the untuned base's, one with a dagger is better than every baseline beside it: both by exact McNemar tests at 5%,
-    Holm-adjusted within the view and kind. The best ranked score of a language is bold; one of too few posts stands in
-    brackets and is never the best. LaTeX needs the package booktabs.
+    that of the untuned base; one with a dagger is better than every baseline of its cell. Both use exact McNemar tests
+    at 5%, Holm-adjusted within the view and kind. The best ranked score of a language is bold. Scores from too few
+    posts are in brackets and never the best. LaTeX needs the package booktabs.
     """
     cells = collect_cells(tables, Picture(view, metric, table, ""))
     marks = significance_marks(read_table(comparisons_path), view)
@@ -45,7 +45,7 @@ def write_printed_matrix(
 
 
 def significance_marks(comparisons: pd.DataFrame, view: str) -> dict[Place, str]:
-    """Return (mixture, test language) -> its marks, of the comparisons of one view."""
+    """Return (mixture, test language) -> marks, from the comparisons of one view."""
     own = comparisons[comparisons["view"] == view]
     sure = own["p_holm"] < LEVEL
     with_none = own[(own["kind"] == "none") & sure]
@@ -59,7 +59,7 @@ def significance_marks(comparisons: pd.DataFrame, view: str) -> dict[Place, str]
 
 
 def _shown(cells: pd.DataFrame, marks: dict[Place, str]) -> pd.DataFrame:
-    """Return the matrix as text: a score with its marks, in brackets where it is not ranked."""
+    """Return the matrix as text: scores with their marks, in brackets if not ranked."""
     texts = []
     for cell in cells.itertuples():
         score = float(cell.score)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def _shown(cells: pd.DataFrame, marks: dict[Place, str]) -> pd.DataFrame:
 
 
 def _best(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return which ranked scores are the best of their language, equals together."""
+    """Return which ranked scores are the best of their language, including ties."""
     ranked = cells["score"].where(cells["ranked"])
     return _across(cells.assign(best=ranked == ranked.groupby(cells["test_language"]).transform("max")), "best")
 
@@ -85,12 +85,12 @@ def _caption(view: str, metric: Metric, cells: pd.DataFrame, marks: dict[Place, 
     used = "".join(marks.values())
     names = ", ".join(f"{code} {language_name(code)}" for code in cells["test_language"].drop_duplicates())
     sentences = [
-        f"{METRIC_NAMES[metric]} in the view {view}: what was trained on (rows) by test language (columns), means over "
+        f"{METRIC_NAMES[metric]} in the view {view}: training mixture (rows) by test language (columns), means over "
         f"seeds.",
-        "Bold: the best in a language.",
+        "Bold: best in a language.",
         *(["In brackets: too few posts to be ranked."] if not cells["ranked"].all() else []),
         *([f"{AGAINST_NONE}: differs from the untuned base."] if AGAINST_NONE in used else []),
-        *([f"{AGAINST_BASELINES}: better than every baseline beside it."] if AGAINST_BASELINES in used else []),
+        *([f"{AGAINST_BASELINES}: better than every baseline of the cell."] if AGAINST_BASELINES in used else []),
         *([f"Exact McNemar tests at {LEVEL:.0%}, Holm-adjusted."] if used else []),
         f"{names}.",
     ]
@@ -111,7 +111,7 @@ def _latex(shown: pd.DataFrame, best: pd.DataFrame, caption: str, label: str) ->
         position="t",
         position_float="centering",
     )
-    # LaTeX knows the other letters beyond ASCII that stand here.
+    # LaTeX supports the other non-ASCII characters in the table.
     return text.replace("\N{MINUS SIGN}", "$-$")
 
 

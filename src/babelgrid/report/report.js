@@ -1,6 +1,6 @@
 "use strict";
-// The page's own script: it draws the matrix from the numbers in the page, and gives charts their points.
-// Whatever comes from data is set as text (textContent), never as markup.
+// The page's own script: it draws the matrix from the numbers in the page and adds the points to the charts.
+// Everything from the data is set as text (textContent), never as markup.
 (async () => {
   const DASH = "\u2013";
   const MINUS = "\u2212";
@@ -16,7 +16,7 @@
   const view = () => data.views.find((candidate) => candidate.name === state.view);
   const numbers = (metric = state.metric) => view().metrics[metric];
 
-  // The numbers of the grid stand in the page as gzip, written in base64: a third of their size.
+  // The numbers of the grid are stored in the page as gzip in base64: a third of their size.
   async function unpack(packed) {
     const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -45,7 +45,7 @@
 
   const mixtureNumber = new Map(data.mixtures.map((mixture, number) => [mixture.name, number]));
 
-  // The row that a cell is compared with: the language's own adapter (gap), or the untuned base (gain).
+  // The row that a cell is compared with: the in-language adapter (gap) or the untuned base (gain).
   function reference(language) {
     if (state.show === "score") return null;
     return mixtureNumber.get(state.show === "gap" ? data.languages[language].code : "none") ?? null;
@@ -93,7 +93,7 @@
 
   const languageOrder = () => (state.order === "cluster" ? view().clusters.languages : data.orders[state.order]);
 
-  // Groups of rows, each with its title: one untitled group where rows stand by cluster or by one language's value.
+  // Groups of rows with their titles; one untitled group if rows are sorted by cluster or by one language's values.
   function rowGroups() {
     if (state.sort !== null) {
       const { language, direction } = state.sort;
@@ -136,7 +136,7 @@
     const head = make("thead");
     const names = make("tr");
     const back = make("th", null, { scope: "col" });
-    back.append(make("button", state.sort === null ? "mixture" : "mixture (order of the page)", { type: "button" }));
+    back.append(make("button", state.sort === null ? "mixture" : "mixture (reset the order)", { type: "button" }));
     back.firstChild.addEventListener("click", () => sortBy(null));
     names.append(back);
     const shares = make("tr", null, { class: "exposure" });
@@ -163,7 +163,7 @@
     undrawn.rows.splice(0, count).forEach((draw) => draw());
   }
 
-  // A screenful stands at once; the others follow in turns, so that thousands of rows do not keep a reader waiting.
+  // Draw a screenful at once and the rest in batches, because thousands of rows would block the page.
   function drawRest() {
     clearTimeout(undrawn.timer);
     if (undrawn.rows.length === 0) return;
@@ -214,7 +214,7 @@
   }
 
   function describeState() {
-    const shows = { score: "score", gap: "gap to the language's own adapter", gain: "gain over the untuned base" };
+    const shows = { score: "score", gap: "gap to the in-language adapter", gain: "gain over the untuned base" };
     const order = state.sort === null ? `by ${state.order}`
       : `rows by ${data.languages[state.sort.language].name}, languages by ${state.order}`;
     document.getElementById("matrix-state").textContent =
@@ -231,7 +231,7 @@
     heading.focus();
   }
 
-  // A cell: what hovering says, and what opening it shows -----------------------------------------------------------
+  // A cell: its tooltip and its dialog ------------------------------------------------------------------------------
 
   const cellOf = (element) => [Number(element.dataset.mixture), Number(element.dataset.language)];
   const titleOf = (mixture, language) =>
@@ -250,7 +250,7 @@
     if (state.show !== "score") {
       const shown = value(mixture, language);
       const row = reference(language);
-      const other = row === null ? "a row that the grid does not have" : data.mixtures[row].name;
+      const other = row === null ? "a row that is not in the grid" : data.mixtures[row].name;
       lines.push(`${state.show} ${signed(shown, 3)} against ${other}`);
     }
     lines.push(`better baseline ${decimal(numbers().baseline[cell], 3)}`);
@@ -288,7 +288,7 @@
     const scores = Object.entries(data.metrics).map(([metric, name]) => {
       return [name, scoreWords(cell, metric), decimal(numbers(metric).baseline[cell], 3)];
     });
-    const held = data.mixtures[mixture].seenSet.has(language) ? "The mixture holds this language." : "The mixture does not hold this language.";
+    const held = data.mixtures[mixture].seenSet.has(language) ? "This language is in the mixture." : "This language is not in the mixture.";
     const posts = `${view().n[cell] ?? 0} test posts, ${view().seeds[cell] ?? 0} seed(s). ${held}`;
     const table = plainTable("Scores with 95% intervals", ["metric", "score", "better baseline"], scores);
     return [make("p", posts), table, ...confusionContent(cell, language)];
@@ -301,15 +301,15 @@
     const first = cell * classes.length * side;
     const count = (gold, predicted) => confusion[first + gold * side + predicted];
     const hasNone = classes.some((_, gold) => count(gold, classes.length) > 0);
-    const shown = hasNone ? [...classes, "none of them"] : classes;
+    const shown = hasNone ? [...classes, "no class"] : classes;
     const rows = classes.map((name, gold) => {
       const all = shown.reduce((sum, _, predicted) => sum + count(gold, predicted), 0);
       return [name, ...shown.map((_, predicted) => withShare(count(gold, predicted), all))];
     });
-    const table = plainTable("Confusion: posts of a class (rows), summed over seeds, by the class predicted (columns)",
+    const table = plainTable("Confusion: posts by gold class (rows) and predicted class (columns), summed over seeds",
       ["gold", ...shown], rows, "plain confusion");
     const errors = classes.flatMap((name, gold) => shown.map((other, predicted) => ({
-      kind: `${name} taken for ${other}`, posts: examples[first + gold * side + predicted] || [],
+      kind: `${name} predicted as ${other}`, posts: examples[first + gold * side + predicted] || [],
     }))).filter(({ posts }) => posts.length);
     return [table, ...(errors.length ? [make("h3", "Example errors"), exampleList(errors, data.languages[language].code)] : [])];
   }
@@ -347,7 +347,7 @@
     return element;
   }
 
-  // Moving about with arrow keys: one cell of the matrix is in the order of the Tab key at a time.
+  // Arrow keys move between cells; only one cell of the matrix at a time can be reached with the Tab key.
   function neighbour(element, key) {
     const row = element.parentElement;
     const column = [...row.children].indexOf(element);
@@ -409,7 +409,7 @@
     const known = scored.filter(({ language }) => language.exposure > 0);
     const others = scored.filter(({ language }) => !(language.exposure > 0));
     document.getElementById("exposure-unknown").textContent = others.length
-      ? `Not on the axis, exposure unknown or zero: ${others.map(({ language, cell }) => `${language.name} ${decimal(score[cell])}`).join(", ")}.` : "";
+      ? `Not on the axis (exposure unknown or zero): ${others.map(({ language, cell }) => `${language.name} ${decimal(score[cell])}`).join(", ")}.` : "";
     return drawChart("exposure", known.map(({ language, number, cell }) => ({
       language: language.name, code: language.code, exposure: language.exposure,
       score: unit(score[cell]), low: unit(low[cell]), high: unit(high[cell]),
@@ -417,7 +417,7 @@
     })));
   }
 
-  // Mixtures such as en+hu@25: a series for each base and added language, from the base alone (dose 0) upwards.
+  // Mixtures like en+hu@25: one series per base and added language, starting with the base alone (dose 0).
   function dosePoints() {
     const codes = new Map(data.languages.map((language, number) => [language.code, number]));
     const points = [];
@@ -474,7 +474,7 @@
   offerMixtures();
   window.addEventListener("beforeprint", () => drawRows(Infinity));
   drawMatrix();
-  // The matrix is on the screen, and answers, before the charts are made.
+  // The matrix is visible and responsive before the charts are drawn.
   await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
   performance.mark("opened");
   await drawCharts();

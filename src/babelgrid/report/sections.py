@@ -1,4 +1,4 @@
-"""The parts of the page that are tables: claims, warnings, the data sheet, cost and provenance."""
+"""Make the tables of the page: claims, warnings, data sheet, cost and provenance."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ Row = list[str]
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it: everything in it is text, escaped when it is shown."""
+    """A table of the page: all cells are text, which the template escapes."""
 
     caption: str
     head: Row
     rows: list[Row]
     numeric: list[bool]
-    """Whether a column is set to the right."""
+    """Whether each column is right-aligned."""
 
 
 def table_of(frame: pd.DataFrame, caption: str) -> Table:
-    """Show a table of results: numbers rounded to three digits, missing values as a dash."""
+    """Return a table of results, with numbers rounded to three digits and missing values as a dash."""
     numeric = [bool(pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "b") for dtype in frame.dtypes]
     columns = [[_show(value) for value in frame[name]] for name in frame.columns]
     return Table(caption, [name.replace("_", " ") for name in frame.columns], _across(columns), numeric)
 
 
 def data_sheet(report: Mapping[str, Any]) -> list[Table]:
-    """Show what became of the user's rows (posts/report.json): no text of a post is in it."""
+    """Return tables of what happened to the user's rows (posts/report.json), without any post texts."""
     rows, leaks = report["rows"], report["leaks"]
     counts = [
         ("rows read", rows["read"]),
@@ -40,7 +40,7 @@ def data_sheet(report: Mapping[str, Any]) -> list[Table]:
         ("rows dropped", rows["dropped"]),
         *((f"dropped: {reason}", number) for reason, number in report["dropped"].items()),
         ("leaks removed from train or dev", leaks["rows"]),
-        ("exact copies with another label than the post that stayed", report["copies_with_another_label"]),
+        ("exact copies whose label differs from that of the post kept", report["copies_with_another_label"]),
     ]
     return [
         _table("Rows", ["what", "number"], ((name, f"{number:,}") for name, number in counts)),
@@ -73,12 +73,12 @@ def _tokens(tokens: Mapping[str, Mapping[str, Any]]) -> Table:
         [f"{language_name(language)} ({language})", *(_show(found.get(key)) for key in names)]
         for language, found in tokens.items()
     )
-    caption = "Tokens of a post's text, on the base's own tokenizer"
+    caption = "Tokens of a post's text, by the base's tokenizer"
     return _table(caption, ["language", *names.values()], rows)
 
 
 def cost(benchmarks: Path) -> Table | None:
-    """Add up what Snakemake measured of the jobs that are benchmarked; None where it has measured none."""
+    """Sum up Snakemake's benchmarks by step; return None if there are no measurements."""
     rows = []
     for rule in sorted(path for path in benchmarks.glob("*") if path.is_dir() or path.suffix == ".tsv"):
         files = [rule] if rule.is_file() else sorted(rule.rglob("[!.]*.tsv"))
@@ -97,12 +97,12 @@ def cost(benchmarks: Path) -> Table | None:
         )
     if not rows:
         return None
-    head = ["step", "jobs", "time, all jobs", "longest job", "most memory of a job"]
+    head = ["step", "jobs", "time, all jobs", "longest job", "peak memory of a job"]
     return _table("Time and memory, as measured by Snakemake", head, rows)
 
 
 def ledger(costs: pd.DataFrame) -> list[Table]:
-    """Show speed and price of each model (cost.csv), in the columns that hold anything, and what the prices rest on."""
+    """Return speed and price of each model (cost.csv) without empty columns, and the assumptions behind the prices."""
     known = costs.dropna(axis="columns", how="all").drop(columns="assumptions", errors="ignore")
     speeds = table_of(
         known.round({"start_seconds": 1, "train_seconds": 1})
@@ -111,11 +111,11 @@ def ledger(costs: pd.DataFrame) -> list[Table]:
         "Speed and price of each model (dollars per million posts, without start-up)",
     )
     assumed = costs.groupby("assumptions", sort=False)["model"].agg(", ".join).reset_index()[["model", "assumptions"]]
-    return [speeds, table_of(assumed, "What the prices rest on")] if len(assumed) else [speeds]
+    return [speeds, table_of(assumed, "Assumptions behind the prices")] if len(assumed) else [speeds]
 
 
 def provenance_table(base: Mapping[str, Any], record: Mapping[str, Any]) -> Table:
-    """Show base, git commit and versions."""
+    """Return the base, git commit and versions."""
     entries = [("base", base.get("name", "\N{EN DASH}"))]
     entries += [("revision of the base", base["revision"])] if base.get("revision") else []
     entries += [
@@ -125,16 +125,16 @@ def provenance_table(base: Mapping[str, Any], record: Mapping[str, Any]) -> Tabl
     ]
     entries += [("git commit of babelgrid", record["git_commit"] or "unknown")]
     entries += [(name, version) for name, version in record["versions"].items()]
-    return _table("What made these results", ["what", "which"], entries, words=2)
+    return _table("Software and base of these results", ["what", "which"], entries, words=2)
 
 
 def hashes_table(record: Mapping[str, Any]) -> Table:
-    """Show the files that the page was made from."""
-    return _table("Files that this page was made from", ["file", "SHA-256"], record["inputs"].items(), words=2)
+    """Return the input files of the page with their hashes."""
+    return _table("Input files of this page", ["file", "SHA-256"], record["inputs"].items(), words=2)
 
 
 def _table(caption: str, head: Row, rows: Iterable[Sequence[Any]], words: int = 1) -> Table:
-    """Make a table whose first columns, as many as `words`, hold words and whose others hold numbers."""
+    """Return a table whose first `words` columns contain text and whose other columns contain numbers."""
     texts = [[str(value) for value in row] for row in rows]
     return Table(caption, head, texts, [number >= words for number in range(len(head))])
 

@@ -1,1 +1,1 @@
-"""What every job needs from the machine: files, logs, signals, GPUs, records. Knows no stage."""
+"""Machine services shared by all jobs: files, logs, signals, GPUs and records. Independent of any stage."""

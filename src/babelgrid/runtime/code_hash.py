@@ -1,4 +1,4 @@
-"""Which of babelgrid's own modules a script is made of, so that a rule can depend on its code and on nothing else."""
+"""Hash a script together with the babelgrid modules it imports, so that a rule depends on exactly its own code."""
 
 import ast
 import hashlib
@@ -10,9 +10,9 @@ SOURCE = Path(__file__).parents[2]
 
 
 def modules_behind(script: str | Path) -> list[Path]:
-    """Return the files of every babelgrid module that `script` imports, directly or not, sorted.
+    """Return the sorted files of all babelgrid modules that `script` imports, directly or indirectly.
 
-    Read from the source without importing anything, so it is fast and sees imports inside functions too.
+    Parses the source without importing anything, so it is fast and also finds imports inside functions.
     """
     found: set[Path] = set()
     waiting = list(_imported(Path(script)))
@@ -25,10 +25,10 @@ def modules_behind(script: str | Path) -> list[Path]:
 
 
 def hash_code(script: str | Path) -> str:
-    """Return one SHA-256 (hexadecimal) of the code of `script` and of every babelgrid module behind it.
+    """Return one SHA-256 (hexadecimal) over the code of `script` and of every babelgrid module it imports.
 
-    Only what can change a result counts: the syntax trees without docstrings, and the names of the modules. Comments,
-    formatting, paths and modification times do not.
+    Only code that can change a result is hashed: the syntax trees without docstrings, and the module names. Comments,
+    formatting, paths and modification times are ignored.
     """
     digest = hashlib.sha256(_hash(Path(script)))
     for module in modules_behind(script):
@@ -48,7 +48,7 @@ def _imported(file: Path) -> tuple[Path, ...]:
 
 @cache
 def _code(file: Path) -> ast.Module:
-    """Return the syntax tree of a file without its docstrings: those of modules, classes, functions and attributes."""
+    """Return the syntax tree of a file without the docstrings of modules, classes, functions and attributes."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -57,7 +57,7 @@ def _code(file: Path) -> ast.Module:
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
-    """Return whether a statement is a bare string, which does nothing wherever it stands."""
+    """Return whether a statement is a bare string, which has no effect anywhere."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)
@@ -75,7 +75,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 
 def _files(name: str) -> Iterator[Path]:
-    """Yield the module's file and those of the packages around it; nothing for what is not a module of ours."""
+    """Yield the files of a module and of its parent packages; yield nothing for modules outside babelgrid."""
     parts = name.split(".")
     if parts[0] != "babelgrid":
         return

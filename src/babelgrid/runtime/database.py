@@ -1,4 +1,4 @@
-"""SQLite files: what goes wrong with one is one error that names it."""
+"""Report any failure of a SQLite file as one error that names the file."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ UNREACHABLE = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
 
 @contextmanager
 def one_error(path: Path, advice: str) -> Iterator[None]:
-    """Turn what SQLite and the disk say within the block into one `UserError`.
+    """Turn errors of SQLite and of the disk within the block into one `UserError`.
 
-    advice: what to do where the file is damaged.
+    advice: what to do if the file is damaged.
     """
     try:
         yield
@@ -37,7 +37,7 @@ def _describe_error(error: sqlite3.Error | OSError, path: Path, advice: str) -> 
     if isinstance(error, OSError):
         return None
     if name.startswith(IN_USE):
-        return f"{path}: is in use by another process. Wait until that has ended, and run again"
+        return f"{path}: is in use by another process. Wait until that process has ended, then run again"
     if name.startswith(UNREACHABLE):
-        return f"{path}: cannot be read or written ({error}). Check the disk and your permissions, and run again"
+        return f"{path}: cannot be read or written ({error}). Check the disk and your permissions, then run again"
     return f"{path}: is damaged ({error}). {advice}"

@@ -1,4 +1,4 @@
-"""What is said of an error that no function foresaw: what happened, where, and what to do about it."""
+"""Describe an unexpected error: what happened, where, and what to do about it."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from babelgrid.errors import UserError
 
-# Of these only the person at the machine can do something about, and the code is not at fault.
+# Errors that only the user of the machine can fix; the code is not at fault.
 DISK = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -19,45 +19,45 @@ DISK = {
     errno.EPERM: "give yourself permission to read and write it",
 }
 OTHER_FILES = {
-    errno.ENOENT: "put back what was moved or deleted",
-    errno.ENOTDIR: "move away the file that takes the place of a folder",
-    errno.EISDIR: "move away the folder that takes the place of a file",
+    errno.ENOENT: "restore what was moved or deleted",
+    errno.ENOTDIR: "move away the file at this path; a folder is needed here",
+    errno.EISDIR: "move away the folder at this path; a file is needed here",
     errno.ENAMETOOLONG: "use shorter names",
-    errno.ELOOP: "put a file or a folder of your own in place of the link",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENFILE: "raise the limit of open files",
+    errno.ELOOP: "replace the link with a file or folder of your own",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "raise the limit on open files",
     errno.EIO: "check the disk or the file server",
     errno.ESTALE: "check the file server",
-    errno.EPIPE: "look at why the program at the other end has ended",
+    errno.EPIPE: "check why the program at the other end has ended",
 }
 MEMORY = (
-    "there is not enough memory: ask for more (mem_mb), or lower finetune.micro_batch_size, predict.tokens_per_batch "
+    "there is not enough memory: request more (mem_mb), or lower finetune.micro_batch_size, predict.tokens_per_batch "
     "or classify.rows_per_group, and run again"
 )
-# The first that fits is taken.
+# The first matching entry is used.
 KNOWN: tuple[tuple[type[BaseException], str], ...] = (
     (MemoryError, MEMORY),
-    (RecursionError, "something in the config, the data or the base's files is nested too deeply to be read"),
+    (RecursionError, "a value in the config, the data or the base's files is nested too deeply to be read"),
     (OverflowError, "a number in the config or the data is too large to compute with"),
     (UnicodeDecodeError, "a file is not UTF-8; save it as UTF-8 and run again"),
-    (UnicodeEncodeError, "a text holds half of a character (a lone surrogate), which no file can hold"),
+    (UnicodeEncodeError, "a text contains half of a character (a lone surrogate), which cannot be written to a file"),
 )
 SQLITE = {"SQLITE_FULL": errno.ENOSPC, "SQLITE_READONLY": errno.EACCES, "SQLITE_PERM": errno.EACCES}
-# The words of libraries in which an error of the system has lost its number or its type, those of Rust for one.
+# Messages of libraries (Rust libraries, for example) in which a system error has lost its number or its type.
 _NUMBER = re.compile(r"\((?:os error) (\d+)\)|\[errno (\d+)\]", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory", re.IGNORECASE)
 
 
 def stopped(error: KeyboardInterrupt) -> str:
-    """Return what is said of a job that was asked to stop."""
+    """Return the message for a job that was asked to stop."""
     name = error.args[0] if error.args else "SIGINT"
-    return f"stopped by {name}. What is finished is kept: run again to go on from there"
+    return f"stopped by {name}. Finished work is kept: run again to continue"
 
 
 def refusal(error: BaseException, filename: object = None) -> str | None:
-    """Return what to do about a disk that takes no more, however a library says so; None for any other error.
+    """Return the message for a disk that rejects writes, however a library reports it; None for any other error.
 
-    filename: what was written, where the error itself does not say so.
+    filename: the file that was written, used if the error itself does not name it.
     """
     for one in _with_causes(error):
         number = _number(one)
@@ -67,16 +67,16 @@ def refusal(error: BaseException, filename: object = None) -> str | None:
 
 
 def of_system(number: int, filename: object = None) -> str:
-    """Return the words for an error of the system by its number (errno), with what to do about it."""
+    """Return the message for a system error by its number (errno), with what to do about it."""
     where = f"{os.fsdecode(filename)}: " if isinstance(filename, str | bytes | os.PathLike) else ""
     advice = (DISK | OTHER_FILES)[number]
-    return f"{where}{os.strerror(number)}. What is finished is kept, and nothing half-written: {advice}, and run again"
+    return f"{where}{os.strerror(number)}. Finished files are kept, no partial files were left: {advice}, and run again"
 
 
 def unforeseen(error: BaseException) -> str:
-    """Return type and place of an error and, if it is of a known kind, what to do.
+    """Return the type and location of an error and, for a known kind, what to do.
 
-    Its message may hold data, and is in the traceback alone.
+    The error's message may contain data, so it appears only in the traceback.
     """
     place = f"{type(error).__name__} at {_place(error)}"
     advice = _advice(error)
@@ -89,7 +89,7 @@ def _advice(error: BaseException) -> str | None:
         return of_system(number, getattr(error, "filename", None))
     if isinstance(error, sqlite3.Error):
         return f"a database cannot be used ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
-    # torch's error is known by its name, as most jobs never load torch.
+    # torch's error is matched by name, because most jobs never load torch.
     if type(error).__name__ == "OutOfMemoryError" or (
         isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
     ):
@@ -98,9 +98,9 @@ def _advice(error: BaseException) -> str | None:
 
 
 def _number(error: BaseException) -> int | None:
-    """Return the system's number (errno) of an error, or the one in the words of a library that hides it."""
+    """Return the system's number (errno) of an error, or the number in the message of a library that hides it."""
     if isinstance(error, sqlite3.Error):
-        # Without what extended codes add, as in SQLITE_READONLY_DBMOVED.
+        # Drop the suffix of extended codes, as in SQLITE_READONLY_DBMOVED.
         return SQLITE.get("_".join(getattr(error, "sqlite_errorname", "").split("_")[:2]))
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
@@ -118,17 +118,17 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _place(error: BaseException) -> str:
-    """Return file and line of the last of our own functions in an error's traceback."""
+    """Return the file and line of the last babelgrid function in an error's traceback."""
     package = Path(__file__).parents[1]
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    # The first is that of the job's own frame, around everything.
+    # The first frame is the job wrapper itself, which surrounds everything.
     ours = [(path.relative_to(package.parent), line) for path, line in frames[1:] if path.is_relative_to(package)]
     path, line = (ours or [(Path(path.name), line) for path, line in frames])[-1]
     return f"{path}:{line}"
 
 
 def describe_error(error: BaseException) -> tuple[str, bool]:
-    """Return what is said of an error that ends a job, and whether its traceback belongs into the log."""
+    """Return the message for an error that ends a job, and whether its traceback belongs in the log."""
     if isinstance(error, UserError):
         return str(error), False
     if isinstance(error, KeyboardInterrupt):

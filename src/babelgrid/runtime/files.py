@@ -1,4 +1,4 @@
-"""Files that appear whole, and the record of where a result came from."""
+"""Write and read complete files, and record the provenance of results."""
 
 import csv
 import errno
@@ -45,19 +45,19 @@ RECORDED_PACKAGES = (
 )
 
 SUMS = ".sums"
-"""The hidden folder beside CSV files that holds the rows and the digest of each."""
+"""Hidden folder beside CSV files that stores the number of rows and the digest of each."""
 LOCK = ".lock"
-"""The file in a temporary folder that its process keeps locked."""
+"""File in a temporary folder that the folder's process keeps locked."""
 _RANDOM = "[a-z0-9_]" * 8
-"""What `tempfile` puts into a name."""
+"""Pattern of the random part that `tempfile` puts into a name."""
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
 
-    The content is on the disk before the name is. What a killed job has left of an earlier attempt is removed first.
-    `UserError` if this job has been taken over by another process meanwhile (babelgrid.runtime.ownership).
+    The content is flushed to disk before the rename. Leftovers of an earlier attempt that was killed are removed first.
+    Raises `UserError` if another process has taken over this job in the meantime (babelgrid.runtime.ownership).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,9 +75,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, so that a power cut never leaves the name without the content.
+    """Rename a finished file to its final name; a power cut never leaves the name without the content.
 
-    `UserError` if this job has been taken over by another process meanwhile.
+    Raises `UserError` if another process has taken over this job in the meantime.
     """
     with publishing():
         _sync(temporary)
@@ -86,22 +86,22 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Bring a file or a folder's list of names to the disk."""
+    """Flush a file, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some shared file systems cannot do it for folders
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some shared file systems cannot sync folders
             raise
     finally:
         os.close(handle)
 
 
 def _remove_leftovers(folder: Path, pattern: str) -> None:
-    """Remove the temporary files and folders of this name whose process has ended: a living one holds a lock."""
+    """Remove matching temporary files and folders whose process has ended; a running process locks its own."""
     for leftover in folder.glob(pattern):
         held = leftover / LOCK if leftover.is_dir() else leftover
-        with suppress(OSError):  # locked, or removed by another job: none of ours
+        with suppress(OSError):  # locked, or already removed by another job: leave it alone
             if held.exists():
                 with held.open("rb+") as stream:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,18 +109,18 @@ def _remove_leftovers(folder: Path, pattern: str) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text as a whole file."""
+    """Write UTF-8 text to a file that appears only when it is complete."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write readable JSON, keys in the order given."""
+    """Write indented JSON with the keys in the given order."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; a broken one is a `UserError` that names it."""
+    """Read a JSON file; raise a `UserError` that names the file if it is broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -128,11 +128,11 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV: 6 decimals at most, so that the file is stable and readable.
+    """Write a table as CSV with at most 6 decimals, to keep the file stable and readable.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe in front. A hidden file in the folder `.sums`
-    beside the table records its rows, SHA-256, header and the columns that hold text, for `read_csv`. The old record
-    goes before the table is replaced and the new one comes after, so that no table stands beside another one's record.
+    A text that a spreadsheet would run as a formula is prefixed with an apostrophe. A hidden file in the folder `.sums`
+    beside the table records its number of rows, SHA-256, header and text columns, for `read_csv`. The old record is
+    deleted before the table is replaced and the new one is written afterwards, so a table never has the wrong record.
     """
     path = Path(path)
     record = _record_of(path)
@@ -154,17 +154,17 @@ def _short(value: object) -> str:
 
 
 def _quoting(frame: pd.DataFrame) -> Literal[0, 2]:
-    """Return how to quote: where it is needed, or every text where one has a carriage return, which csv overlooks."""
+    """Return the quoting mode: minimal, or all texts if any contains a carriage return, which csv fails to quote."""
     texts = chain(map(str, frame.columns), *(frame[name].dropna().map(str) for name in text_columns(frame)))
     return csv.QUOTE_NONNUMERIC if any("\r" in text for text in texts) else csv.QUOTE_MINIMAL
 
 
 def read_csv(path: str | Path, text: Collection[str] = ()) -> pd.DataFrame:
-    """Read a table that `write_csv` wrote: what was text is text again, an empty field is missing.
+    """Read a table that `write_csv` wrote: text columns are restored as text, empty fields are missing values.
 
-    text: columns that hold text in any case, for a table that was edited or made by hand. Such a table is taken as it
-    is, with a line in the log. Raises `UserError` where the file cannot be read, has lost rows or a part of its last
-    row, or lies where no table has a record of its rows.
+    text: columns to read as text in any case, for a table that was edited or made by hand. Such a table is accepted as
+    it is, with a line in the log. Raises `UserError` if the file cannot be read, has lost rows or part of its last row,
+    or is in a folder without any record of rows.
     """
     path = Path(path)
     try:
@@ -188,9 +188,9 @@ def _record_of(path: Path) -> Path:
 
 
 def _check_whole(path: Path, content: bytes) -> tuple[dict[str, Any] | None, bool]:
-    """Return what was recorded of a CSV, and whether the file is another one now.
+    """Return the record of a CSV, and whether the file has changed since it was recorded.
 
-    Raises `UserError` if rows are missing, or if nothing can be known about them.
+    Raises `UserError` if rows are missing, or if this cannot be checked.
     """
     record_path = _record_of(path)
     record: dict[str, Any] | None = read_json(record_path) if record_path.exists() else None
@@ -199,36 +199,36 @@ def _check_whole(path: Path, content: bytes) -> tuple[dict[str, Any] | None, boo
     rows = _count_rows(path, content)
     if record is None and not record_path.parent.is_dir():
         raise UserError(
-            f"{path}: nothing says how many rows it should have (no folder {record_path.parent}). It comes from an "
+            f"{path}: the number of rows cannot be checked (no folder {record_path.parent}). The file comes from an "
             f"older version, or was copied without that folder: delete it and run again, or copy the folder too"
         )
     if record is None:
-        log.warning("%s: was not written by babelgrid, so nothing says how many rows it should have", path)
+        log.warning("%s: was not written by babelgrid, so the number of rows cannot be checked", path)
     elif rows < record["rows"] and content.startswith(record["header"].encode()):
         raise UserError(
-            f"{path}: has {rows} rows, {record['rows']} were written. Delete it and run again; if you removed rows on "
-            f"purpose, delete {record_path} instead"
+            f"{path}: has {rows} rows, but {record['rows']} were written. Delete it and run again; if you removed rows "
+            f"on purpose, delete {record_path} instead"
         )
     else:
-        log.warning("%s: was changed after it was written, and is used as it is", path)
+        log.warning("%s: was changed after it was written; it is used as it is", path)
     return record, True
 
 
 def _count_rows(path: Path, content: bytes) -> int:
-    """Return the rows below the header; `UserError` if the last one is not whole or one has another length."""
+    """Return the number of rows below the header; `UserError` if the last is incomplete or a row's length differs."""
     if not content.endswith(b"\n"):
         raise UserError(f"{path}: ends in the middle of a row. Delete it and run again")
     lengths = [len(row) for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True) if row]
     for number, length in enumerate(lengths):
         if length != lengths[0]:
             raise UserError(
-                f"{path}: row {number} has {length} fields, the header {lengths[0]}. Delete it and run again"
+                f"{path}: row {number} has {length} fields, the header has {lengths[0]}. Delete it and run again"
             )
     return len(lengths) - 1
 
 
 def write_parquet(path: str | Path, frame: pd.DataFrame, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write a table as Parquet, with its provenance (see `provenance`) in the file's metadata."""
+    """Write a table as Parquet and store its provenance (see `provenance`) in the file's metadata."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     if provenance is not None:
         metadata = {**(table.schema.metadata or {}), PROVENANCE_KEY: json.dumps(provenance).encode()}
@@ -238,7 +238,7 @@ def write_parquet(path: str | Path, frame: pd.DataFrame, provenance: Mapping[str
 
 
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet table; one that is missing, cut or changed in any page is a `UserError` that names it."""
+    """Read a Parquet table; raise a `UserError` that names it if it is missing, truncated or changed in any page."""
     try:
         return pd.read_parquet(path, columns=list(columns) if columns else None, page_checksum_verification=True)
     except (OSError, ValueError) as error:
@@ -254,9 +254,9 @@ def sha256(path: str | Path) -> str:
 def provenance(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> dict[str, Any]:
     """Describe where a result comes from: settings of the stage, versions, hashes of inputs.
 
-    The git commit, times and the machine are no part of it, as jobs depend on the bytes of results: they are in the
-    records of usage and in the report. Paths are given from the working directory; of those outside of it the last part
-    alone (babelgrid.runtime.places).
+    The git commit, times and the machine are left out, because jobs depend on the bytes of results; they are in the
+    usage records and in the report. Paths are relative to the working directory; paths outside of it are cut to their
+    last part (babelgrid.runtime.places).
     """
     return {
         "settings": public_settings(settings),
@@ -276,7 +276,7 @@ def _installed_versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Return the commit of babelgrid's own checkout, or None where there is none."""
+    """Return the commit of babelgrid's own checkout, or None outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -286,9 +286,9 @@ def git_commit() -> str | None:
 
 
 def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
-    """Make a folder whole: `fill` writes into a temporary sibling, which then takes the name `path`.
+    """Write a complete folder: `fill` writes into a temporary sibling, which is then renamed to `path`.
 
-    Files are on the disk before the folder has its name. What a killed job has left is removed first.
+    Files are flushed to disk before the rename. Leftovers of a killed job are removed first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

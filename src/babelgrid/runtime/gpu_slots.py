@@ -1,6 +1,6 @@
-"""A GPU for each job of this machine: a slot is a locked file, which the kernel frees when its process dies.
+"""Assign a GPU to each job on this machine: a slot is a locked file, which the kernel frees when its process dies.
 
-Snakemake counts GPUs but does not say which one a job shall take.
+Snakemake counts GPUs but does not tell a job which one to use.
 """
 
 import fcntl
@@ -21,16 +21,16 @@ from babelgrid.runtime.ownership import open_file
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_TRIES = 0.2
-# "GPU 0: NVIDIA A100 (UUID: GPU-5d5b…)" and below it, on a GPU in parts, "  MIG 1g.5gb  Device 0: (UUID: MIG-1c2d…)".
+# "GPU 0: NVIDIA A100 (UUID: GPU-5d5b…)", followed on a partitioned GPU by "  MIG 1g.5gb  Device 0: (UUID: MIG-1c2d…)".
 _LISTED = re.compile(r"^(GPU|\s+MIG).*\(UUID: ([^)\s]+)\)", re.MULTILINE)
 
 
 @contextmanager
 def hold_gpu(jobs_per_gpu: int) -> Iterator[str | None]:
-    """Wait for a free slot, restrict this process to its GPU, and yield the GPU's id (None where there is no GPU).
+    """Wait for a free slot, restrict this process to its GPU, and yield the GPU's id (None on a machine without GPU).
 
-    To be entered before the process first asks CUDA for anything. Jobs spread: a GPU gets a second job when each
-    has one. Slots are one user's on one machine.
+    Enter this before the process first uses CUDA. Jobs spread out: a GPU gets a second job only when every GPU has one.
+    Slots are shared among the jobs of one user on one machine.
     """
     gpus = visible_gpus()
     if not gpus:
@@ -51,10 +51,10 @@ def hold_gpu(jobs_per_gpu: int) -> Iterator[str | None]:
 
 
 def visible_gpus() -> list[str]:
-    """Return the ids of the GPUs, or parts of them (MIG), that this process may use.
+    """Return the ids of the GPUs, or GPU partitions (MIG), that this process may use.
 
-    `CUDA_VISIBLE_DEVICES` is somebody's restriction, the user's or SLURM's, and is kept; a number in it is turned into
-    the id of that GPU, as far as the driver tells, since a number means another GPU in another job.
+    `CUDA_VISIBLE_DEVICES` is a restriction set by the user or SLURM, and is respected. A number in it is replaced with
+    the id of that GPU if the driver reports one, because the same number may mean a different GPU in another job.
     """
     listed = _listed_by_driver()
     restriction = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -63,7 +63,7 @@ def visible_gpus() -> list[str]:
     gpus = [gpu for gpu, _ in listed]
     chosen = []
     for name in filter(None, map(str.strip, restriction.split(","))):
-        if name == "-1":  # as CUDA reads it: what follows is not visible either
+        if name == "-1":  # as in CUDA: devices after it are not visible either
             break
         is_known_number = name.isdecimal() and int(name) < len(gpus)
         chosen.append(gpus[int(name)] if is_known_number else name)
@@ -71,7 +71,7 @@ def visible_gpus() -> list[str]:
 
 
 def _listed_by_driver() -> list[tuple[str, list[str]]]:
-    """Return each GPU's id with the ids of its MIG parts, in the driver's order."""
+    """Return each GPU's id with the ids of its MIG partitions, in the driver's order."""
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=60).stdout
     except (OSError, subprocess.TimeoutExpired):
@@ -86,7 +86,7 @@ def _listed_by_driver() -> list[tuple[str, list[str]]]:
 
 
 def _wait_for_slot(gpus: Sequence[str], jobs_per_gpu: int) -> tuple[str, int]:
-    """Return a GPU and the descriptor of its locked file, which holds it until it is closed or the process dies."""
+    """Return a GPU and the descriptor of its locked file; the lock lasts until it is closed or the process dies."""
     folder = slot_folder()
     is_first_try = True
     while True:
@@ -100,17 +100,17 @@ def _wait_for_slot(gpus: Sequence[str], jobs_per_gpu: int) -> tuple[str, int]:
                 else:
                     return gpu, slot
         if is_first_try:
-            log.info("every GPU has a job of yours: waiting until one ends")
+            log.info("every GPU is in use by your jobs: waiting until one ends")
             is_first_try = False
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 
 def slot_folder() -> Path:
-    """Return the folder of this user's slots on this machine, made if need be.
+    """Return the folder of this user's slots on this machine, and create it if needed.
 
-    It is in the user's runtime folder (XDG_RUNTIME_DIR, where it is theirs alone), else in the temporary folder. There
-    anybody can make a folder of this name first, so `UserError` unless it belongs to this user and only they can write
-    to it.
+    It is in the user's runtime folder (XDG_RUNTIME_DIR, if that is private), else in the temporary folder. In the
+    latter, another user could create a folder of this name first, so a `UserError` is raised unless the folder belongs
+    to this user and only this user can write to it.
     """
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     if runtime.is_absolute() and _is_private(runtime):
@@ -121,15 +121,15 @@ def slot_folder() -> Path:
         folder.mkdir(mode=0o700)
     if not _is_private(folder):
         raise UserError(
-            f"{folder}: is not a folder of yours that you alone can write to, so the files that share the GPUs among "
-            "your jobs cannot be there. Ask its owner to remove it, or set TMPDIR to a folder of your own, the same "
-            "for all your jobs on this machine"
+            f"{folder}: is not a folder of yours that only you can write to, so the lock files that share the GPUs "
+            "among your jobs cannot be stored there. Ask its owner to remove it, or set TMPDIR to a folder of your "
+            "own, the same for all your jobs on this machine"
         )
     return folder
 
 
 def _is_private(folder: Path) -> bool:
-    """Say whether this is a real folder (no link) that belongs to this user and that nobody else can write to."""
+    """Return whether this is a real folder (not a link) that belongs to this user and nobody else can write to."""
     try:
         found = folder.lstat()
     except OSError:
@@ -138,9 +138,9 @@ def _is_private(folder: Path) -> bool:
 
 
 def _open_slot(path: Path) -> int:
-    """Open a slot's file, or make it, and leave what is in it; `UserError` for a link or another user's file."""
+    """Open or create a slot's file without changing its content; `UserError` for a link or another user's file."""
     slot = open_file(path, os.O_RDWR, 0o600)
     if os.fstat(slot).st_uid == os.getuid():
         return slot
     os.close(slot)
-    raise UserError(f"{path}: belongs to another user, who could hold up your jobs. Delete it and run again")
+    raise UserError(f"{path}: belongs to another user, who could block your jobs. Delete it and run again")

@@ -1,11 +1,11 @@
-"""Importing this module first sets, for the whole process, what the libraries read when they are imported."""
+"""Set the environment variables that libraries read at import; import this module before them."""
 
 import os
 
-# Jobs read local files only.
+# Jobs only read local files.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-# Nothing here is compiled by torch; without this, importing bitsandbytes loads torch's compiler (a second or two).
+# babelgrid does not use torch's compiler; without this, importing bitsandbytes loads it (one to two seconds).
 os.environ["TORCHDYNAMO_DISABLE"] = "1"

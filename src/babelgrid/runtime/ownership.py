@@ -1,7 +1,7 @@
-"""Who may publish a job's files: the process that took the job last.
+"""Ensure that only the process that started a job last may publish the job's files.
 
-After a network split SLURM starts a job elsewhere while the old process still runs. Each job writes its name into an
-owner file when it starts; a process that finds another's there has been succeeded, and publishes nothing more.
+After a network split, SLURM starts a job elsewhere while the old process still runs. Each job writes its identity into
+an owner file when it starts; a process that finds another identity there has been replaced, and publishes nothing more.
 """
 
 import fcntl
@@ -18,12 +18,12 @@ from typing import IO, Any
 from babelgrid.errors import UserError
 
 _owned: list[tuple[Path, str]] = []
-"""The owner files that this process has written, with what it wrote; the last is that of the job that runs."""
+"""Owner files that this process has written, with their content; the last entry belongs to the running job."""
 
 
 @contextmanager
 def own(path: str | Path) -> Iterator[None]:
-    """Take over the job whose owner file is `path`, whoever had it; `publishing` checks it while the block lasts."""
+    """Take over the job whose owner file is `path` from any earlier owner; within the block, `publishing` checks it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     name = {"host": platform.node(), "pid": os.getpid(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
@@ -43,9 +43,10 @@ def own(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def publishing() -> Iterator[None]:
-    """Surround the renaming of a finished file; `UserError` if another process has taken the job over.
+    """Guard the renaming of a finished file; raise `UserError` if another process has taken over the job.
 
-    Nobody can take it over within the block, on file systems that share locks. Outside of jobs everything is allowed.
+    On file systems with shared locks, no process can take over the job within the block. Outside of jobs there is no
+    check.
     """
     if not _owned:
         yield
@@ -53,30 +54,30 @@ def publishing() -> Iterator[None]:
     path, token = _owned[-1]
     try:
         stream = path.open(encoding="utf-8")
-    except FileNotFoundError:  # somebody tidied up: that is nobody's claim
+    except FileNotFoundError:  # the owner file was deleted, so no other process claims the job
         yield
         return
     with stream:
         lock(stream, fcntl.LOCK_SH)
         owner = stream.read()
         if owner != token:
-            raise UserError(f"this job has been started again elsewhere ({owner}); what it made here is not published")
+            raise UserError(f"this job has been started again elsewhere ({owner}); its results here are not published")
         yield
 
 
 def lock(stream: IO[Any], kind: int) -> None:
-    """Wait for a lock on a file; a file system without locks is no reason not to work, and gives none."""
+    """Wait for a lock on a file; on a file system without lock support, continue unlocked."""
     with suppress(OSError):
         fcntl.flock(stream, kind)
 
 
 def open_file(path: Path, flags: int, mode: int = 0o644) -> int:
-    """Open a file that this program alone writes, or make it; return its descriptor, whose content is untouched.
+    """Open or create a file that only this program writes, and return its descriptor; the content is not changed.
 
-    `UserError` for a link or anything else that is no plain file with this one name: in a folder that others can write
-    to, it might lead to a file of the user's that would be overwritten.
+    Raises `UserError` unless it is a regular file without links: in a folder that others can write to, a link could
+    lead to one of the user's files, which would then be overwritten.
     """
-    wanted = f"{path}: is a link or no plain file. Move it away and run again"
+    wanted = f"{path}: is a link or not a regular file. Move it away and run again"
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode)
     except OSError as error:

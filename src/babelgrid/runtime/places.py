@@ -1,4 +1,4 @@
-"""Where files lie on this machine: what of it may stand in results that are shared."""
+"""Remove private parts of paths from results that are shared."""
 
 import os
 import re
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 _OUTWARD = re.compile(r"(?:~|/|\.\.(?:/|$))|.*/\.\./", re.DOTALL)
-"""How a path begins that may lead out of the working directory."""
+"""Pattern of a path that may lead out of the working directory."""
 _OF_HOMES = {"/home", "/Users", str(Path.home().parent)}
-"""Folders of home folders, whose names are those of users."""
+"""Parents of home folders; the folders in them are named after users."""
 VERBATIM = ("prompt", "labels", "answers", "template")
-"""Blocks of settings whose texts are the user's own words and never paths."""
+"""Settings whose texts are written by the user and are never paths."""
 
 
 def public_path(path: str | Path) -> str:
-    """Return a path from the working directory; of a path outside of it, which may name a user, the last part alone."""
+    """Return a path relative to the working directory; cut an outside path, which may name a user, to its last part."""
     given = Path(path).expanduser()
     inside = Path(os.path.relpath(given))
     if inside.parts[:1] == (os.pardir,):
@@ -26,7 +26,7 @@ def public_path(path: str | Path) -> str:
 
 
 def public_paths(paths: Sequence[str | Path]) -> dict[str, str]:
-    """Return the public path of each path (as text), with a number where two would have the same."""
+    """Return the public path of each path (as text), numbered if two would be the same."""
     names: dict[str, str] = {}
     for path in map(str, paths):
         public = public_path(path)
@@ -36,7 +36,7 @@ def public_paths(paths: Sequence[str | Path]) -> dict[str, str]:
 
 
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings (plain builtins) with each path that leads out of the working directory cut to its last part."""
+    """Return settings (built-in types) with each path that leads out of the working directory cut to its last part."""
     return {key: value if key in VERBATIM else _public(value) for key, value in settings.items()}
 
 

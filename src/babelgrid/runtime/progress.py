@@ -1,4 +1,4 @@
-"""The terminal that a person watches, if there is one: a job's own stderr goes to its log."""
+"""Draw progress bars on the user's terminal, if there is one; a job's own stderr goes to its log."""
 
 import os
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ _watched: list[tuple[IO[str], str]] = []
 
 @contextmanager
 def watched(handle: int, name: str) -> Iterator[None]:
-    """Let `progress_bar` draw on the terminal behind a file descriptor while the block lasts, if it is one.
+    """Let `progress_bar` draw on a file descriptor within the block, if the descriptor is a terminal.
 
-    name: what the bars of this process are called.
+    name: name of this process's bars.
     """
     if not os.isatty(handle):
         yield
@@ -28,9 +28,9 @@ def watched(handle: int, name: str) -> Iterator[None]:
 
 
 def progress_bar(total: int, done: int, unit: str) -> "tqdm[None]":
-    """Return a bar with rate and time left, drawn once a second; where nobody watches, one that draws nothing.
+    """Return a bar with rate and time left, drawn once a second; without a terminal, the bar draws nothing.
 
-    Jobs side by side share the terminal's last line, each under its name; their logs hold all of it in lines.
+    Parallel jobs share the terminal's last line, each under its name; their logs contain the same progress as lines.
     """
     if not _watched:
         return tqdm(disable=True)

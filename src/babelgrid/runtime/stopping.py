@@ -1,4 +1,4 @@
-"""The signals that ask a job to stop, and what a job does about them."""
+"""Handle the signals that ask a job to stop."""
 
 import signal
 import time
@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-"""Ctrl-C, the end of a SLURM job or of the machine, a terminal that is closed, and a warning before the time limit."""
+"""Ctrl-C, the end of a SLURM job or a shutdown, a closed terminal, and the warning before the time limit."""
 SECONDS_OF_ONE_CTRL_C = 1.0
-"""One Ctrl-C may arrive more than once: from the terminal, and from a program in between that passes it on."""
+"""One Ctrl-C may arrive more than once: from the terminal, and from a parent program that passes it on."""
 
 
 @contextmanager
 def stopping(first: Callable[[str], None]) -> Iterator[None]:
     """Call `first` with the name of the first stopping signal that arrives within the block; a later Ctrl-C interrupts.
 
-    Further signals of other kinds change nothing, since whoever sent them has been heard. A signal that this process
-    was started to ignore (`nohup`, a background job of a script) stays ignored. To be entered in the main thread.
+    Further signals of other kinds are ignored, because the job is already stopping. A signal that was ignored when this
+    process started (`nohup`, a background job of a script) stays ignored. Enter this in the main thread.
     """
     heard: float | None = None
 
@@ -39,5 +39,5 @@ def stopping(first: Callable[[str], None]) -> Iterator[None]:
 
 
 def interrupt(name: str) -> None:
-    """End what runs now, as Ctrl-C does, so that temporary files are removed on the way out. name: of the signal."""
+    """Interrupt the running code as Ctrl-C does, so that temporary files are cleaned up. name: name of the signal."""
     raise KeyboardInterrupt(name)

@@ -1,4 +1,4 @@
-"""What a job took: time, posts, tokens, memory and (opt-in) energy, written beside what it made."""
+"""Record what a job used: time, posts, tokens, memory and (opt-in) energy, written beside its results."""
 
 import os
 import resource
@@ -15,9 +15,9 @@ from babelgrid.runtime.files import git_commit, write_json
 
 @dataclass
 class Usage:
-    """What the working part of a job took; `measured` adds the rest.
+    """Usage of the working part of a job; `measured` adds the rest.
 
-    After a kill, a job's record is of its last attempt: what earlier ones did is in neither its work nor its time.
+    After a kill, the record covers only the last attempt: earlier attempts count neither as work nor as time.
     """
 
     device: str = ""
@@ -26,17 +26,17 @@ class Usage:
     tokens: int = 0
     """Tokens of these posts' prompts that the model read."""
     work_seconds: float = 0.0
-    """From the loaded base to the last result: what is left of wall_seconds is the start, and writing."""
+    """Time from the loaded base to the last result; the rest of wall_seconds is start-up and writing."""
     gpu_memory_mb: float | None = None
-    """Most memory that was taken on the GPU."""
+    """Peak memory used on the GPU."""
 
 
 @contextmanager
 def measured(path: str | Path, *, energy: bool = False) -> Iterator[Usage]:
-    """Yield a record to be filled by the job; when the block has succeeded, complete it and write it as JSON.
+    """Yield a record for the job to fill; if the block succeeds, complete the record and write it as JSON.
 
-    Adds wall_seconds (since this process began), peak_memory_mb (resident, of this process and its largest child) and
-    energy_kwh (measured or estimated by codecarbon, if asked for, else null) and git_commit.
+    Adds wall_seconds (since this process began), peak_memory_mb (resident, of this process and its largest child),
+    energy_kwh (measured or estimated by codecarbon if requested, else null) and git_commit.
     """
     usage = Usage()
     tracker = _start_tracker() if energy else None
@@ -51,14 +51,14 @@ def measured(path: str | Path, *, energy: bool = False) -> Iterator[Usage]:
 
 @contextmanager
 def working(usage: Usage) -> Iterator[None]:
-    """Count the seconds of a block as work."""
+    """Count the duration of a block as work."""
     start = time.monotonic()
     yield
     usage.work_seconds += time.monotonic() - start
 
 
 def seconds_of_process() -> float:
-    """Return the seconds since this process began (fields of proc(5))."""
+    """Return the seconds since this process began, from the fields of proc(5)."""
     ticks = int(Path("/proc/self/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
@@ -68,7 +68,7 @@ def _start_tracker() -> Any:
         from codecarbon import OfflineEmissionsTracker
     except ImportError as error:
         raise UserError("machine.energy needs codecarbon, which is not installed: pip install codecarbon") from error
-    # Energy alone is taken from it, so the country, which it turns into grams of CO2, does not matter.
+    # Only the energy is used, so the country, which only affects grams of CO2, does not matter.
     tracker = OfflineEmissionsTracker(
         country_iso_code="DEU", save_to_file=False, log_level="error", tracking_mode="process", allow_multiple_runs=True
     )

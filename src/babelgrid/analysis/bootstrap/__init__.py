@@ -1,1 +1,1 @@
-"""Uncertainty: resampled posts and seeds, intervals and paired comparisons."""
+"""Estimate uncertainty: resampled posts and seeds, intervals, paired comparisons."""

@@ -1,4 +1,4 @@
-"""Paired comparisons on the same posts: mixture against mixture, against the untuned base, against each baseline."""
+"""Compare each mixture with the others, with the untuned base and with its baselines, paired on the same posts."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -25,13 +25,13 @@ COLUMNS = (
 )
 
 MODEL = ""
-"""Stands for the mixture's own adapters, where a baseline of the mixture would be named."""
+"""Marks the mixture's own adapters in the place of a baseline name."""
 System = tuple[str, str]
-"""A mixture, and MODEL or a baseline that was fitted to the mixture's posts."""
+"""A mixture, and either MODEL or the name of a baseline fitted to the mixture's posts."""
 
 
 class Pair(NamedTuple):
-    """What is compared: the difference is the mixture's score minus that of `rival`."""
+    """One comparison. The difference is the mixture's score minus the rival's score."""
 
     mixture: str
     rival: System
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 
     @property
     def against(self) -> str:
-        """The rival's name in the table."""
+        """Return the rival's name in the table."""
         return self.rival[1] or self.rival[0]
 
 
@@ -54,12 +54,12 @@ def compare_cells(
     seed: int,
     out: str | Path,
 ) -> None:
-    """Write comparisons.csv: each pair of contestants on each test language under each view.
+    """Write comparisons.csv: one row for each pair of systems, test language and view.
 
-    For the arguments see `replicates.resample_cells` and `cells.score_cells`. Columns: view, test_language, mixture,
-    against, kind, n (posts that both answered), difference of the metric, low and high (its 95% paired percentile
-    interval over posts and seeds), p_bootstrap (two-sided, from the same replicates, never below 2 / (B + 1)),
-    p_mcnemar (see `mcnemar`) and p_holm: p_mcnemar adjusted within the family of a view and a kind.
+    See `replicates.resample_cells` and `cells.score_cells` for the arguments. Columns: view, test_language, mixture,
+    against, kind, n (posts answered by both), difference of the metric, low and high (its 95% paired percentile
+    interval over posts and seeds), p_bootstrap (two-sided, from the same replicates, at least 2 / (B + 1)), p_mcnemar
+    (see `mcnemar`) and p_holm (p_mcnemar adjusted within each family of a view and a kind).
     """
     beside = {row: read_baselines(path) for row, path in baselines.items()}
     tables = []
@@ -76,7 +76,7 @@ def compare_cells(
 
 
 def pairs_of(rivals: Sequence[System]) -> list[Pair]:
-    """Return every comparison between what there is: each mixture with its baselines, with `none`, and pair by pair."""
+    """Return all comparisons: each mixture against `none`, against its baselines and against every other mixture."""
     mixtures = [mixture for mixture, name in rivals if name == MODEL]
     trained = [mixture for mixture in mixtures if mixture != "none"]
     with_none = [Pair(mixture, ("none", MODEL), "none") for mixture in trained if "none" in mixtures]
@@ -93,7 +93,7 @@ def compare_panel(
 ) -> dict[str, Any]:
     """Return the columns of comparisons.csv for the pairs of one panel.
 
-    rows: (mixture, baseline or MODEL, seed) of each row of the panel.
+    rows: (mixture, baseline or MODEL, seed) for each row of the panel.
     """
     resampled = resample_panel(panel, [(mixture, name) for mixture, name, _ in rows], score, seed)
     difference, replicates = _differences(resampled, pairs)
@@ -113,10 +113,11 @@ def compare_panel(
 
 
 def bootstrap_p(replicates: Floats) -> Floats:
-    """Return the two-sided p-value that a difference is 0, from its replicates on the last axis.
+    """Return the two-sided p-value for a difference of 0, from replicates on the last axis.
 
-    Twice the smaller share of replicates on one side of 0, the observed sample counted in (Davison and Hinkley 1997,
-    Bootstrap Methods and Their Application, section 4.2): it is below 0.05 where the percentile interval excludes 0.
+    The p-value is twice the smaller share of replicates on one side of 0, counting the observed sample as a replicate
+    (Davison and Hinkley 1997, Bootstrap Methods and Their Application, section 4.2). It is below 0.05 where the
+    percentile interval excludes 0.
     """
     count = replicates.shape[-1]
     smaller = np.minimum((replicates <= 0).sum(axis=-1), (replicates >= 0).sum(axis=-1))
@@ -127,12 +128,13 @@ def bootstrap_p(replicates: Floats) -> Floats:
 def mcnemar(
     panel: PairedPredictions, rows: Sequence[tuple[str, str, int]], pairs: Sequence[Pair]
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """Return McNemar's exact p-value (1947) and the number of posts that both answered, for each pair.
+    """Return McNemar's exact p-value (1947) and the number of posts answered by both systems, for each pair.
 
-    It asks whether posts that only one of two adapters answers correctly fall evenly on both sides. Seed k is tested
-    against seed k (or against the rival's first seed where it has no seed k, as with the untuned base). The tests of
-    several seeds share their posts, so they are combined by twice their mean, at most 1, which is valid whatever their
-    dependence (Rueschendorf 1982; Vovk and Wang 2020, Biometrika 107:791). With one seed it is the plain test.
+    The test compares how many posts only the first system answers correctly with how many only the second does. Seed k
+    is tested against seed k, or against the rival's first seed if the rival has no seed k (as with the untuned base).
+    The tests of several seeds use the same posts, so their p-values are combined as twice their mean, at most 1. This
+    is valid under any dependence (Rueschendorf 1982; Vovk and Wang 2020, Biometrika 107:791). With one seed, the
+    p-value is that of the single test.
     """
     asked = (panel.predicted != ABSENT).astype(float)
     right = (panel.predicted == panel.gold).astype(float)
@@ -167,7 +169,7 @@ def _answers_in(
     predictions: Mapping[Cell, str | Path],
     beside: Mapping[tuple[str, int], Mapping[tuple[str, str], LabelScores]],
 ) -> dict[tuple[str, str, int], LabelScores]:
-    """Return (mixture, baseline or MODEL, seed) -> answers to the posts of a test language."""
+    """Return a map from (mixture, baseline or MODEL, seed) to the answers in one test language."""
     models = {
         (cell[0], MODEL, cell[1]): read_answers(path) for cell, path in predictions.items() if cell[2] == language
     }
@@ -181,7 +183,7 @@ def _answers_in(
 
 
 def _differences(resampled: Mapping[System, Resampled], pairs: Sequence[Pair]) -> tuple[Floats, Floats]:
-    """Return each pair's difference, shape (pairs,), and its replicates, shape (pairs, resamples)."""
+    """Return the difference of each pair, shape (pairs,), and its replicates, shape (pairs, resamples)."""
     mixtures = [resampled[pair.mixture, MODEL] for pair in pairs]
     rivals = [resampled[pair.rival] for pair in pairs]
     scores = np.array([a.score - b.score for a, b in zip(mixtures, rivals, strict=True)])
@@ -190,7 +192,7 @@ def _differences(resampled: Mapping[System, Resampled], pairs: Sequence[Pair]) -
 
 
 def _match_seeds(rows: Sequence[tuple[str, str, int]], pairs: Sequence[Pair]) -> tuple[Draws, Draws, Draws]:
-    """Return the rows to compare, seed by seed: number of the pair, the mixture's row, the rival's row."""
+    """Return three arrays with one entry per pair and seed: pair number, mixture's row, rival's row."""
     seeds: dict[System, dict[int, int]] = {}
     for number, (mixture, name, seed) in enumerate(rows):
         seeds.setdefault((mixture, name), {})[seed] = number

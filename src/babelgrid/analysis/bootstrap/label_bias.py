@@ -1,4 +1,4 @@
-"""The direction of errors: which classes are said too often in which language, and how often a stance is turned round.
+"""Measure label bias: how much a class is over- or under-predicted, and how often it is confused with its opposite.
 
 Intervals are 95% percentile intervals over posts and seeds, from the draws of `replicates`.
 """
@@ -32,11 +32,12 @@ def measure_label_bias(
     seed: int,
     out: str | Path,
 ) -> None:
-    """Write label_bias.csv: a row for each class of each cell, means over seeds.
+    """Write label_bias.csv: one row for each class of each cell, averaged over seeds.
 
-    predictions, posts, views, seed: see `replicates.resample_cells`. score: its bootstrap and opposites are used.
-    n: posts of the cell. bias: predicted share minus gold share, with its interval. flipped: the share of the class's
-    posts that were answered with its opposite (`score.opposites`), with its interval; missing where there are none.
+    predictions, posts, views, seed: see `replicates.resample_cells`. score: only bootstrap and opposites are used.
+    n: posts of the cell. bias: predicted share minus gold share, with its interval. flipped: share of the class's posts
+    that were answered with its opposite (`score.opposites`), with its interval; missing if the class has no opposite
+    or no posts.
     """
     mixtures = list(dict.fromkeys(mixture for mixture, _, _ in predictions))
     rows: list[Row] = []
@@ -52,17 +53,17 @@ def measure_label_bias(
 
 
 def opposites_of(view: View, pair: Sequence[str]) -> dict[str, str]:
-    """Return class -> its opposite; empty where the view has no opposites."""
+    """Return a map from each class to its opposite; empty if the view has no opposites."""
     return {pair[0]: pair[1], pair[1]: pair[0]} if pair else {}
 
 
 def bias_rows(
     panel: PairedPredictions, classes: Sequence[str], opposites: Mapping[str, str], weights: Floats, draws: Draws
 ) -> Iterator[Row]:
-    """Yield class, n, gold_share, predicted_share, bias and flipped for the seeds of one mixture in one language.
+    """Yield class, n, gold_share, predicted_share, bias and flipped for one mixture in one language.
 
-    panel: its rows are the mixture's seeds. weights: how often each post came, the observed sample first; shape
-    (1 + resamples, posts). draws: the mixture's draws of seeds; shape (resamples, drawn).
+    panel: one row for each seed of the mixture. weights: how often each post was drawn, the observed sample first;
+    shape (1 + resamples, posts). draws: the mixture's draws of seeds; shape (resamples, drawn).
     """
     asked = panel.predicted != ABSENT
     posts = int(asked.sum(axis=1).max(initial=0))
@@ -83,7 +84,7 @@ def bias_rows(
 
 
 def over_seeds(values: Floats, draws: Draws) -> Floats:
-    """Average over seeds: all of them in the observed sample, which is first, and the drawn ones in each replicate.
+    """Average over all seeds in the observed sample (first row), and over the drawn seeds in each replicate.
 
     values: (1 + resamples, seeds). draws: (resamples, drawn). Returns shape (1 + resamples,).
     """
@@ -92,7 +93,7 @@ def over_seeds(values: Floats, draws: Draws) -> Floats:
 
 
 def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Return the weighted share of posts in `part` among those in `whole`, each (seeds, posts); NaN of none."""
+    """Return the weighted share of `whole` that is in `part`, both of shape (seeds, posts); NaN if `whole` is empty."""
     numerator, denominator = weights @ part.T, weights @ whole.T
     share: Floats = np.divide(numerator, denominator, out=np.full_like(denominator, np.nan), where=denominator > 0)
     return share

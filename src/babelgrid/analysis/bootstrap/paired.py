@@ -1,4 +1,4 @@
-"""The answers of many adapters to the same posts, side by side: what every paired statistic starts from."""
+"""Align the answers of several adapters to the same posts, as the input of paired statistics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,36 +13,36 @@ from babelgrid.errors import UserError
 from babelgrid.runtime.files import read_parquet
 
 ABSENT = -1
-"""The predicted class of a post that a row was not asked: it does not count there."""
+"""Predicted class of a post that a row did not answer; the post is not counted in that row."""
 _UNKNOWN = -2
 
 
 @dataclass(frozen=True)
 class PairedPredictions:
-    """The posts of one test language that are inside one view, and what each row answered to them."""
+    """The posts of one test language that belong to one view, and the answers of each row."""
 
     classes: int
-    """Classes of the view."""
+    """Number of classes in the view."""
     clusters: NDArray[np.str_]
-    """Name of each post's cluster: posts of one cluster are drawn together; shape (posts,)."""
+    """Name of each post's cluster. Posts of one cluster are drawn together; shape (posts,)."""
     gold: NDArray[np.intp]
     """Gold class of each post; shape (posts,)."""
     predicted: NDArray[np.intp]
-    """Predicted class of each post (`classes`: none of them, so wrong), or ABSENT; shape (rows, posts)."""
+    """Predicted class of each post, or ABSENT; shape (rows, posts). The value `classes` is no class and is wrong."""
 
 
 def read_clusters(path: str | Path) -> dict[str, str]:
-    """Return the cluster of each post of a posts file: its group, else its source_id, else the post by itself."""
+    """Return the cluster of each post in a posts file: its group, else its source_id, else its id."""
     posts = read_parquet(path, columns=["id", "group", "source_id"])
     named = posts["group"].fillna(posts["source_id"]).fillna(posts["id"])
     return dict(zip(posts["id"], named, strict=True))
 
 
 def panel_of(rows: Sequence[LabelScores], view: View, clusters: Mapping[str, str]) -> PairedPredictions:
-    """Bring the rows' answers to one language's posts together, post by post.
+    """Align the answers of all rows to the posts of one language.
 
-    clusters: post id -> cluster; a post that is not in it is a cluster of its own.
-    Raises `UserError` where a row holds a post twice, or two rows disagree about the gold label of a post.
+    clusters: post id -> cluster; a post without an entry is its own cluster.
+    Raises `UserError` if a row contains a post twice, or if two rows have different gold labels for a post.
     """
     numbers: dict[str, int] = {}
     places = [[numbers.setdefault(post, len(numbers)) for post in answers.ids] for answers in rows]
@@ -59,10 +59,10 @@ def panel_of(rows: Sequence[LabelScores], view: View, clusters: Mapping[str, str
 
 def _check(known: NDArray[np.intp], own: NDArray[np.intp], place: list[int], answers: LabelScores) -> None:
     if len(set(place)) < len(place):
-        raise UserError(f"{answers.source}: holds a post id twice. Delete it and run again.")
+        raise UserError(f"{answers.source}: contains a post id twice. Delete the file and run again.")
     differing = (known != _UNKNOWN) & (known != own)
     if differing.any():
         raise UserError(
-            f"{answers.source}: the gold label of {int(differing.sum())} posts is not that of the other mixtures' "
-            f"predictions, {answers.ids[int(differing.argmax())]!r} first. Delete the older files and run again."
+            f"{answers.source}: the gold labels of {int(differing.sum())} posts differ from those in other mixtures' "
+            f"predictions, first {answers.ids[int(differing.argmax())]!r}. Delete the older files and run again."
         )

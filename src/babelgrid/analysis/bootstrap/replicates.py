@@ -1,9 +1,9 @@
-"""The joint bootstrap: what the scores of all mixtures would have been with other posts and other seeds.
+"""Resample the scores of all mixtures jointly over posts and seeds.
 
-Posts are drawn once for each test language and view, and all mixtures are scored on the same draw; seeds are drawn once
-for all mixtures that have as many, because seed k draws posts, weights and batches alike for each of them. So replicate
-b of any two cells belongs together, and the replicates of a difference, a mean or a maximum of cells are that
-difference, mean or maximum, replicate by replicate.
+Posts are drawn once for each test language and view, and all mixtures are scored on the same draws. Seeds are drawn
+once for all mixtures with the same number of seeds, because seed k determines the posts, initial weights and batches of
+every mixture in the same way. Replicate b of any two cells is therefore paired: to get the replicates of a difference,
+mean or maximum of cells, compute that statistic for each replicate.
 """
 
 import zlib
@@ -24,20 +24,20 @@ from babelgrid.runtime.files import read_parquet, write_parquet
 
 KEY = ["view", "mixture", "test_language"]
 DESCRIBED = ["seeds", "n", "score"]
-"""Columns beside the replicates r0, r1, …: seeds of the mixture, posts, and the mean of the metric over the seeds."""
+"""Columns other than the replicates r0, r1, …: number of seeds, number of posts, and the metric's mean over seeds."""
 
 Draws = NDArray[np.intp]
 
 
 FEWEST_CLUSTERS = 2
-"""With fewer, a resample is the sample itself, and an interval of no width would be no news."""
+"""With fewer clusters, every resample equals the sample, and the interval would have zero width."""
 
 System = TypeVar("System", bound=Hashable)
-"""What a panel's rows are seeds of: a mixture, or a baseline of a mixture."""
+"""The system that a row of a panel belongs to: a mixture, or a baseline of a mixture. Its rows are its seeds."""
 
 
 class Resampled(NamedTuple):
-    """One contestant on one test language under one view."""
+    """The resampled score of one system in one test language under one view."""
 
     seeds: int
     n: int
@@ -47,13 +47,13 @@ class Resampled(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What all mixtures answered to the posts of one test language under one view."""
+    """The answers of all mixtures to the posts of one test language under one view."""
 
     panel: PairedPredictions
     mixtures: list[str]
-    """The mixture of each row of the panel: its seeds."""
+    """Mixture of each row of the panel; the rows of a mixture are its seeds."""
     family: NDArray[np.str_]
-    """Names of the clusters among which the panel's are drawn, see `families`."""
+    """Names of all clusters in the draw, see `families`."""
 
 
 def resample_cells(
@@ -68,11 +68,11 @@ def resample_cells(
     """Write replicates.parquet: view, mixture, test_language, seeds, n, score, r0 … r<B-1> (float32).
 
     predictions: (mixture, seed, test language) -> Parquet with id, gold and logp_<label>.
-    posts: test language -> posts file, for the clusters; a language may be missing, then every post stands for itself.
-    score: its metric is resampled, `score.bootstrap` times. seed: of all draws; a mixture's replicates do not depend
-    on which other mixtures there are, as long as all answered the same posts.
-    A cell without posts has n = 0 and no numbers, one whose posts are all of one cluster has no replicates.
-    Raises `UserError` where a file cannot be read or the mixtures' files do not belong together.
+    posts: test language -> posts file with the clusters. If a language is missing, each post is its own cluster.
+    score: its metric is resampled `score.bootstrap` times. seed: random seed of all draws. A mixture's replicates do
+    not depend on the other mixtures, as long as all mixtures answered the same posts.
+    A cell without posts has n = 0 and no score. A cell whose posts are all in one cluster has no replicates.
+    Raises `UserError` if a file cannot be read, or if the mixtures' files do not match.
     """
     resampled: dict[tuple[str, str, str], Resampled] = {}
     for (view, language), answered in read_answered(predictions, posts, views).items():
@@ -86,7 +86,7 @@ def resample_cells(
 def read_answered(
     predictions: Mapping[Cell, str | Path], posts: Mapping[str, str | Path], views: Mapping[str, View]
 ) -> dict[tuple[str, str], Answered]:
-    """Return for each (view, test language) what all mixtures answered."""
+    """Return the answers of all mixtures for each (view, test language)."""
     panels: dict[tuple[str, str], tuple[PairedPredictions, list[str]]] = {}
     for language in dict.fromkeys(language for _, _, language in predictions):
         clusters = read_clusters(posts[language]) if language in posts else {}
@@ -101,10 +101,11 @@ def read_answered(
 
 
 def families(clusters: Mapping[str, NDArray[np.str_]]) -> dict[str, NDArray[np.str_]]:
-    """Return for each language the names of the clusters that its posts are drawn among.
+    """Return the names of all clusters in the draw of each language.
 
-    They are its own, and those of the languages that hold the same texts: at least half of the larger one's clusters
-    have names that the other has too. So parallel texts are drawn alike even where one language lacks some of them.
+    These are the language's own clusters and those of the languages with parallel texts. Two languages have parallel
+    texts if they share at least half of the cluster names of the larger one. Parallel texts are then drawn identically
+    even if some are missing in one language.
     """
     names = {language: set(own.tolist()) for language, own in clusters.items()}
     groups: list[set[str]] = []
@@ -127,9 +128,9 @@ def resample_panel(
     seed: int,
     family: NDArray[np.str_] | None = None,
 ) -> dict[System, Resampled]:
-    """Score every contestant of a panel, and resample it.
+    """Score and resample every system of a panel.
 
-    rows: the contestant of each row of the panel: its seeds. Seeds that were not asked do not count.
+    rows: system of each row of the panel; the rows of a system are its seeds. Seeds without answers are not counted.
     family: see `draw_posts`.
     """
     drawn = draw_posts(panel.clusters, score.bootstrap, seed, family)
@@ -148,7 +149,7 @@ def resample_panel(
 
 
 def asked_seeds(predicted: Draws) -> Draws:
-    """Return the rows of a panel that have any posts, or all where none has."""
+    """Return the rows of a panel that have any answers, or all rows if none has."""
     asked = (predicted != ABSENT).any(axis=1)
     return predicted[asked] if asked.any() else predicted
 
@@ -156,12 +157,14 @@ def asked_seeds(predicted: Draws) -> Draws:
 def draw_posts(
     clusters: NDArray[np.str_], resamples: int, seed: int, family: NDArray[np.str_] | None = None
 ) -> Weights:
-    """Draw whole clusters with replacement, as many as there are; return how often each post came; (resamples, posts).
+    """Draw as many clusters as there are, with replacement; return how often each post was drawn: (resamples, posts).
 
-    The draw depends on the seed and on the names of the clusters alone, so that parallel texts (clusters of the same
-    names in several languages) are drawn alike in all of them. family: names of more clusters, which are drawn too and
-    have no post here: then as many come here as fall upon this language, and where none does its own are drawn.
-    One cluster alone says nothing of other posts: then the weights are NaN.
+    The draw depends only on the seed and the cluster names. Parallel texts (clusters with the same names in several
+    languages) are therefore drawn identically in all languages.
+    family: names of all clusters in the draw, including those without posts in this language. The number of clusters
+    drawn from this language then varies; if a resample has none, it is replaced by a draw of the language's own
+    clusters.
+    With a single cluster there is nothing to resample, and the weights are NaN.
     """
     own = np.unique(clusters)
     if len(own) < FEWEST_CLUSTERS:
@@ -175,7 +178,7 @@ def draw_posts(
 
 
 def _draw(names: NDArray[np.str_], resamples: int, seed: int) -> Weights:
-    """Return how often each name comes in as many draws as there are names; shape (resamples, names)."""
+    """Return how often each name is drawn in as many draws as there are names; shape (resamples, names)."""
     generator = np.random.default_rng([seed, zlib.crc32("\n".join(names).encode())])
     return generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float32)
 
@@ -183,9 +186,10 @@ def _draw(names: NDArray[np.str_], resamples: int, seed: int) -> Weights:
 def draw_seeds(seeds: int, resamples: int, seed: int) -> Draws:
     """Draw seeds with replacement, one fewer than there are; shape (resamples, max(seeds - 1, 1)).
 
-    The same for all mixtures of so many seeds. The mean of as many draws as there are seeds would vary by
-    (seeds - 1) / seeds too little, which is half with two; the mean of one draw fewer varies as the mean of the seeds
-    does (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231). One seed alone is always taken, and says nothing about others.
+    The draws are the same for all mixtures with this number of seeds. Drawing as many seeds as there are would
+    underestimate the variance of the mean by the factor (seeds - 1) / seeds, which is one half for two seeds. Drawing
+    one fewer gives the correct variance (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231). A single seed is always drawn,
+    so the replicates then do not cover seed variance.
     """
     return np.random.default_rng([seed, seeds]).integers(0, seeds, size=(resamples, max(seeds - 1, 1)))
 
@@ -194,7 +198,7 @@ def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, m
     """Score every row on every draw of posts; shape (draws, rows).
 
     gold: class of each post. predicted: (rows, posts), as in `PairedPredictions`. weights: (draws, posts).
-    A draw puts its weights into a confusion matrix: for each gold class, one product of matrices for all rows.
+    The weighted confusion matrices of all rows and draws are computed with one matrix product per gold class.
     """
     rows = len(predicted)
     confusion = np.empty((len(weights), rows, classes, classes + 1), np.float32)
@@ -207,15 +211,16 @@ def score_draws(gold: Draws, predicted: Draws, classes: int, weights: Weights, m
 
 
 def read_replicates(path: str | Path) -> pd.DataFrame:
-    """Read replicates.parquet, indexed by (view, mixture, test_language): seeds, n, score, r0, r1, …, in its order.
+    """Read replicates.parquet with the index (view, mixture, test_language) and columns seeds, n, score, r0, r1, ….
 
-    `replicates_of` takes the replicates alone. Raises `UserError` where the file cannot be read.
+    The rows keep the file's order. `replicates_of` selects the replicates. Raises `UserError` if the file cannot be
+    read.
     """
     return read_parquet(path).set_index(KEY)
 
 
 def replicates_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns r0, r1, … of what `read_replicates` returns."""
+    """Return the columns r0, r1, … of a table from `read_replicates`."""
     return frame.drop(columns=DESCRIBED)
 
 

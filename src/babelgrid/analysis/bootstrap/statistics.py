@@ -1,7 +1,7 @@
-"""Statistics of cells, with their intervals: the observed scores and every replicate go through the same arithmetic.
+"""Compute statistics of cells with intervals, applying the same arithmetic to observed scores and replicates.
 
-Sampled scores are a table with one row for each cell: the first column is the observed score, the others its
-replicates. A difference, mean or maximum of such rows is that statistic, observed and replicated.
+Sampled scores are a table with one row per cell: the first column is the observed score, the others its replicates. A
+difference, mean or maximum of these rows gives the observed statistic and its replicates.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from babelgrid.analysis.types import Floats, Row
 
 
 class SampledScores:
-    """The scores of one view's cells, observed and replicated.
+    """The observed scores and replicates of one view's cells.
 
-    Cells without posts are not there; `ranked` says which have the minimum of posts, and an interval.
+    Cells without posts are left out. `ranked` tells which cells have the minimum number of posts and an interval.
     """
 
     def __init__(self, frame: pd.DataFrame, min_posts: int) -> None:
-        """Take the rows of `read_replicates` of one view, indexed by (mixture, test_language)."""
+        """Create from the rows of `read_replicates` for one view, indexed by (mixture, test_language)."""
         frame = frame[frame["n"] > 0]
         self.cells: list[tuple[str, str]] = list(frame.index)
         self.posts = dict(zip(self.cells, frame["n"].astype(int), strict=True))
@@ -37,34 +37,35 @@ class SampledScores:
 
     @property
     def resamples(self) -> int:
-        """How many replicates each score has."""
+        """Return the number of replicates of each score."""
         return len(self._unknown) - 1
 
     def __contains__(self, cell: tuple[str, str]) -> bool:
-        """Tell whether a (mixture, test language) was scored."""
+        """Return whether a (mixture, test language) was scored."""
         return cell in self._values
 
     def of(self, mixture: str, language: str) -> Floats:
-        """Return a cell's observed score and replicates; NaN where it was not scored."""
+        """Return a cell's observed score and replicates; NaN if the cell was not scored."""
         values: Floats = self._values.get((mixture, language), self._unknown)
         return values
 
     def mean(self, cells: Sequence[tuple[str, str]]) -> Floats:
-        """Return the mean over cells, observed and replicated; NaN over none."""
+        """Return the mean over cells, observed and replicated; NaN if there are no cells."""
         if not cells:
             return self._unknown
         mean: Floats = np.mean([self.of(*cell) for cell in cells], axis=0)
         return mean
 
     def in_own_language(self, language: str) -> Floats:
-        """Return the score of the adapter that was trained on a language alone, in that language."""
+        """Return the score, in a language, of the adapter trained only on that language."""
         return self.of(language, language)
 
 
 def read_sampled_scores(path: str | Path, min_posts: int) -> dict[str, SampledScores]:
-    """Read replicates.parquet; return view -> its scores, in the file's order, without views that have no scored cell.
+    """Read replicates.parquet and return the scores of each view, in the file's order.
 
-    min_posts: posts that a cell must have to be ranked; it must have an interval, too.
+    Views without a scored cell are left out. min_posts: posts that a cell needs to be ranked, in addition to an
+    interval.
     """
     frame = read_replicates(path).reset_index("view")
     by_view = {str(view): rows.drop(columns="view") for view, rows in frame.groupby("view", sort=False)}
@@ -73,9 +74,9 @@ def read_sampled_scores(path: str | Path, min_posts: int) -> dict[str, SampledSc
 
 
 def estimate(sampled: Floats, name: str = "effect", prefix: str = "") -> Row:
-    """Return the observed statistic and its 95% percentile interval under `name`, `<prefix>low` and `<prefix>high`.
+    """Return the observed statistic and its 95% percentile interval as `name`, `<prefix>low` and `<prefix>high`.
 
-    sampled: the observed value first, then its replicates.
+    sampled: the observed value, followed by its replicates.
     """
     low, high = percentile_interval(sampled[1:])
     return {name: float(sampled[0]), f"{prefix}low": float(low), f"{prefix}high": float(high)}

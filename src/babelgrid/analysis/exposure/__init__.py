@@ -1,1 +1,1 @@
-"""How scores depend on the base's pre-training."""
+"""Measure how scores depend on the base's pre-training."""

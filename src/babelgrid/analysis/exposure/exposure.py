@@ -1,13 +1,15 @@
-"""Exposure: how much of each language an adapter's model has met, in pre-training and in fine-tuning.
+"""Measure exposure: how much of each language a model has seen in pre-training and in fine-tuning.
 
-exposure.csv has a row for each mixture and language:
-share_<table> (percent) or gigawords_<table>: pre-training exposure; empty where it is unknown.
-pretraining_tokens: of that language; exact for the lab, else the first table in percent times the base's whole
-    pre-training, which is an estimate unless that table describes this base; empty where unknown.
-finetune_posts, finetune_text_tokens, finetune_prompt_tokens: unique, means over seeds; the post's text alone, and with
-    the prompt. finetune_…_seen: over all epochs.
-finetune_to_pretraining: text tokens seen over the base's whole pre-training, all languages.
-seen: whether the mixture holds the language.
+exposure.csv has one row for each mixture and language:
+share_<table> (percent) or gigawords_<table>: pre-training exposure; empty if unknown.
+pretraining_tokens: pre-training tokens in the language. Exact for the lab; otherwise the share in the first percentage
+    table times the base's total pre-training tokens, which is an estimate unless that table describes this base. Empty
+    if unknown.
+finetune_posts, finetune_text_tokens, finetune_prompt_tokens: unique posts and their tokens, without and with the
+    prompt; means over seeds. finetune_…_seen: tokens over all epochs.
+finetune_to_pretraining: text tokens seen in fine-tuning divided by the base's total pre-training tokens in all
+    languages.
+seen: whether the mixture contains the language.
 """
 
 import math
@@ -44,12 +46,12 @@ def measure_exposure(
     languages: Sequence[str],
     out: str | Path,
 ) -> None:
-    """Write exposure.csv: a row for every mixture and language, fine-tuning counts averaged over seeds.
+    """Write exposure.csv: one row for each mixture and language, with fine-tuning counts averaged over seeds.
 
-    languages: train and test languages. posts: train language -> Parquet of its posts.
-    tokens_path: Parquet with id, text_tokens, prompt_tokens; None where the posts that the mixtures were trained on are
-    not there (predictions made elsewhere): fine-tuning counts are then unknown.
-    tables: share tables (see `shares.load_shares`). pretraining_tokens: of the base's whole pre-training.
+    languages: train and test languages. posts: train language -> Parquet with its posts.
+    tokens_path: Parquet with id, text_tokens, prompt_tokens. None if the mixtures' train posts are not available
+    (imported predictions); fine-tuning counts are then unknown.
+    tables: share tables (see `shares.load_shares`). pretraining_tokens: total of the base's pre-training.
     """
     shares = [load_shares(table, lab_exposure) for table in tables]
     _refuse_namesakes(shares)
@@ -69,19 +71,19 @@ def measure_exposure(
 
 
 def exposure_of_languages(exposure: pd.DataFrame, table: str) -> pd.Series:
-    """Return the pre-training exposure by language in one table of exposure.csv; NaN where it is unknown.
+    """Return the pre-training exposure by language from one table in exposure.csv; NaN where unknown.
 
-    Raises `UserError` where exposure.csv was made without that table.
+    Raises `UserError` if exposure.csv was created without that table.
     """
     name = table_name(table)
     column = next((c for c in exposure.columns if c in {f"share_{name}", f"gigawords_{name}"}), None)
     if column is None:
-        raise UserError(f"exposure.csv holds nothing from the table {table!r}; name it in exposure.tables")
+        raise UserError(f"exposure.csv has no column for the table {table!r}; add it to exposure.tables")
     return exposure.drop_duplicates("language").set_index("language")[column].astype(float)
 
 
 def seen_cells(exposure: pd.DataFrame) -> set[tuple[str, str]]:
-    """Return the (mixture, language) pairs in which the mixture has the language."""
+    """Return the (mixture, language) pairs where the mixture contains the language."""
     seen = exposure[exposure["seen"].astype(bool)]
     return set(zip(seen["mixture"], seen["language"], strict=True))
 
@@ -96,7 +98,7 @@ def _refuse_namesakes(shares: Sequence[ShareTable]) -> None:
 def _pretraining(
     shares: Sequence[ShareTable], lab_exposure: str | Path | None, total: float | None
 ) -> tuple[Mapping[str, float], float | None]:
-    """Return pre-training tokens by language, where known, and of the whole."""
+    """Return the known pre-training tokens by language, and the total."""
     if lab_exposure is not None:
         counts = read_json(lab_exposure)
         return counts["tokens"], counts["total"]
@@ -113,14 +115,14 @@ def _read_tokens(path: str | Path) -> pd.DataFrame:
 def _count_finetuning(
     mixture: Mixture, train: Mapping[str, pd.DataFrame], tokens: pd.DataFrame, seeds: Sequence[int], budget: int | None
 ) -> dict[str, Counted]:
-    """Return language -> posts, text_tokens and prompt_tokens that the mixture takes of it: means over seeds."""
+    """Return language -> posts, text_tokens and prompt_tokens in the mixture, as means over seeds."""
     if not mixture.is_trained:
         return {}
     drawn = pd.concat([sample_posts(train, mixture, seed, budget)[["id", "language"]] for seed in seeds])
     counted = drawn.join(tokens, on="id")
     if counted["posts"].isna().any():
         first = counted.loc[counted["posts"].isna(), "id"].iloc[0]
-        raise UserError(f"tokens: the post {first!r} has not been counted; delete the tokens file and run again")
+        raise UserError(f"tokens: the post {first!r} has no token count; delete the tokens file and run again")
     means = counted.groupby("language")[_COUNTED].sum() / len(seeds)
     return {
         str(language): dict(zip(_COUNTED, row, strict=True))
@@ -136,6 +138,6 @@ def _finetuning_columns(counted: Counted, epochs: float, whole: float | None) ->
         "finetune_text_tokens_seen": seen,
         "finetune_prompt_tokens": counted["prompt_tokens"],
         "finetune_prompt_tokens_seen": counted["prompt_tokens"] * epochs,
-        # Six decimals, as floats are written, would round a ratio such as 5e-9 to nothing.
+        # Floats are written with six decimals, which would round a ratio such as 5e-9 to 0.
         "finetune_to_pretraining": None if whole is None or math.isnan(seen) else Decimal(f"{seen / whole:.6g}"),
     }

@@ -1,7 +1,8 @@
-"""The intervention: the same grid on two bases that differ in nothing but their exposure.
+"""Measure the intervention: compare the same grid on two bases that differ only in their exposure.
 
-Observation cannot tell what exposure does from what else languages differ in. Where the lab pre-trains two bases on
-streams of other shares, the same posts and mixtures meet both, and the difference by language is due to exposure.
+Observational data cannot separate the effect of exposure from other differences between languages. If the lab
+pre-trains two bases on streams with different language shares and both are evaluated with the same posts and mixtures,
+the difference by language is due to exposure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ COLUMNS = (
 )
 SLOPES = ("view", "mixture", "languages", "slope", "low", "high")
 Pair = tuple[SampledScores, SampledScores]
-"""Scores of one view in this experiment, and in the one that it is set against."""
+"""Scores of one view in this experiment and in the experiment that it is compared with."""
 
 
 def measure_intervention(
@@ -38,14 +39,15 @@ def measure_intervention(
     out: str | Path,
     slopes_path: str | Path,
 ) -> None:
-    """Write intervention.csv (a row for each cell that both have) and intervention_slopes.csv.
+    """Write intervention.csv (one row for each cell in both experiments) and intervention_slopes.csv.
 
-    difference: the score here minus that of the same cell on the other base, with its 95% interval; both answered the
-    same posts, which the joint bootstrap draws alike, so the difference is paired. tokens, tokens_against: of the test
-    language in the two pre-trainings; log10_ratio: the logarithm of their ratio.
+    difference: the score in this experiment minus that of the same cell on the other base, with its 95% interval. Both
+    bases answered the same posts, and the joint bootstrap draws them identically, so the difference is paired.
+    tokens, tokens_against: pre-training tokens of the test language for the two bases. log10_ratio: log10 of their
+    ratio.
     slope: least-squares slope of the difference on log10_ratio over languages (score per tenfold exposure), for each
-    mixture, and under the name `trained` for the mean of the `trained` mixtures. Its interval resamples languages,
-    each draw with a replicate of their differences. Fewer than five languages give no slope.
+    mixture, and under the name `trained` for the mean of the `trained` mixtures. The interval resamples languages and
+    uses one replicate of the differences for each draw. No slope is computed for fewer than five languages.
     """
     here = read_sampled_scores(replicates_path, min_posts)
     against = read_sampled_scores(against_replicates, min_posts)
@@ -64,17 +66,17 @@ def measure_intervention(
 
 
 def check_pair(pair: Pair) -> None:
-    """Raise `UserError` where the two experiments were not resampled alike."""
+    """Raise `UserError` if the two experiments have different numbers of replicates."""
     here, against = (scores.resamples for scores in pair)
     if here != against:
         raise UserError(
-            f"intervention: the scores here have {here} replicates and those of the other experiment {against}. Give "
-            "both the same score and seed in their configs, and run both again"
+            f"intervention: this experiment has {here} replicates, the other experiment {against}. Set the same "
+            "score and seed in both configs, and run both again"
         )
 
 
 def difference_rows(pair: Pair, exposed: Mapping[str, pd.Series]) -> Iterator[Row]:
-    """Yield the difference of every cell that both experiments have, with the language's exposure in both."""
+    """Yield the difference of each cell in both experiments, with the language's exposure in both."""
     here, against = pair
     for mixture, language in here.cells:
         cell = (mixture, language)
@@ -95,7 +97,7 @@ def difference_rows(pair: Pair, exposed: Mapping[str, pd.Series]) -> Iterator[Ro
 def slope_rows(pair: Pair, trained: Sequence[str], ratio: pd.Series, seed: int) -> Iterator[Row]:
     """Yield mixture, languages and slope, with its interval.
 
-    ratio: by language, the logarithm of the two exposures' ratio; languages that are not in it are left out.
+    ratio: log10 of the ratio of the two exposures, by language; languages without a ratio are left out.
     """
     here, against = pair
     both = [mixture for mixture in here.mixtures if mixture in against.mixtures]
@@ -109,13 +111,13 @@ def slope_rows(pair: Pair, trained: Sequence[str], ratio: pd.Series, seed: int) 
         if mixtures and len(languages) >= FEWEST_LANGUAGES:
             difference = _mean_difference(pair, mixtures, languages)
             slopes = sample_slopes(ratio[languages].to_numpy(float), difference, seed)
-            if np.isnan(slopes[0]):  # all languages' exposures differ alike between the two bases
+            if np.isnan(slopes[0]):  # the ratio of exposures is the same for all languages
                 continue
             yield {"mixture": name, "languages": len(languages), **estimate(slopes, "slope")}
 
 
 def sample_slopes(x: Floats, sampled: Floats, seed: int) -> Floats:
-    """Return the least-squares slope of the observed values on x, and of every replicate on languages drawn anew.
+    """Return the least-squares slopes on x: first of the observed values, then of each replicate on drawn languages.
 
     x: shape (languages,). sampled: (1 + resamples, languages), the observed values first. Draws in which x does not
     vary have no slope and are left out.

@@ -1,9 +1,9 @@
-"""Exposure and bias: does a language that pre-training has seen less get more posts wrong, other things equal?
+"""Regress correctness on exposure: are languages with less pre-training data answered worse, other things equal?
 
-A linear probability model of whether a post is answered correctly. Its coefficients are differences of probability,
-which compare between mixtures, as log-odds do not (Mood 2010, European Sociological Review 26:67). Everything in it is
-constant among the posts of one mixture, test language and gold class, so weighted least squares on their counts gives
-the coefficients and the cluster-robust errors of the regression on single posts.
+The model is a linear probability model of whether a post is answered correctly. Its coefficients are differences of
+probability, which can be compared between mixtures, unlike log-odds (Mood 2010, European Sociological Review 26:67).
+All regressors are constant within a mixture, test language and gold class, so weighted least squares on the counts
+gives the same coefficients and cluster-robust errors as a regression on single posts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ from babelgrid.config.analysis import View
 from babelgrid.runtime.files import read_json, write_csv
 
 FEWEST_LANGUAGES = 5
-"""Over fewer languages nothing is fitted."""
+"""Minimum number of languages for a fit."""
 EXPOSURE = "log10_exposure"
 _KEY = ["mixture", "test_language", "gold"]
 COLUMNS = (
@@ -51,18 +51,18 @@ def regress_exposure(
     seed: int,
     out: str | Path,
 ) -> None:
-    """Write regression.csv: for each view and each table of exposure.csv, the terms of three models.
+    """Write regression.csv: the terms of three models for each view and each table in exposure.csv.
 
-    pooled: one slope of correctness on log10 exposure; by_mixture: one slope for each mixture; both beside mixture,
-    gold class, seen (the mixture holds the language), log10_finetune_tokens (1 + text tokens of the language in the
-    mixture) and fertility (tokens per word, where posts/report.json tells it). estimate: difference of the probability
-    of a correct answer, with the 95% interval and p-value of cluster-robust errors, clusters being languages. A term
-    that cannot be told from the ones before it has no estimate.
-    spearman: rank correlation of a mixture's scores with exposure, its interval from languages resampled together with
-    their replicates.
-    languages, posts: what the model was fitted to. loo_low, loo_high: the range of the estimates when one language is
-    left out; loo_language: the one that moves it most. unknown: languages whose exposure is unknown or 0; they are in
-    no fit.
+    pooled: one slope of correctness on log10 exposure. by_mixture: one slope for each mixture. Both models also include
+    mixture, gold class, seen (the mixture contains the language), log10_finetune_tokens (1 + text tokens of the
+    language in the mixture) and fertility (tokens per word, if given in posts/report.json). estimate: difference in the
+    probability of a correct answer, with the 95% interval and p-value from errors clustered by language. A term that is
+    collinear with earlier terms has no estimate.
+    spearman: rank correlation of a mixture's scores with exposure. Its interval resamples languages together with their
+    replicates.
+    languages, posts: numbers of languages and posts in the fit. loo_low, loo_high: range of the estimates when one
+    language is left out. loo_language: the language whose omission changes the estimate most. unknown: languages whose
+    exposure is unknown or 0; they are in no fit.
     """
     outcomes = count_outcomes(predictions, views)
     exposure = read_table(exposure_path)
@@ -81,12 +81,12 @@ def regress_exposure(
 
 
 def exposure_columns(exposure: pd.DataFrame) -> list[str]:
-    """Return the columns of exposure.csv that hold pre-training exposure, one for each share table."""
+    """Return the columns of exposure.csv with pre-training exposure, one for each share table."""
     return [column for column in exposure.columns if column.startswith(("share_", "gigawords_"))]
 
 
 def exposure_by_language(exposure: pd.DataFrame, column: str) -> pd.Series:
-    """Return the exposure of the languages in which it is known and above 0."""
+    """Return the exposure of all languages where it is known and above 0."""
     values = exposure.drop_duplicates("language").set_index("language")[column].astype(float)
     return values[values > 0]
 
@@ -96,7 +96,7 @@ def design_frame(
 ) -> pd.DataFrame:
     """Return mixture, test_language, gold, posts, right (a share), and the regressors, for the known languages.
 
-    outcomes: rows of `count_outcomes` of one view.
+    outcomes: rows of `count_outcomes` for one view.
     """
     counts = outcomes.groupby(_KEY, sort=False)[["posts", "right"]].sum().reset_index()
     counts = counts[(counts["posts"] > 0) & counts["test_language"].isin(known.index)]
@@ -114,7 +114,7 @@ def design_frame(
 
 
 def regression_rows(frame: pd.DataFrame) -> Iterator[Row]:
-    """Yield the terms of the pooled model, and of the one with a slope for each mixture."""
+    """Yield the terms of the pooled model and of the model with one slope per mixture."""
     languages = frame["test_language"].unique()
     if len(languages) < FEWEST_LANGUAGES:
         return
@@ -130,7 +130,7 @@ def regression_rows(frame: pd.DataFrame) -> Iterator[Row]:
 
 
 def design_matrix(frame: pd.DataFrame, is_pooled: bool) -> pd.DataFrame:
-    """Return the regressors: intercept, mixtures and gold classes (but the first of each), exposure, and the others."""
+    """Return the regressors: intercept, mixtures and gold classes (without the first of each), exposure, others."""
     mixtures = pd.get_dummies(frame["mixture"], dtype=float)[frame["mixture"].unique()]
     gold = pd.get_dummies(frame["gold"], dtype=float)[frame["gold"].unique()].add_prefix("gold[").add_suffix("]")
     slopes = frame[[EXPOSURE]]
@@ -143,12 +143,13 @@ def design_matrix(frame: pd.DataFrame, is_pooled: bool) -> pd.DataFrame:
 
 
 def fit_clustered(frame: pd.DataFrame, design: pd.DataFrame) -> Fit:
-    """Fit by weighted least squares, with errors clustered by language (CR1) and t quantiles of languages - 1.
+    """Fit weighted least squares with errors clustered by language (CR1).
 
-    The usual sandwich (Liang and Zeger 1986, Biometrika 73:13). With few clusters it is somewhat too narrow (Cameron,
-    Gelbach and Miller 2008, Rev. Econ. Stat. 90:414). Columns that depend on earlier ones are left out.
+    Intervals use the t distribution with languages - 1 degrees of freedom. This is the standard sandwich estimator
+    (Liang and Zeger 1986, Biometrika 73:13). With few clusters, its intervals are somewhat too narrow (Cameron, Gelbach
+    and Miller 2008, Rev. Econ. Stat. 90:414). Columns that depend linearly on earlier ones are left out.
     """
-    from statsmodels.api import WLS  # a heavy import, for this function alone
+    from statsmodels.api import WLS  # a slow import that only this function needs
 
     kept = design[independent_columns(design)]
     clusters = frame["test_language"].factorize()[0]
@@ -159,14 +160,14 @@ def fit_clustered(frame: pd.DataFrame, design: pd.DataFrame) -> Fit:
 
 
 def independent_columns(design: pd.DataFrame) -> list[str]:
-    """Return the columns that are no linear combination of the ones before them."""
+    """Return the columns that are not linear combinations of earlier columns."""
     values = design.to_numpy(float)
     norms = np.linalg.norm(values, axis=0)
     basis = np.empty((len(values), 0))
     kept = []
     for name, column, norm in zip(design.columns, values.T, norms, strict=True):
         rest = column - basis @ (basis.T @ column)
-        rest -= basis @ (basis.T @ rest)  # once more, for the digits that the first pass lost
+        rest -= basis @ (basis.T @ rest)  # a second pass restores the precision lost in the first
         if np.linalg.norm(rest) > 1e-7 * max(norm, 1e-12):
             basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
             kept.append(name)
@@ -174,10 +175,10 @@ def independent_columns(design: pd.DataFrame) -> list[str]:
 
 
 def spearman_rows(scores: SampledScores, mixtures: Iterable[str], known: pd.Series, seed: int) -> Iterator[Row]:
-    """Yield for each of the mixtures the rank correlation of its ranked scores with exposure, and its stability.
+    """Yield the rank correlation of each mixture's ranked scores with exposure, and its stability.
 
-    The interval resamples languages (pairs bootstrap; Efron and Tibshirani 1993, section 9.5), and takes with each
-    draw one replicate of the scores, so that it holds the doubt of posts and seeds too.
+    The interval resamples languages (pairs bootstrap; Efron and Tibshirani 1993, section 9.5) and uses one replicate of
+    the scores for each draw, so it also covers sampling of posts and seeds.
     """
     for mixture in mixtures:
         ranked = [name for name in scores.languages if (mixture, name) in scores and scores.ranked[mixture, name]]
@@ -199,7 +200,7 @@ def spearman_rows(scores: SampledScores, mixtures: Iterable[str], known: pd.Seri
 
 
 def rank_correlations(x: Floats, y: Floats) -> Floats:
-    """Return Spearman's rank correlation of each row of x and y; NaN where one does not vary."""
+    """Return Spearman's rank correlation of each row of x and y; NaN if x or y does not vary."""
     ranks_x, ranks_y = (rankdata(values, axis=1) for values in (x, y))
     ranks_x -= ranks_x.mean(axis=1, keepdims=True)
     ranks_y -= ranks_y.mean(axis=1, keepdims=True)
@@ -210,7 +211,7 @@ def rank_correlations(x: Floats, y: Floats) -> Floats:
 
 
 def stability(whole: float | None, left_out: Mapping[str, float | None]) -> Row:
-    """Return the range of an estimate over what is left out, and whose absence moves it most."""
+    """Return the leave-one-out range of an estimate, and the name whose omission changes it most."""
     told = {name: value for name, value in left_out.items() if value is not None and not np.isnan(value)}
     if whole is None or np.isnan(whole) or not told:
         return {}
@@ -232,6 +233,6 @@ def _coefficients(frame: pd.DataFrame, design: pd.DataFrame) -> dict[str, float]
 
 
 def _fertility(posts_report: str | Path | None) -> Mapping[str, float]:
-    """Return tokens per word by language; nothing where no posts were read."""
+    """Return tokens per word by language; empty if there is no posts report."""
     counted: Mapping[str, Mapping[str, float]] = read_json(posts_report)["tokens"] if posts_report else {}
     return {language: own["per_word"] for language, own in counted.items()}

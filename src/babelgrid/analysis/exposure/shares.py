@@ -1,4 +1,4 @@
-"""What is known about how much of each language a base met in pre-training."""
+"""Load tables with the share of each language in a base's pre-training data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,38 +18,38 @@ QUANTITIES = {
     "commoncrawl_2023_50": "share of Common Crawl's pages (CC-MAIN-2023-50), %",
     "fineweb2": "words in FineWeb-2, 10⁹",
 }
-"""The shipped tables (`shares/<name>.csv`), and what their numbers are."""
+"""The shipped tables (`share_tables/<name>.csv`) and the quantity that each contains."""
 
 _COLUMNS = ("share", "gigawords")
 
 
 @dataclass(frozen=True)
 class ShareTable:
-    """Pre-training exposure by language. A language that is not in it is unknown, not zero."""
+    """Pre-training exposure by language. The exposure of a missing language is unknown, not zero."""
 
     name: str
     quantity: str
-    """What the values are: `share` (percent of the whole) or `gigawords` (an amount)."""
+    """Kind of the values: `share` (percent of the total) or `gigawords` (an amount)."""
     values: Mapping[str, float]
 
     @property
     def column(self) -> str:
-        """Name of its column in exposure.csv."""
+        """Return the name of the table's column in exposure.csv."""
         return f"{self.quantity}_{self.name}"
 
     @property
     def is_percentage(self) -> bool:
-        """Whether the values are percent of the whole."""
+        """Return whether the values are percentages of the total."""
         return self.quantity == "share"
 
 
 def load_shares(table: str, lab_exposure: str | Path | None = None) -> ShareTable:
-    """Load a share table: a shipped one by name, the lab's exact counts (`lab`), or a CSV of your own by path.
+    """Load a share table: a shipped table by name, the lab's exact counts (`lab`), or your own CSV by path.
 
     A CSV has the columns language and share (percent); lines that start with `#` are comments.
     lab_exposure: the lab's exposure.json, with its tokens by language and in total.
-    Raises `UserError` for an unknown name, an unreadable file, a language twice, a code that is not one, a share that
-    is not between 0 and 100, or shares that add up to more than 100.
+    Raises `UserError` for an unknown name, an unreadable file, a duplicate language, an invalid language code, a share
+    that is not between 0 and 100, or shares that add up to more than 100.
     """
     if table == LAB:
         return _read_lab(lab_exposure)
@@ -71,12 +71,12 @@ def load_shares(table: str, lab_exposure: str | Path | None = None) -> ShareTabl
 
 
 def table_name(table: str) -> str:
-    """Return what a table is called in exposure.csv: its own name, or that of its file without the ending."""
+    """Return a table's name in exposure.csv: its own name, or its file name without the extension."""
     return table if table == LAB or table in QUANTITIES else Path(table).stem
 
 
 def describe_quantity(table: str) -> str:
-    """Say in a few words what a table's numbers are, for an axis."""
+    """Return a short description of a table's values, for an axis label."""
     if table == LAB:
         return "share of the base's pre-training tokens, %"
     return QUANTITIES.get(table, f"share of pre-training ({table_name(table)}), %")
@@ -85,8 +85,8 @@ def describe_quantity(table: str) -> str:
 def _read_lab(lab_exposure: str | Path | None) -> ShareTable:
     if lab_exposure is None:
         raise UserError(
-            f"exposure.tables: {LAB!r} holds the exact counts of a base that the lab pre-trained, and this base is "
-            f"another one. Take it out of the list, or choose among {', '.join(QUANTITIES)}"
+            f"exposure.tables: {LAB!r} contains the exact counts of a base pre-trained by the lab, but this base is "
+            f"a different one. Remove it from the list, or choose from: {', '.join(QUANTITIES)}"
         )
     counts = read_json(lab_exposure)
     shares = {language: 100 * tokens / counts["total"] for language, tokens in counts["tokens"].items()}
@@ -106,10 +106,10 @@ def _parse(name: str, text: str, source: str) -> ShareTable:
     values: dict[str, float] = {}
     for language, number in zip(frame["language"], frame[quantity], strict=True):
         if language in values:
-            raise UserError(f"{source}: the language {language!r} stands there twice; keep one row")
+            raise UserError(f"{source}: the language {language!r} appears twice; keep one row")
         values[_check_language(language, source)] = _check_number(number, language, quantity, source)
-    if quantity == "share" and sum(values.values()) > 100.5:  # half a percent for rounding
-        raise UserError(f"{source}: shares add up to {sum(values.values()):g} percent; they are shares of one whole")
+    if quantity == "share" and sum(values.values()) > 100.5:  # tolerance of half a percent for rounding
+        raise UserError(f"{source}: shares add up to {sum(values.values()):g} percent; the total may be 100 at most")
     return ShareTable(name, quantity, values)
 
 
@@ -132,6 +132,6 @@ def _check_number(text: str, language: str, quantity: str, source: str) -> float
     if not 0 <= number <= highest or number == float("inf"):
         raise UserError(
             f"{source}: {quantity} of {language!r} is {text!r}; it must be a number from 0 to {highest:g}. "
-            f"Leave the row out where it is unknown"
+            f"Omit the row if the value is unknown"
         )
     return number

@@ -1,4 +1,4 @@
-"""The trend of a score over languages, with the doubt that a handful of languages leaves."""
+"""Fit the trend of a score over languages, with a band for the uncertainty due to few languages."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from babelgrid.analysis.types import Floats
 
 FEWEST_LANGUAGES = 5
-"""A trend over fewer languages is not drawn."""
+"""Minimum number of languages for a trend."""
 _RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Band:
-    """A least-squares line of score on log10 exposure and its 95% band, at the points `x`."""
+    """A least-squares line of score on log10 exposure and its 95% band at the points `x`."""
 
     x: Floats
     line: Floats
@@ -31,10 +31,10 @@ def spearman(exposure: Floats, score: Floats) -> float:
 
 
 def fit_band(log_exposure: Floats, score: Floats, generator: np.random.Generator) -> Band | None:
-    """Fit a line, and bootstrap its 95% band over languages (pairs bootstrap; Efron and Tibshirani 1993, section 9.5).
+    """Fit a line and bootstrap its 95% band over languages (pairs bootstrap; Efron and Tibshirani 1993, section 9.5).
 
-    Returns None for fewer than `FEWEST_LANGUAGES` languages, or where all have the same exposure. Resamples in which
-    all have the same exposure fit no line and are left out.
+    Returns None for fewer than `FEWEST_LANGUAGES` languages, or if all languages have the same exposure. Resamples in
+    which all languages have the same exposure determine no line and are left out.
     """
     if len(score) < FEWEST_LANGUAGES or np.ptp(log_exposure) == 0:
         return None
@@ -46,7 +46,7 @@ def fit_band(log_exposure: Floats, score: Floats, generator: np.random.Generator
 
 
 def _fit_lines(xs: Floats, ys: Floats, at: Floats) -> NDArray[np.float64]:
-    """Return least-squares lines, one for each row of xs and ys, at the points `at`; NaN where x does not vary."""
+    """Return least-squares lines, one for each row of xs and ys, at the points `at`; NaN if x does not vary."""
     x_mean, y_mean = xs.mean(axis=1, keepdims=True), ys.mean(axis=1, keepdims=True)
     spread = ((xs - x_mean) ** 2).sum(axis=1, keepdims=True)
     products = ((xs - x_mean) * (ys - y_mean)).sum(axis=1, keepdims=True)

@@ -1,1 +1,1 @@
-"""From predictions to scores: cells, views, baselines, confusions."""
+"""Compute scores from predictions: cells, views, baselines, confusions."""

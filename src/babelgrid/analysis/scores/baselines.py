@@ -1,4 +1,4 @@
-"""What a cell's score is worth: the same posts answered without a language model."""
+"""Fit baselines that answer the same posts without a language model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,10 +26,10 @@ def write_baselines(
     budget: int | None,
     out: Path,
 ) -> None:
-    """Fit the baselines of a (mixture, seed) on the posts that its adapter learns from, and write their answers.
+    """Fit the baselines of a (mixture, seed) on its adapter's train posts and write their answers.
 
-    train, test: posts files by language. The untuned base has learnt from no post, so `train` holds all train languages
-    and only the majority class stands beside it.
+    train, test: posts files by language. The untuned base has no train posts; its only baseline is the majority class
+    over `train`, which then contains all train languages.
     """
     train_posts = read_train_posts(train)
     posts = {language: read_parquet(path) for language, path in test.items()}
@@ -46,8 +46,8 @@ def fit_baselines(train: pd.DataFrame, test: Mapping[str, pd.DataFrame], labels:
     """Answer every test post with the majority class and with character n-grams, both fitted on the same train posts.
 
     train: the mixture's posts, columns text and label. test: language -> posts, columns id, text, label.
-    Returns the columns baseline ('majority' or 'ngram'), language, id, gold, predicted, logp_<label>…: natural
-    log-probabilities, -inf for a label that no train post has.
+    Returns the columns baseline ('majority' or 'ngram'), language, id, gold, predicted and logp_<label>…, which are
+    natural log-probabilities, -inf for a label without train posts.
     """
     return pd.concat([fit_majority(train, test, labels), fit_ngrams(train, test, labels)], ignore_index=True)
 
@@ -55,8 +55,8 @@ def fit_baselines(train: pd.DataFrame, test: Mapping[str, pd.DataFrame], labels:
 def fit_majority(train: pd.DataFrame, test: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> pd.DataFrame:
     """Answer every test post with the label shares of the train posts (for the columns, see `fit_baselines`).
 
-    Under any view the most probable class is then the majority class. Alone, this is the baseline of the untuned base,
-    for which no n-gram model can be trained.
+    The most probable class of any view is then the majority class. This is the only baseline of the untuned base, for
+    which no n-gram model can be trained.
     """
     _check_train(train, labels)
     shares = train["label"].value_counts(normalize=True).reindex(list(labels), fill_value=0.0).to_numpy(float)
@@ -70,8 +70,8 @@ def fit_majority(train: pd.DataFrame, test: Mapping[str, pd.DataFrame], labels: 
 def fit_ngrams(train: pd.DataFrame, test: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> pd.DataFrame:
     """Answer every test post with logistic regression on character n-grams (for the columns, see `fit_baselines`).
 
-    n-grams of 1 to 4 characters within words that occur in two train posts or more, sublinear TF-IDF; weak
-    regularisation (C = 10, fixed beforehand), as suits short texts.
+    Features are sublinear TF-IDF values of n-grams of 1 to 4 characters within words that occur in at least two train
+    posts. Regularisation is weak (C = 10, fixed in advance), which suits short texts.
     """
     _check_train(train, labels)
     known = [label for label in labels if (train["label"] == label).any()]
@@ -108,7 +108,7 @@ def _answer(
 
 def _check_train(train: pd.DataFrame, labels: Sequence[str]) -> None:
     if train.empty:
-        raise UserError("baselines: no train posts; the untuned base takes the majority over all posts of the grid")
+        raise UserError("baselines: no train posts; even the untuned base needs them for its majority baseline")
     unknown = sorted(set(train["label"]) - set(labels))
     if unknown:
         raise UserError(f"baselines: {unknown[0]!r} is not a label. Allowed: {', '.join(labels)}")

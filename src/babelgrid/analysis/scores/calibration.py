@@ -1,4 +1,4 @@
-"""Calibration: whether a probability of 0.8 is right in eight of ten posts, before and after temperature scaling."""
+"""Measure calibration (whether answers with probability 0.8 are right for 80% of posts) and temperature scaling."""
 
 import zlib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from babelgrid.runtime.files import write_csv
 BINS = 10
 SCALED_ON = "the other half of the test posts"
 _LEAST = 1e-9
-"""A class's probability is taken to be no less, so that one confident error costs a finite amount."""
+"""Lower bound for a class's probability, so that one confident error has a finite loss."""
 _TEMPERATURES = np.log([0.05, 20.0])
 COLUMNS = (
     *("view", "mixture", "test_language", "seeds", "n", "ece", "brier", "temperature", "ece_scaled", "brier_scaled"),
@@ -34,12 +34,12 @@ def measure_calibration(
     views: Mapping[str, View],
     out: str | Path,
 ) -> None:
-    """Write calibration.csv: a row for each mixture, test language and view, means over seeds.
+    """Write calibration.csv: one row for each mixture, test language and view, averaged over seeds.
 
-    ece: expected calibration error. brier: Brier score. temperature: what the logarithms of the probabilities are
-    divided by (above 1: the model was too sure). ece_scaled, brier_scaled: after that. No predictions are made on dev
-    posts, so the temperature is cross-fitted: each half of the test posts (whole clusters) is scaled by the temperature
-    of the other, which scaled_on says. Cells without posts, and answers that come without probabilities, are left out.
+    ece: expected calibration error. brier: Brier score. temperature: divisor of the log-probabilities (above 1: the
+    model was overconfident). ece_scaled, brier_scaled: the same after scaling. There are no predictions on dev posts,
+    so the temperature is cross-fitted: each half of the test posts (split by clusters) is scaled with the temperature
+    of the other half, as scaled_on records. Cells without posts and answers without probabilities are left out.
     posts: see `replicates.resample_cells`.
     """
     clusters = {language: read_clusters(path) for language, path in posts.items()}
@@ -56,12 +56,13 @@ def measure_calibration(
 
 
 def calibrate(answers: LabelScores, view: View, clusters: NDArray[np.str_]) -> Row:
-    """Return n, ece, brier, temperature, ece_scaled and brier_scaled of one cell; empty where there is nothing to say.
+    """Return n, ece, brier, temperature, ece_scaled and brier_scaled of one cell.
 
-    clusters: cluster of each post; posts of one cluster stay in one half.
+    The result is empty if the cell has no posts or its answers have no probabilities.
+    clusters: cluster of each post; posts of one cluster stay in the same half.
     """
     if np.isin(answers.logp, [0.0, -np.inf]).all():
-        return {}  # labels that came without probabilities
+        return {}  # the answers are labels without probabilities
     gold, _ = classes_of(answers, view)
     inside = gold >= 0
     probability = class_probabilities(answers, view)[inside]
@@ -85,10 +86,10 @@ def calibrate(answers: LabelScores, view: View, clusters: NDArray[np.str_]) -> R
 
 
 def calibration_error(probability: Floats, gold: NDArray[np.intp]) -> float:
-    """Return the expected calibration error: the mean, over posts, of |accuracy - confidence| of the post's bin.
+    """Return the expected calibration error: the mean over posts of |accuracy - confidence| in the post's bin.
 
-    Ten bins of equal width on the probability of the answer (Guo et al. 2017, ICML, equation 3). With few posts it is
-    above 0 for a calibrated model too.
+    There are ten bins of equal width on the probability of the answer (Guo et al. 2017, ICML, equation 3). With few
+    posts, the error is above 0 even for a calibrated model.
     """
     confidence = probability.max(axis=1)
     right = probability.argmax(axis=1) == gold
@@ -98,13 +99,13 @@ def calibration_error(probability: Floats, gold: NDArray[np.intp]) -> float:
 
 
 def brier(probability: Floats, gold: NDArray[np.intp]) -> float:
-    """Return the Brier score (1950): the mean over posts of the squared distance to the gold class; 0 to 2."""
+    """Return the Brier score (1950), the mean over posts of the squared distance to the gold class; from 0 to 2."""
     truth = np.eye(probability.shape[1])[gold]
     return float(((probability - truth) ** 2).sum(axis=1).mean())
 
 
 def fit_temperature(probability: Floats, gold: NDArray[np.intp]) -> float:
-    """Return the temperature of the greatest likelihood (Guo et al. 2017, section 4.2), from 0.05 to 20; 1 for none."""
+    """Return the maximum-likelihood temperature (Guo et al. 2017, section 4.2), from 0.05 to 20; 1 without posts."""
     if not len(gold):
         return 1.0
     log_probability = np.log(np.maximum(probability, _LEAST))
@@ -118,13 +119,13 @@ def fit_temperature(probability: Floats, gold: NDArray[np.intp]) -> float:
 
 
 def scale(probability: Floats, temperature: float) -> Floats:
-    """Return probabilities whose logarithms were divided by a temperature; each row adds up to 1."""
+    """Divide log-probabilities by a temperature and return the probabilities; each row adds up to 1."""
     scaled: Floats = np.exp(log_softmax(np.log(np.maximum(probability, _LEAST)) / temperature, axis=1))
     return scaled
 
 
 def halves(clusters: NDArray[np.str_]) -> NDArray[np.intp]:
-    """Return 0 or 1 for each post: half of the clusters each, by the CRC-32 of their names."""
+    """Assign each post to half 0 or 1, with half of the clusters in each, ordered by the CRC-32 of their names."""
     names, cluster_of_post = np.unique(clusters, return_inverse=True)
     order = np.argsort([zlib.crc32(name.encode()) for name in names], kind="stable")
     half = np.empty(len(names), dtype=np.intp)

@@ -1,8 +1,8 @@
-"""Score every cell of the grid, with its baselines beside it.
+"""Score every cell of the grid together with its baselines.
 
-cells.csv has a row for each mixture, seed, test_language, split and view: n (posts), each metric with <metric>_low and
-<metric>_high (its 95% interval over posts), and <baseline>_<metric>. A cell without posts in a view has n = 0 and no
-scores. classes.csv has a row for each class of those: precision, recall, f1, support.
+cells.csv has one row for each mixture, seed, test_language, split and view: n (posts), each metric with <metric>_low
+and <metric>_high (its 95% interval over posts), and <baseline>_<metric>. A cell without posts in a view has n = 0 and
+no scores. classes.csv has one row for each of their classes: precision, recall, f1, support.
 """
 
 import zlib
@@ -37,10 +37,11 @@ def score_cells(
     """Score every cell under every view and write cells.csv and classes.csv.
 
     predictions: (mixture, seed, test language) -> Parquet with gold and logp_<label>.
-    baselines: (mixture, seed) -> Parquet as `baselines.fit_baselines` makes it; a baseline may be missing in it. None
-    for predictions made elsewhere.
-    seed: of the bootstrap. A cell's interval depends on it and on the cell alone, not on what else is in the grid.
-    Raises `UserError` where a file is missing or broken, or a baseline answered other posts than the model.
+    baselines: (mixture, seed) -> Parquet in the format of `baselines.fit_baselines`; it may lack a baseline. Empty for
+    imported predictions.
+    seed: random seed of the bootstrap. A cell's interval depends only on this seed and the cell, not on the rest of the
+    grid.
+    Raises `UserError` if a file is missing or broken, or if a baseline answered different posts from the model.
     """
     cells: list[Row] = []
     classes: list[Row] = []
@@ -60,7 +61,7 @@ def score_cells(
 
 
 def _by_row(predictions: Mapping[Cell, str | Path]) -> dict[tuple[str, int], dict[str, str | Path]]:
-    """Bring the cells of one adapter together, so that its baselines are read once."""
+    """Group cells by adapter, so that the baselines of each adapter are read once."""
     rows: dict[tuple[str, int], dict[str, str | Path]] = {}
     for (mixture, seed, language), path in predictions.items():
         rows.setdefault((mixture, seed), {})[language] = path
@@ -70,7 +71,7 @@ def _by_row(predictions: Mapping[Cell, str | Path]) -> dict[tuple[str, int], dic
 def _baselines_of(
     row: tuple[str, int], baselines: Mapping[tuple[str, int], str | Path]
 ) -> dict[tuple[str, str], LabelScores]:
-    """Return (baseline, language) -> answers of one mixture and seed; nothing for a grid without baselines."""
+    """Return (baseline, language) -> answers for one mixture and seed; empty for a grid without baselines."""
     if not baselines:
         return {}
     if row not in baselines:
@@ -79,7 +80,7 @@ def _baselines_of(
 
 
 def _numbers_of(key: Row) -> tuple[int, int]:
-    """Return what tells this cell's random numbers from those of every other cell."""
+    """Return two numbers that make the random generator of a cell unique."""
     name = f"{key['mixture']} {key['test_language']} {key['view']}"
     return key["seed"], zlib.crc32(name.encode())
 
@@ -106,7 +107,7 @@ def _score_baselines(
         confusion = confusion_of(answers, view)
         if (confusion.sum(axis=1) != posts_by_class).any():
             raise UserError(
-                f"{answers.source}: holds other {language} posts than the model answered; delete it, run again"
+                f"{answers.source}: contains other {language} posts than the model answered; delete it and run again"
             )
         row |= {f"{baseline}_{metric}": float(value) for metric, value in score_confusions(confusion).items()}
     return row

@@ -1,4 +1,4 @@
-"""Who is taken for whom: the confusion matrix of every mixture and test language, with the ids of example errors."""
+"""Tabulate the confusion matrix of every mixture and test language, with the ids of example errors."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from babelgrid.config.analysis import View
 from babelgrid.runtime.files import write_parquet
 
 NO_CLASS = ""
-"""The predicted class of an answer that is in no class of the view."""
+"""Predicted class of an answer that is in no class of the view."""
 
 
 def tabulate_confusions(
@@ -23,8 +23,9 @@ def tabulate_confusions(
     """Write confusions.parquet: view, mixture, test_language, gold, predicted, n, examples.
 
     predictions: (mixture, seed, test language) -> Parquet with id, gold and logp_<label>. n: posts, summed over seeds.
-    predicted is empty (NO_CLASS) for an answer that is in no class of the view. examples: ids of at most so many posts
-    of that kind of error; those that most seeds agree on first. It holds no text of a post.
+    predicted is empty (NO_CLASS) for an answer that is in no class of the view. The argument `examples` is the maximum
+    number of post ids in the column examples for each kind of error; errors shared by most seeds come first. The file
+    contains no post texts.
     """
     seeds: dict[tuple[str, str], list[str | Path]] = {}
     for (mixture, _, language), path in predictions.items():
@@ -39,7 +40,7 @@ def tabulate_confusions(
 
 
 def _entries(answers: Sequence[LabelScores], view: View, examples: int) -> list[Row]:
-    """Return a row for each pair of a gold and a predicted class; that of no class only where it occurs."""
+    """Return one row for each pair of gold and predicted class; NO_CLASS only where it occurs."""
     counts = np.zeros((len(view), len(view) + 1), dtype=np.int64)
     errors: dict[tuple[int, int], Counter[str]] = {}
     for one in answers:

@@ -1,4 +1,4 @@
-"""The learning curves of all adapters in one table."""
+"""Collect the learning curves of all adapters in one table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from babelgrid.runtime.files import write_csv
 
 
 def collect_curves(curves: Mapping[tuple[str, int], str | Path], out: str | Path) -> None:
-    """Write learning_curves.csv: mixture, seed, and step, epoch, loss, learning_rate, grad_norm of each logged step.
+    """Write learning_curves.csv: mixture, seed, step, epoch, loss, learning_rate and grad_norm of each logged step.
 
     curves: (mixture, seed) -> the adapter's training.csv.
     """

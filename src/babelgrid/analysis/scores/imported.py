@@ -1,4 +1,4 @@
-"""Predictions made elsewhere, written as the grid writes its own."""
+"""Import predictions made elsewhere, in the same format as the grid's own predictions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,13 +32,13 @@ def import_predictions(
     seed: int,
     outputs: Mapping[Cell, str | Path],
 ) -> None:
-    """Write the predictions of every cell: id, gold, predicted, logp_<label>, and part where the data has one.
+    """Write the predictions of every cell: id, gold, predicted, logp_<label>, and part if the data has one.
 
-    mixtures: the data's name of a mixture -> its name here. seed: of all rows, where the data has no seeds.
-    outputs: (mixture, seed, test language) -> path; a cell that the data does not have gets a file without posts.
+    mixtures: mixture name in the data -> mixture name in the grid. seed: seed of all rows if the data has no seeds.
+    outputs: (mixture, seed, test language) -> path; a cell that is missing in the data gets a file without posts.
     A post without an answer has no predicted label and the log-probability -inf for every label.
-    Raises `UserError` where the data has a label, language, mixture or seed that the config does not explain, a post
-    twice, or nothing of a mixture and seed that the grid has.
+    Raises `UserError` if the data contains a label, language, mixture or seed that is not in the config, contains a
+    post twice, or has no rows for a mixture and seed of the grid.
     """
     files = [file.path for file in find_files(settings.files)]
     rows = pd.concat([_read(path, settings) for path in files], ignore_index=True)
@@ -58,7 +58,7 @@ def import_predictions(
 
 
 def _read(path: Path, settings: Import) -> pd.DataFrame:
-    """Return the rows of the parts that are read, as text, one column for each role and for each probability."""
+    """Return the rows of the selected parts as text, with one column for each role and each probability."""
     declared = {role: name for role, name in settings.columns.model_dump().items() if name is not None}
     roles = declared | {f"{LOGP}{label}": name for label, name in settings.probabilities.items()}
     with open_stream(path, set(roles.values())) as stream:
@@ -82,11 +82,11 @@ def _check_columns(path: Path, columns: Sequence[str], roles: Mapping[str, str])
         if found != 1:
             fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
             allowed = ", ".join(shown(column) for column in columns)
-            raise UserError(f"{path}: {fault} for {role}. The columns: {allowed}")
+            raise UserError(f"{path}: {fault} for {role}. Columns: {allowed}")
 
 
 def _as_row(record: Record, roles: Mapping[str, str], path: Path) -> list[str]:
-    """Return the values of a row as text; of numbers that name something (id, seed) in their canonical form."""
+    """Return the values of a row as text, with numeric identifiers (id, seed) in canonical form."""
     where = located(str(path), record.line)
     if record.broken:
         raise UserError(f"{where}: {record.broken}{record.explanation}")
@@ -96,20 +96,20 @@ def _as_row(record: Record, roles: Mapping[str, str], path: Path) -> list[str]:
         text = as_id(value) if role in IDENTIFIERS else as_text(value)
         if text is None or not is_unicode(text):
             why = why_no_id(value) if role in IDENTIFIERS else why_no_text(value)
-            why = why if text is None else "holds bytes that are not UTF-8; save the file as UTF-8"
+            why = why if text is None else "contains bytes that are not UTF-8; save the file as UTF-8"
             raise UserError(f"{where}: column {name!r} {why}")
         if role == "id" and not text:
-            raise UserError(f"{where}: column {name!r} is empty. Every post needs its identifier")
+            raise UserError(f"{where}: column {name!r} is empty. Every post needs an id")
         values.append(text.strip())
     return values
 
 
 def _interpret(rows: pd.DataFrame, settings: Import, meanings: Meanings, mixtures: Mapping[str, str]) -> pd.DataFrame:
-    """Return the rows with the grid's own names of mixtures, languages and labels."""
+    """Return the rows with the grid's names of mixtures, languages and labels."""
     failed = rows["predicted"].map(fold).isin({fold(word) for word in settings.failures})
     if settings.on_failure == "leave_out":
         rows, failed = rows[~failed].reset_index(drop=True), failed[~failed].reset_index(drop=True)
-    elsewhere = "; a value that stands for no answer goes into predictions.import.failures"
+    elsewhere = "; if this value means that there is no answer, add it to predictions.import.failures"
     language = _map(rows["language"], meanings.language, "language", meanings.explain_language)
     ids = [unique_id(value, code) for value, code in zip(rows["id"], language, strict=True)]
     return rows.assign(
@@ -129,7 +129,7 @@ def _interpret(rows: pd.DataFrame, settings: Import, meanings: Meanings, mixture
 def _map(
     values: pd.Series, meaning: Callable[[str], str | None], role: str, explain: Callable[[str], str] | None = None
 ) -> pd.Series:
-    """Replace each value by its meaning; a missing one stays missing."""
+    """Replace each value by its meaning; missing values stay missing."""
     known = {value: meaning(value) for value in values.dropna().unique()}
     for value, found in known.items():
         if found is None:
@@ -142,7 +142,7 @@ def _numbers(rows: pd.DataFrame, column: str, kind: type) -> pd.Series:
     try:
         return rows[column].astype(kind)
     except ValueError as error:
-        raise UserError(f"predictions: the column for {column} holds something that is no number ({error})") from None
+        raise UserError(f"predictions: the column for {column} contains a non-numeric value ({error})") from None
 
 
 def _check(answers: pd.DataFrame, outputs: Mapping[Cell, str | Path]) -> None:
@@ -154,23 +154,23 @@ def _check(answers: pd.DataFrame, outputs: Mapping[Cell, str | Path]) -> None:
             allowed = ", ".join(dict.fromkeys(str(cell[number]) for cell in outputs))
             where = {"mixture": "predictions.import.mixtures", "seed": "seeds", "language": "languages.test"}[name]
             raise UserError(
-                f"predictions: the files hold the {name} {', '.join(others)}, which the grid does not have. "
-                f"It has: {allowed}. Add what is missing to {where}, or leave those rows out of the files"
+                f"predictions: the files contain the {name} {', '.join(others)}, which is not in the grid. "
+                f"Allowed: {allowed}. Add the missing values to {where}, or remove those rows from the files"
             )
     missing = sorted({cell[:2] for cell in outputs} - {cell[:2] for cell in found})
     if missing:
-        raise UserError(f"predictions: the files hold nothing of mixture {missing[0][0]!r} with seed {missing[0][1]}")
+        raise UserError(f"predictions: the files have no rows of mixture {missing[0][0]!r} with seed {missing[0][1]}")
     twice = answers[answers.duplicated([*keys, "id"])]
     if len(twice):
         first = twice.iloc[0]
         raise UserError(
-            f"predictions: {len(twice)} posts stand twice for the same mixture and seed, {first['id']!r} of "
-            f"{first['mixture']!r} first. Keep one row of each; several seeds need predictions.import.columns.seed"
+            f"predictions: {len(twice)} posts appear twice for the same mixture and seed, first {first['id']!r} of "
+            f"{first['mixture']!r}. Keep one row of each; for several seeds, set predictions.import.columns.seed"
         )
 
 
 def _log_probabilities(answers: pd.DataFrame, settings: Import, labels: list[str]) -> pd.DataFrame:
-    """Return logp_<label> of each row; without probabilities, the predicted label has all of it."""
+    """Return logp_<label> of each row; without probabilities, the predicted label has probability 1."""
     columns = {}
     for label in labels:
         name = f"{LOGP}{label}"

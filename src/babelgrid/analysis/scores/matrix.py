@@ -1,4 +1,4 @@
-"""The transfer matrix: what training on a mixture is worth in each test language."""
+"""Build the transfer matrix: the score of each mixture in each test language."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _KEY = ["view", "mixture", "test_language"]
 def build_transfer_matrix(cells_path: str | Path, metric: Metric, languages: Sequence[str], out: str | Path) -> None:
     """Write transfer_matrix.csv: view, mixture, and one column per test language with the metric's mean over seeds.
 
-    languages: the test languages, in the order of the columns. A cell without posts stays empty.
+    languages: the test languages in column order. A cell without posts stays empty.
     """
     means = average_over_seeds(read_table(cells_path), metric)
     matrix = means.set_index(_KEY)["score"].unstack("test_language")
@@ -27,11 +27,11 @@ def build_transfer_matrix(cells_path: str | Path, metric: Metric, languages: Seq
 
 
 def average_over_seeds(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Average one metric of cells.csv over seeds, in the order of the cells, views outermost.
+    """Average one metric of cells.csv over seeds, in the order of the cells, grouped by view.
 
-    Returns view, mixture, test_language, seeds, n (posts; the mean over seeds), score, low, high and baseline (the
-    better of the two in that cell). low and high are the means of the seeds' 95% intervals over posts: the doubt that
-    comes from the choice of posts, not from the choice of seeds.
+    Returns view, mixture, test_language, seeds, n (posts, mean over seeds), score, low, high and baseline (the better
+    of the two baselines in that cell). low and high are the means of the seeds' 95% intervals over posts. They cover
+    sampling of posts, not seed variance.
     """
     if metric not in METRICS:
         raise UserError(f"metric: {metric!r} is not a score{nearest(metric, METRICS)}. Allowed: {', '.join(METRICS)}")
@@ -48,7 +48,7 @@ def average_over_seeds(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
 
 
 def cells_of_view(cells_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
-    """Read cells.csv and return one view of `average_over_seeds`; `UserError` where there is no such view."""
+    """Read cells.csv and return one view of `average_over_seeds`; raise `UserError` for an unknown view."""
     means = average_over_seeds(read_table(cells_path), metric)
     views = means["view"].drop_duplicates().tolist()
     if view not in views:

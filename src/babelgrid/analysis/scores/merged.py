@@ -1,4 +1,4 @@
-"""Scores of a view as figures and tables show them: means over seeds, intervals from the joint bootstrap, ranks."""
+"""Merge the scores of a view for figures and tables: means over seeds, joint bootstrap intervals, ranks."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ _KEY = ["mixture", "test_language"]
 
 
 def joint_cells_of_view(cells_path: str | Path, scores_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
-    """Return `transfer.cells_of_view` with the intervals of scores.csv, over posts and seeds, and its `ranked`.
+    """Return `matrix.cells_of_view` with the intervals over posts and seeds and the column `ranked` of scores.csv.
 
-    A cell that scores.csv does not have is not ranked. Both files must be of the same metric.
+    A cell that is missing in scores.csv is not ranked. Both files must use the same metric.
     """
     cells = cells_of_view(cells_path, view, metric).drop(columns=["low", "high"])
     scores = read_table(scores_path)

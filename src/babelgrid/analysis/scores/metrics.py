@@ -1,4 +1,4 @@
-"""Scores from confusion matrices, with bootstrap intervals."""
+"""Compute scores and bootstrap intervals from confusion matrices."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
@@ -13,24 +13,23 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 
 Counts = NDArray[np.int64]
 Weights = NDArray[np.float32]
-"""Counts of resampled posts: whole numbers too, in the type in which matrices multiply fast."""
+"""Counts of resampled posts: integers stored as float32, for fast matrix products."""
 
 
 def count_confusions(gold: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> Counts:
     """Return a confusion matrix, gold by predicted, from the class indices of each post; shape (classes, classes + 1).
 
-    A predicted index `classes` is no class: such a post counts as wrong, in the last column.
+    The predicted index `classes` means no class; the post counts as wrong, in the last column.
     """
     return np.bincount(gold * (classes + 1) + predicted, minlength=classes * (classes + 1)).reshape(classes, -1)
 
 
 def score_confusions(confusion: Counts | Weights, metrics: Sequence[Metric] = METRICS) -> dict[Metric, Floats]:
-    """Score confusion matrices of shape (..., gold class, predicted class or none); each score has shape (...).
+    """Score confusion matrices of shape (..., gold class, predicted class or no class); each score has shape (...).
 
-    The scores are those of scikit-learn with the classes as labels: macro-F1 is the mean over the classes that occur in
-    gold or predictions, weighted F1 weighs classes by their gold posts, MCC is Gorodkin's R_K (2004) and 0 where it is
-    undefined.
-    A matrix without posts scores NaN.
+    The scores equal those of scikit-learn with the classes as labels. Macro-F1 is the mean over the classes that occur
+    in gold or predictions, weighted F1 weights classes by their gold posts, and MCC is Gorodkin's R_K (2004), 0 where
+    undefined. The scores of a matrix without posts are NaN.
     """
     margins = _margins(confusion)
     has_posts = margins[1].sum(axis=-1) > 0
@@ -40,9 +39,9 @@ def score_confusions(confusion: Counts | Weights, metrics: Sequence[Metric] = ME
 def score_classes(confusion: Counts) -> dict[str, Floats]:
     """Return precision, recall, f1 and support by class, each of shape (..., class).
 
-    confusion: (..., gold class, predicted class or none).
+    confusion: (..., gold class, predicted class or no class).
 
-    As in scikit-learn, a ratio without a denominator is 0; in a matrix without posts it is NaN.
+    As in scikit-learn, a ratio with denominator 0 is 0. In a matrix without posts, ratios are NaN.
     """
     true, gold, predicted = _margins(confusion)
     has_posts = gold.sum(axis=-1, keepdims=True) > 0
@@ -59,10 +58,10 @@ def bootstrap_intervals(
 ) -> dict[Metric, tuple[float, float]]:
     """Return each score's 95% percentile interval over resampled posts (Efron 1979) for one confusion matrix.
 
-    Drawing n posts with replacement puts each draw into one entry of the matrix with the probability entry / n, all
-    draws independent: the resampled matrix is multinomial, and the scores depend on the posts through it alone. So
-    resampling the matrix gives exactly the distribution that resampling the posts gives, at a cost that does not grow
-    with their number.
+    When n posts are drawn with replacement, each draw falls into an entry of the matrix with probability entry / n,
+    independently of the others. The resampled matrix is therefore multinomial, and the scores depend on the posts only
+    through this matrix. Resampling the matrix gives exactly the same distribution as resampling the posts, at a cost
+    that does not grow with the number of posts.
     """
     posts = int(confusion.sum())
     if posts == 0:
@@ -77,7 +76,7 @@ def bootstrap_intervals(
 def _margins(confusion: Counts | Weights) -> tuple[Floats, Floats, Floats]:
     """Return correct posts, gold posts and predicted posts by class.
 
-    On axes as short as these `einsum` takes a third of the time of `sum`.
+    `einsum` is three times faster than `sum` on axes this short.
     """
     true = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
     gold = np.einsum("...ij->...i", confusion).astype(float)
@@ -108,7 +107,7 @@ def _matthews(true: Floats, gold: Floats, predicted: Floats) -> Floats:
 
 
 def _divide(numerator: Floats, denominator: Floats | NDArray[np.intp]) -> Floats:
-    """Divide, with 0 where there is nothing to divide by."""
+    """Divide, and return 0 where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=np.asarray(denominator) != 0)
 
 

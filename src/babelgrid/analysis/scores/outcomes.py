@@ -1,4 +1,4 @@
-"""How many posts were answered correctly, by gold class: all that a regression on single posts needs."""
+"""Count correctly answered posts by gold class, as the input of a regression on single posts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from babelgrid.config.analysis import View
 
 
 def count_outcomes(predictions: Mapping[Cell, str | Path], views: Mapping[str, View]) -> pd.DataFrame:
-    """Return view, mixture, seed, test_language, gold (class), posts and right: a row for each class of each cell."""
+    """Return view, mixture, seed, test_language, gold (class), posts and right: one row for each class of each cell."""
     rows = []
     for (mixture, seed, language), path in predictions.items():
         answers = read_answers(path)

@@ -1,4 +1,4 @@
-"""Scores by part, for predictions made elsewhere whose study scored parts of its data one by one."""
+"""Score imported predictions by part, for studies that scored the parts of their data separately."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,14 +14,14 @@ from babelgrid.config.analysis import View
 from babelgrid.runtime.files import read_parquet, write_csv
 
 POOLED = "pooled"
-"""Stands for all test languages together."""
+"""Marks the rows of all test languages together."""
 
 
 def score_parts(predictions: Mapping[Cell, str | Path], views: Mapping[str, View], out: str | Path) -> None:
     """Write parts.csv: mixture, seed, test_language, part, view, n and every metric.
 
-    predictions: (mixture, seed, test language) -> Parquet with id, gold, part and logp_<label>. After the languages of
-    a mixture and seed stand the rows `pooled`: the posts of a part in all languages, scored together.
+    predictions: (mixture, seed, test language) -> Parquet with id, gold, part and logp_<label>. After the rows of all
+    languages, the rows `pooled` of each view score the posts of a part in all languages together.
     """
     rows = []
     for view, classes in views.items():

@@ -1,4 +1,4 @@
-"""Views: questions asked of the same predictions."""
+"""Read predictions and evaluate them under views."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +22,10 @@ LOGP = "logp_"
 
 @dataclass(frozen=True)
 class LabelScores:
-    """What was answered to some posts: gold labels, and the log-probability of every label."""
+    """The answers to a set of posts: gold labels and the log-probability of every label."""
 
     source: str
-    """Where they come from, for errors."""
+    """Source of the answers, for error messages."""
     ids: tuple[str, ...]
     """Id of each post."""
     labels: tuple[str, ...]
@@ -38,10 +38,10 @@ class LabelScores:
     def from_columns(
         cls, ids: Sequence[str], gold: Sequence[str], logp: Mapping[str, NDArray[np.float64]], source: str
     ) -> Self:
-        """Check and arrange the columns of a predictions table.
+        """Create from the columns of a predictions table, with checks.
 
         logp: label -> log-probability of each post.
-        Raises `UserError` where a gold label has no log-probabilities, or a log-probability is not a number.
+        Raises `UserError` if a gold label has no log-probabilities, or if a log-probability is NaN or +inf.
         """
         labels = tuple(logp)
         index = {label: number for number, label in enumerate(labels)}
@@ -49,7 +49,7 @@ class LabelScores:
         if unknown:
             raise UserError(
                 f"{source}: there is no column {LOGP}… for the gold label {unknown[0]!r}{nearest(unknown[0], labels)}. "
-                f"Labels there: {', '.join(labels) or 'none'}. Delete the file and run again."
+                f"Labels found: {', '.join(labels) or 'none'}. Delete the file and run again."
             )
         scores = np.column_stack(list(logp.values())).astype(float) if logp else np.empty((len(gold), 0))
         if np.isnan(scores).any():
@@ -59,15 +59,15 @@ class LabelScores:
         return cls(source, tuple(ids), labels, np.array([index[label] for label in gold], dtype=np.intp), scores)
 
     def take(self, posts: NDArray[np.intp]) -> Self:
-        """Return the answers to some of the posts, given by their positions."""
+        """Return the answers to the posts at the given positions."""
         ids = tuple(self.ids[post] for post in posts)
         return replace(self, ids=ids, gold=self.gold[posts], logp=self.logp[posts])
 
 
 def read_answers(path: str | Path) -> LabelScores:
-    """Read one predictions file: columns id, gold and logp_<label>.
+    """Read one predictions file with the columns id, gold and logp_<label>.
 
-    One `ParquetFile` per file is an order of magnitude cheaper than pandas, which counts with 12,000 of them.
+    `ParquetFile` is an order of magnitude faster than pandas, which matters for 12,000 files.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -80,13 +80,13 @@ def read_answers(path: str | Path) -> LabelScores:
 
 
 def answers_of(frame: pd.DataFrame, source: str) -> LabelScores:
-    """Take the answers from a table with the columns id, gold and logp_<label>."""
+    """Return the answers in a table with the columns id, gold and logp_<label>."""
     logp = {name.removeprefix(LOGP): frame[name].to_numpy(float) for name in frame.columns if name.startswith(LOGP)}
     return LabelScores.from_columns(frame["id"].tolist(), frame["gold"].tolist(), logp, source)
 
 
 def read_baselines(path: str | Path) -> dict[tuple[str, str], LabelScores]:
-    """Read what `baselines.write_baselines` wrote: (baseline, language) -> answers."""
+    """Read a file written by `baselines.write_baselines` and return (baseline, language) -> answers."""
     frame = read_parquet(path)
     answers = answers_of(frame, str(path))
     groups: Mapping[Any, Any] = frame.groupby(["baseline", "language"], sort=False).indices
@@ -94,10 +94,10 @@ def read_baselines(path: str | Path) -> dict[tuple[str, str], LabelScores]:
 
 
 def class_probabilities(answers: LabelScores, view: View) -> NDArray[np.float64]:
-    """Return the probability of each class of a view, given that one of them holds; shape (posts, classes).
+    """Return the probability of each class, conditional on the classes of the view; shape (posts, classes).
 
-    A class has the sum of its labels' probabilities. Where every label of the view has probability 0, the classes
-    share it evenly.
+    The probability of a class is the sum over its labels. If every label of the view has probability 0, the classes
+    are equally probable.
     """
     probability = _probabilities_in(answers, view)
     total = probability.sum(axis=1, keepdims=True)
@@ -109,10 +109,10 @@ def class_probabilities(answers: LabelScores, view: View) -> NDArray[np.float64]
 def classes_of(answers: LabelScores, view: View) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the gold and the predicted class of each post under a view, as indices; each of shape (posts,).
 
-    The gold class is -1 where the gold label is in no class: such a post is outside the view. The predicted class is
-    the most probable one, the first of equals; it is len(view), which is no class and always wrong, where every label
-    of the view has probability 0: a prediction from elsewhere that failed or, without probabilities, says a label
-    that the view does not have.
+    The gold class is -1 if the gold label is in no class; the post is then outside the view. The predicted class is the
+    most probable class, or the first of several equally probable ones. If every label of the view has probability 0,
+    the predicted class is len(view), which is no class and always wrong. This happens for imported predictions that
+    failed, or that have no probabilities and a label outside the view.
     """
     gold_class = np.full(len(answers.labels), -1, dtype=np.intp)
     for number, labels in enumerate(view.values()):
@@ -123,9 +123,9 @@ def classes_of(answers: LabelScores, view: View) -> tuple[NDArray[np.intp], NDAr
 
 
 def confusion_of(answers: LabelScores, view: View) -> Counts:
-    """Return the confusion matrix of a view over the posts inside it (see `classes_of`); shape (classes, classes + 1).
+    """Return the confusion matrix of a view over its posts (see `classes_of`); shape (classes, classes + 1).
 
-    Rows are gold classes, columns predicted classes; the last column counts the posts that were answered with none.
+    Rows are gold classes, columns predicted classes. The last column counts posts answered with no class of the view.
     """
     gold, predicted = classes_of(answers, view)
     inside = gold >= 0
@@ -133,7 +133,7 @@ def confusion_of(answers: LabelScores, view: View) -> Counts:
 
 
 def _probabilities_in(answers: LabelScores, view: View) -> NDArray[np.float64]:
-    """Sum probabilities by class, scaled so that the likeliest label of the view has 1 (no underflow)."""
+    """Sum probabilities by class, scaled to 1 for the view's most probable label to avoid underflow."""
     classes = [[_position(label, answers) for label in labels] for labels in view.values()]
     named = [position for positions in classes for position in positions]
     highest = answers.logp[:, named].max(axis=1, keepdims=True, initial=-np.inf)
@@ -144,7 +144,7 @@ def _probabilities_in(answers: LabelScores, view: View) -> NDArray[np.float64]:
 def _position(label: str, answers: LabelScores) -> int:
     if label not in answers.labels:
         raise UserError(
-            f"{answers.source}: a view asks for the label {label!r}, which has no column {LOGP}{label}"
-            f"{nearest(label, answers.labels)}. Labels there: {', '.join(answers.labels) or 'none'}"
+            f"{answers.source}: a view contains the label {label!r}, which has no column {LOGP}{label}"
+            f"{nearest(label, answers.labels)}. Labels found: {', '.join(answers.labels) or 'none'}"
         )
     return answers.labels.index(label)

@@ -1,1 +1,1 @@
-"""What one language does for another: donors, doses, and plans made from them."""
+"""Measure transfer between languages (donors, doses) and plan labelling from it."""

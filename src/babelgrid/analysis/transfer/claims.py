@@ -1,4 +1,4 @@
-"""The original study's five claims (arXiv 2508.06435), put to whatever experiment is at hand."""
+"""Test the five claims of the original study (arXiv 2508.06435) on an experiment."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
 
 TOPIC, STANCE = "topic", "stance"
-"""The views that the claims are about; an experiment without them decides nothing on those."""
+"""The views that the claims refer to. Claims about a missing view are undecided."""
 ALL = "all"
 MARGIN = 0.05
-"""How much worse than an adapter of all languages still counts as transferred."""
+"""Largest deficit relative to the adapter of all languages that still counts as transfer."""
 TINY_DOSE = 100
-"""Posts up to which a dose counts as tiny."""
+"""Largest dose, in posts, that counts as tiny."""
 SMALL_SHARE = 0.01
-"""The share of fine-tuning in pre-training tokens up to which it counts as small."""
+"""Largest ratio of fine-tuning to pre-training tokens that counts as small."""
 
 TRANSFERS = "Topic transfers from one or two languages"
 MULTILINGUAL = "Stance gains from multilingual tuning"
@@ -45,10 +45,10 @@ def judge_claims(
 ) -> None:
     """Write claims.csv: claim, view, test, effect, low, high, verdict (supported, contradicted, undecided), why.
 
-    A claim has a row for each test of it. The verdict is `supported` where the whole 95% interval lies on the claim's
-    side of the test's bound (0, or the margin that the test names), `contradicted` where it lies on the other, and
-    `undecided` where it holds the bound or the grid cannot tell, which `why` then explains.
-    share_table: the table of exposure that describes this base; others, of other bases, decide nothing about it.
+    A claim has one row for each of its tests. The verdict is `supported` if the 95% interval lies entirely on the
+    claim's side of the test's bound (0, or the margin given in the test), `contradicted` if it lies entirely on the
+    other side, and `undecided` if it contains the bound, or if the grid lacks the data, as explained in `why`.
+    share_table: the exposure table that describes this base. Tables for other bases are ignored.
     """
     views = read_sampled_scores(replicates_path, min_posts)
     exposure = read_table(exposure_path)
@@ -64,42 +64,44 @@ def judge_claims(
 
 
 def judge_transfer(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
-    """Test adapters of one or two languages, in ranked languages that they were not trained on, in two ways."""
+    """Test adapters of one or two languages in ranked languages that they were not trained on, against two rivals."""
     few = [mixture for mixture in mixtures if mixture.is_trained and len(mixture.all_languages) <= 2]
     cells = _unseen(scores, few)
     for rival, test, bound in (
-        (UNTUNED, "score in languages not trained on, minus that of the untuned base", 0.0),
-        (ALL, f"the same, minus that of the adapter of all languages; worse by up to {MARGIN} is no loss", -MARGIN),
+        (UNTUNED, "score in languages not trained on, minus the untuned base's score", 0.0),
+        (ALL, f"the same, minus the score of the adapter of all languages; up to {MARGIN} worse is accepted", -MARGIN),
     ):
         yield _against(TRANSFERS, test, cells, rival, scores, bound)
 
 
 def judge_multilingual(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
-    """Test the adapter of all languages against those of one language, outside that language."""
+    """Test the adapter of all languages against the adapters of one language, outside that language."""
     single = [mixture for mixture in mixtures if len(mixture.all_languages) == 1]
     cells = [cell for cell in _unseen(scores, single) if (ALL, cell[1]) in scores]
-    test = "score of the adapter of all languages minus those of one language, outside that language"
+    test = "score of the adapter of all languages minus adapters of one language, outside that language"
     if not cells:
-        yield _undecided(MULTILINGUAL, test, "the grid has no adapter of one language beside that of all")
+        yield _undecided(MULTILINGUAL, test, "the grid needs adapters of one language and an adapter of all languages")
         return
     effect = scores.mean([(ALL, language) for _, language in cells]) - scores.mean(cells)
     yield _decided(MULTILINGUAL, test, effect)
 
 
 def judge_bias(regression: pd.DataFrame, share_table: str) -> Iterator[Row]:
-    """Take the pooled slope of correctness on exposure, for each view, from regression.csv."""
+    """Judge each view by the pooled slope of correctness on exposure in regression.csv."""
     own = (regression["table"] == share_table) & (regression["model"] == "pooled") & (regression["term"] == EXPOSURE)
     slopes = regression[own].dropna(subset="low")
     if slopes.empty:
-        yield _undecided(BIASED, "slope of correctness on log10 exposure", "exposure is known in too few languages")
+        yield _undecided(BIASED, "slope of correctness on log10 exposure", "exposure is known for too few languages")
     for slope in slopes.to_dict("records"):
-        test = f"probability of a right answer per tenfold exposure ({slope['table']}, {slope['languages']} languages)"
+        test = (
+            f"probability of a correct answer per tenfold exposure ({slope['table']}, {slope['languages']} languages)"
+        )
         row = {"claim": BIASED, "view": slope["view"], "test": test, "effect": slope["estimate"]}
         yield row | {"low": slope["low"], "high": slope["high"], "verdict": verdict(slope["low"], slope["high"])}
 
 
 def judge_dose(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
-    """Test the smallest dose of each language against none of it, in that language, where it is ranked and tiny."""
+    """Test the smallest dose of each language against no dose, if the dose is tiny and the language is ranked."""
     doses = [
         (own, min(dose for dose in own.mixtures if dose))
         for own in dose_series(mixtures, scores)
@@ -108,7 +110,7 @@ def judge_dose(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[R
     tiny = [(own, dose) for own, dose in doses if dose <= TINY_DOSE]
     if not tiny:
         why = f"no dose has {TINY_DOSE} posts or fewer" if doses else "the grid has no doses; add mixtures.doses"
-        yield _undecided(DOSED, "smallest dose minus none", why)
+        yield _undecided(DOSED, "smallest dose of a language minus no dose", why)
         return
     gains = [
         scores.of(own.mixtures[dose], own.language) - scores.of(own.mixtures[0], own.language) for own, dose in tiny
@@ -116,17 +118,17 @@ def judge_dose(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[R
     sizes = [dose for _, dose in tiny]
     posts = " to ".join(str(dose) for dose in dict.fromkeys([min(sizes), max(sizes)]))
     languages = ", ".join(dict.fromkeys(own.language for own, _ in tiny))
-    yield _decided(DOSED, f"{posts} posts of a language minus none, in it ({languages})", np.mean(gains, axis=0))
+    yield _decided(DOSED, f"{posts} posts of a language minus no posts ({languages})", np.mean(gains, axis=0))
 
 
 def judge_share_of_tokens(scores: SampledScores, exposure: pd.DataFrame) -> Iterator[Row]:
-    """Test whether the adapter of all languages gains over the untuned base, on a small share of tokens."""
+    """Test whether the adapter of all languages gains over the untuned base with a small share of tokens."""
     ratio = exposure.loc[exposure["mixture"] == ALL, "finetune_to_pretraining"].astype(float)
     share = float(ratio.sum()) if ratio.notna().any() else float("nan")
     test = "gain of the adapter of all languages over the untuned base, mean over languages"
     if not share <= SMALL_SHARE:
         known = "unknown" if np.isnan(share) else f"{share:.2g}, more than {SMALL_SHARE}"
-        yield _undecided(SUFFICES, test, f"the share of fine-tuning in pre-training tokens is {known}")
+        yield _undecided(SUFFICES, test, f"the ratio of fine-tuning to pre-training tokens is {known}")
         return
     cells = [(ALL, language) for language in scores.languages if (ALL, language) in scores]
     cells = [cell for cell in cells if scores.ranked[cell]]
@@ -134,7 +136,7 @@ def judge_share_of_tokens(scores: SampledScores, exposure: pd.DataFrame) -> Iter
 
 
 def verdict(low: float, high: float, bound: float = 0.0) -> str:
-    """Say on which side of the bound an interval lies; above it is the claim's."""
+    """Return the verdict for an interval; values above the bound support the claim."""
     if low > bound:
         return "supported"
     return "contradicted" if high < bound else "undecided"
@@ -166,7 +168,7 @@ def _against(
 ) -> Row:
     paired = [cell for cell in cells if (rival, cell[1]) in scores]
     if not paired:
-        return _undecided(claim, test, f"the grid has no {rival!r} beside such adapters")
+        return _undecided(claim, test, f"the grid has no {rival!r} to compare these adapters with")
     effect = scores.mean(paired) - scores.mean([(rival, language) for _, language in paired])
     return _decided(claim, test, effect, bound)
 
@@ -174,7 +176,7 @@ def _against(
 def _decided(claim: str, test: str, effect: Floats, bound: float = 0.0) -> Row:
     measured = estimate(effect)
     if np.isnan(list(measured.values())).any():
-        return {**_undecided(claim, test, "a cell has no score, or no interval (posts of one group alone)"), **measured}
+        return {**_undecided(claim, test, "a cell has no score, or no interval (all posts in one group)"), **measured}
     return {"claim": claim, "test": test, **measured, "verdict": verdict(measured["low"], measured["high"], bound)}
 
 

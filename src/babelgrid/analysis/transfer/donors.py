@@ -1,6 +1,6 @@
-"""Transfer: what training on one language is worth in another, and who gives and who receives.
+"""Measure transfer between languages, and find donors and recipients.
 
-All intervals are 95% percentile intervals of the joint bootstrap, over posts and seeds.
+All intervals are 95% percentile intervals of the joint bootstrap over posts and seeds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ def measure_transfer(
     contrasts_path: str | Path,
     clusters_path: str | Path,
 ) -> None:
-    """Write transfer.csv, donors.csv, contrasts.csv and clusters.csv; for their columns see the functions below."""
+    """Write transfer.csv, donors.csv, contrasts.csv and clusters.csv; see the functions below for their columns."""
     views = read_sampled_scores(replicates_path, min_posts)
     tables: dict[str | Path, tuple[Sequence[str], Callable[[SampledScores], Iterator[Row]]]] = {
         transfer_path: (TRANSFER, transfer_rows),
@@ -51,10 +51,10 @@ def measure_transfer(
 
 
 def transfer_rows(scores: SampledScores) -> Iterator[Row]:
-    """Yield mixture, test_language, n, ranked, score, gap and gain of each cell, all with intervals.
+    """Yield mixture, test_language, n, ranked, score, gap and gain of each cell, the last three with intervals.
 
-    gap: the score minus that of the adapter trained on the test language alone. gain: minus that of the untuned base.
-    Missing where the grid has no such adapter.
+    gap: the score minus that of the adapter trained only on the test language. gain: the score minus that of the
+    untuned base. Both are missing if the grid lacks the other system.
     """
     for mixture, language in scores.cells:
         own = scores.of(mixture, language)
@@ -72,9 +72,9 @@ def donor_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[R
     """Yield role, name, cells, score and gain (over the untuned base), with intervals.
 
     A donor is a trained mixture; its score is the mean over the test languages that it was not trained on. A recipient
-    is a test language; its score is the mean over the adapters trained on one other language alone. Only cells that
-    are ranked count. cells: how many. The means of two donors are over different targets where one is a target of the
-    other.
+    is a test language; its score is the mean over the adapters trained on one other language. cells: number of cells;
+    only ranked cells count. The means of two donors cover different target languages if either was trained on a target
+    of the other.
     """
     trained = [mixture for mixture in mixtures if mixture.is_trained and mixture.name in scores.mixtures]
     for donor in trained:
@@ -88,9 +88,9 @@ def donor_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[R
 def contrast_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
     """Yield kind, mixture, against, test_language, n, effect, low, high.
 
-    asymmetry: T - T', what `mixture` gives to `against` minus what it gets from it; n is that of the smaller cell.
-    second_language: a pair's score minus the better of its two languages alone (chosen anew in every replicate).
-    left_out: the score of `all` in a language minus that of `all-<language>` there: what its own posts add.
+    asymmetry: T - T', the transfer from `mixture` to `against` minus the reverse; n is that of the smaller cell.
+    second_language: a pair's score minus that of the better of its two languages alone (chosen in each replicate).
+    left_out: the score of `all` in a language minus that of `all-<language>`: the gain from the language's own posts.
     """
     alone = [language for language in scores.languages if (language, language) in scores]
     for one, other in combinations(alone, 2):
@@ -110,11 +110,11 @@ def contrast_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterato
 
 
 def cluster_rows(scores: SampledScores) -> Iterator[Row]:
-    """Yield axis (mixture or test_language), position and name: like beside like.
+    """Yield axis (mixture or test_language), position and name, with similar names next to each other.
 
-    Average linkage on the Euclidean distance of the rows (or columns) of the transfer matrix, leaves in optimal order
-    (Bar-Joseph, Gifford and Jaakkola 2001, Bioinformatics 17:S22). Languages that some mixture was not scored in do
-    not count for mixtures.
+    The order comes from average linkage on the Euclidean distances between rows (or columns) of the transfer matrix,
+    with optimal leaf ordering (Bar-Joseph, Gifford and Jaakkola 2001, Bioinformatics 17:S22). Only languages in which
+    all mixtures were scored are included.
     """
     observed = pd.Series({cell: scores.of(*cell)[0] for cell in scores.cells}).unstack()
     matrix = observed.reindex(index=scores.mixtures, columns=scores.languages).dropna(axis="columns")

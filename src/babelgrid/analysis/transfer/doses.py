@@ -1,4 +1,4 @@
-"""Dose-response: what a few posts of one more language are worth in that language, and how many are enough."""
+"""Measure dose-response: how posts of one more language improve scores in it, and how many posts are enough."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
 
 ENOUGH = 0.95
-"""Share of the in-language score that counts as enough."""
+"""Share of the in-language score that counts as sufficient."""
 _FEWEST_DOSES = 3
-"""A curve has three parameters: with fewer doses (0 is one of them) none is fitted."""
+"""Minimum number of doses for a fit, including dose 0: a curve has three parameters."""
 
 DOSES = ("view", "base", "language", "dose", "mixture", "n", "score", "low", "high", "fitted")
 FITS = (
@@ -26,20 +26,20 @@ FITS = (
 )
 CURVES = ("view", "base", "language", "dose", "score", "low", "high")
 _POINTS = 40
-"""Points of a curve between no post and the smallest dose, and as many between that and the largest."""
+"""Number of points on a curve from 0 to the smallest dose, and again from the smallest to the largest dose."""
 
 
 class Series(NamedTuple):
-    """The mixtures that differ in nothing but the dose of one language."""
+    """Mixtures that differ only in the dose of one language."""
 
     base: str
     language: str
     mixtures: dict[int, str]
-    """Dose (posts) -> mixture, the smallest first; dose 0 is the base mixture."""
+    """Dose (posts) -> mixture, smallest first; dose 0 is the base mixture."""
 
 
 class Curve(NamedTuple):
-    """score(dose) = floor + rise * (1 - exp(-dose / scale)): it rises at once and saturates."""
+    """A saturating curve: score(dose) = floor + rise * (1 - exp(-dose / scale))."""
 
     floor: float
     rise: float
@@ -47,12 +47,12 @@ class Curve(NamedTuple):
     """Posts after which 63% of the rise is reached."""
 
     def at(self, doses: Floats) -> Floats:
-        """Return the score after so many posts."""
+        """Return the score at each dose."""
         risen: Floats = self.floor + self.rise * share_of_rise(doses, self.scale)
         return risen
 
     def reaches(self, target: float) -> float:
-        """Return the posts after which the target is reached: 0 where the floor is enough, infinity if it never is."""
+        """Return the dose that reaches the target: 0 if the floor reaches it, infinity if the curve never does."""
         if self.floor >= target:
             return 0.0
         if self.floor + self.rise <= target:
@@ -69,15 +69,15 @@ def measure_doses(
     fits_path: str | Path,
     curves_path: str | Path,
 ) -> None:
-    """Write doses.csv (a row for each dose), dose_fits.csv (for each curve) and dose_curves.csv (for points along it).
+    """Write doses.csv (one row per dose), dose_fits.csv (per curve) and dose_curves.csv (per point on a curve).
 
-    doses.csv: view, base, language, dose (posts), mixture, n, score with its interval, fitted (the curve there).
-    dose_fits.csv: the parameters of `Curve`, fitted to the observed scores; in_language: score of the adapter trained
-    on the language alone; target: 95% of it; size: posts after which the curve reaches the target, with the 95%
-    percentile interval of the curves refitted to every replicate (infinite: never); largest_dose: beyond it a size is
-    extrapolated; reached: the share of replicates in which the target is reached within the largest dose.
-    dose_curves.csv: the curve's score at a dose, and the 95% interval there of the curves refitted to every replicate.
-    Without three doses in a series, or without that adapter, the columns stay empty.
+    doses.csv: view, base, language, dose (posts), mixture, n, score with its interval, fitted (the curve's value).
+    dose_fits.csv: the parameters of `Curve`, fitted to the observed scores. in_language: score of the adapter trained
+    only on the language. target: 95% of it. size: number of posts at which the curve reaches the target, with the 95%
+    percentile interval of the curves refitted to every replicate (infinite: never). largest_dose: a size beyond it is
+    extrapolated. reached: share of replicates that reach the target within the largest dose.
+    dose_curves.csv: the curve's score at a dose, with the 95% interval of the curves refitted to every replicate.
+    Columns stay empty for series with fewer than three doses, or without the adapter trained only on the language.
     """
     doses: list[Row] = []
     fits: list[Row] = []
@@ -95,7 +95,7 @@ def measure_doses(
 
 
 def dose_series(mixtures: Sequence[Mixture], scores: SampledScores) -> list[Series]:
-    """Return the series of doses among the mixtures that were scored in the dose's language."""
+    """Return the dose series of the mixtures that were scored in the dose's language."""
     bases = {own.languages: own.name for own in mixtures if own.is_trained and not own.dose and not own.allocation}
     found: dict[tuple[str, str], dict[int, str]] = {}
     for mixture in mixtures:
@@ -109,7 +109,10 @@ def dose_series(mixtures: Sequence[Mixture], scores: SampledScores) -> list[Seri
 
 
 def fit_series(series: Series, scores: SampledScores) -> list[Curve]:
-    """Fit a curve to the observed scores, and one to each replicate; none for few doses, or without 0 or intervals."""
+    """Fit one curve to the observed scores and one to each replicate.
+
+    Returns an empty list if there are fewer than three doses, no dose 0, or missing scores or replicates.
+    """
     if len(series.mixtures) < _FEWEST_DOSES or 0 not in series.mixtures:
         return []
     doses = np.array(list(series.mixtures), dtype=float)
@@ -120,9 +123,9 @@ def fit_series(series: Series, scores: SampledScores) -> list[Curve]:
 def fit_curve(doses: Floats, scores: Floats) -> Curve:
     """Fit a saturating curve by least squares; doses and scores have shape (doses,), at least three of each.
 
-    For any scale, floor and rise are a linear fit, so one number is left to search (variable projection; Golub and
-    Pereyra 1973, SIAM J. Numer. Anal. 10:413): scipy's bounded search on its logarithm, from a tenth of the smallest
-    dose to ten times the largest. A curve that scores fall along is one with a negative rise.
+    Given the scale, floor and rise are a linear fit, so only the scale is searched (variable projection; Golub and
+    Pereyra 1973, SIAM J. Numer. Anal. 10:413): with scipy's bounded search on its logarithm, from a tenth of the
+    smallest dose to ten times the largest. If scores fall with the dose, the rise is negative.
     """
     bounds = np.log(scale_bounds(doses))
     best = minimize_scalar(lambda log_scale: _misfit(doses, scores, np.exp(log_scale)), bounds=bounds, method="bounded")
@@ -132,7 +135,7 @@ def fit_curve(doses: Floats, scores: Floats) -> Curve:
 
 
 def scale_bounds(doses: Floats) -> tuple[float, float]:
-    """Return between what a curve's scale is sought: a scale at either end says that the doses do not tell it."""
+    """Return the search bounds of a curve's scale. The doses do not determine a scale that is at either bound."""
     positive = doses[doses > 0]
     return float(positive.min()) / 10, float(positive.max()) * 10
 
@@ -191,6 +194,6 @@ def _fit_row(series: Series, scores: SampledScores, curves: Sequence[Curve]) -> 
 
 
 def _infinite_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95% percentile interval of values of which some may be infinite: between none is interpolated."""
+    """Return the 95% percentile interval of values that may be infinite, without interpolation."""
     low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
     return float(low), float(high)

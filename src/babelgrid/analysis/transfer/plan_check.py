@@ -1,4 +1,4 @@
-"""Whether a plan kept its promise: the advice and its rivals, trained at equal cost."""
+"""Check a plan: compare the expected and achieved scores of the advice and its rivals, trained at equal cost."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from babelgrid.runtime.files import write_csv
 def check_plan(
     *, replicates_path: str | Path, expected_path: str | Path, view: str, min_posts: int, out: str | Path
 ) -> None:
-    """Write plan_check.csv: view, plan, target, expected with its interval, achieved with its, and advantage.
+    """Write plan_check.csv: view, plan, target, and expected, achieved and advantage with their intervals.
 
-    replicates_path: of the experiment that trained the plans, whose names are its mixtures. expected_path:
-    plan_scores.csv of the experiment that made them. advantage: what the advice achieved minus what this plan did, on
-    the same posts. Raises `UserError` where a plan was not trained.
+    replicates_path: replicates of the experiment that trained the plans; its mixtures are named after the plans.
+    expected_path: plan_scores.csv of the experiment that created the plans. advantage: the score achieved by the advice
+    minus that of this plan on the same posts. Raises `UserError` if a plan was not trained.
     """
     expected = read_table(expected_path)
     scores = read_sampled_scores(replicates_path, min_posts)[view]
@@ -28,7 +28,9 @@ def check_plan(
     plans = expected["plan"].unique()
     missing = [plan for plan in [ADVICE, *plans] if plan not in scores.mixtures]
     if missing or not languages:
-        raise UserError(f"{expected_path}: the plan {(missing or [ADVICE])[0]!r} was not trained here on enough posts")
+        raise UserError(
+            f"{expected_path}: the plan {(missing or [ADVICE])[0]!r} was not trained here or has too few test posts"
+        )
     achieved = {plan: np.stack([scores.of(plan, language) for language in languages]) for plan in plans}
     rows: list[Row] = []
     for row in expected.to_dict("records"):
@@ -42,6 +44,6 @@ def check_plan(
 
 
 def _reach(target: str, sampled: Floats) -> Floats:
-    """Return the worst or the mean of languages; sampled: (languages, samples)."""
+    """Return the worst or the mean over languages; sampled: (languages, samples)."""
     reached: Floats = sampled.min(axis=0) if target == "worst" else sampled.mean(axis=0)
     return reached

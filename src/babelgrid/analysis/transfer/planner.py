@@ -1,13 +1,13 @@
-"""The planner: given a grid and a budget of labelled posts, which languages to label, and how many posts of each.
+"""Plan labelling: given a grid and a budget of labelled posts, choose how many posts to label in each language.
 
-What is left to learn in a language, from the untuned base to the adapter of that language, is thought to be learnt by
-each labelled language independently of the others:
+The model assumes that each labelled language s independently closes part of the gap in a language l between the untuned
+base and the adapter of l:
 
     score(l) = floor(l) + (ceiling(l) - floor(l)) * (1 - product over s of (1 - f(n_s) * t(s, l)))
 
-t(s, l) is the part of it that the grid's adapter of s alone has learnt in l (0 to 1; 1 for l itself), and f(n), from 0
-to 1, the part of that which n posts are worth, by the grid's dose-response curves. It is an estimate to choose by: the
-check target trains the choice.
+t(s, l) is the part of the gap in l that the grid's adapter of s alone closes (0 to 1; 1 for l itself). f(n), from 0 to
+1, is the part of that effect that n posts achieve according to the grid's dose-response curves. The result is an
+estimate for choosing a plan; the check target trains the chosen plan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,22 +34,22 @@ Allocation = dict[str, int]
 
 @dataclass(frozen=True)
 class TransferModel:
-    """What labelled posts are worth, observed and replicated: the last axis is 1 + resamples long."""
+    """The model of the effect of labelled posts; the last axis is the observed value and its replicates."""
 
     candidates: tuple[str, ...]
     """Languages that may be labelled."""
     floor: Floats
     """Score of the untuned base; shape (targets, samples)."""
     ceiling: Floats
-    """Score of the language's own adapter. Where there is none, that of the best mixture, or the mean of the own
-    adapters of other languages if that is more: nobody has tried what its own posts would teach; shape (targets,
-    samples)."""
+    """Score of the language's own adapter; shape (targets, samples). If there is none, the score of the best mixture or
+    the mean score of other languages' own adapters, whichever is higher, because the effect of the language's own posts
+    is unknown."""
     learnt: Floats
     """t(s, l); shape (candidates, targets, samples)."""
     scale: Floats
-    """Posts after which 63% of a curve's rise is reached; shape (samples,)."""
+    """Posts at which 63% of a curve's rise is reached; shape (samples,)."""
     full: Floats
-    """Posts that the grid's adapter of each candidate was trained on, where f is 1; shape (candidates,)."""
+    """Train posts of each candidate's adapter in the grid, for which f is 1; shape (candidates,)."""
 
     def expect(self, allocation: Mapping[str, int]) -> Floats:
         """Return the expected score of each target; shape (targets, samples)."""
@@ -75,12 +75,12 @@ def plan_labels(
     scores_path: str | Path,
     overlay_path: str | Path,
 ) -> None:
-    """Write plan.csv, plan_scores.csv and an overlay of the config that trains the plans to check them.
+    """Write plan.csv, plan_scores.csv and a config overlay that trains the plans to check them.
 
-    plan.csv: view, plan, language, posts. plans: `advice`, and two rivals of the same cost: `only_<language>` (English,
-    or the first candidate) and `equal` (equal shares of all candidates). plan_scores.csv: view, plan, target (worst
-    language, mean of languages), expected, low, high: the interval is over posts and seeds of the grid, not over how
-    wrong the model is. Raises `UserError` where the grid cannot tell.
+    plan.csv: view, plan, language, posts. The plans are `advice` and two rivals of the same cost: `only_<language>`
+    (English, or the first candidate) and `equal` (equal shares of all candidates). plan_scores.csv: view, plan, target
+    (worst language, mean of languages), expected, low, high. The interval covers sampling of the grid's posts and
+    seeds, not errors of the model. Raises `UserError` if the grid lacks the data for a plan.
     """
     views = read_sampled_scores(replicates_path, min_posts)
     if view not in views:
@@ -105,12 +105,12 @@ def build_model(
 ) -> TransferModel:
     """Estimate the model from a grid, for the ranked test languages.
 
-    posts_alone: language -> posts of its adapter. A candidate without an adapter of its own is worth something in its
-    own language only, and as many posts are its `full` as the others have on average.
+    posts_alone: language -> train posts of its adapter. A candidate without its own adapter has an effect only in its
+    own language, and its `full` is the mean over the candidates that have an adapter.
     """
     targets = [name for name in scores.languages if (UNTUNED, name) in scores and scores.ranked[UNTUNED, name]]
     if not targets:
-        raise UserError("plan: needs the untuned base on enough posts; set mixtures.none: true (see score.min_posts)")
+        raise UserError("plan: needs untuned scores on enough posts; set mixtures.none: true (see score.min_posts)")
     if not posts_alone:
         raise UserError("plan: needs adapters of one language; add mixtures.monolingual")
     floor = np.stack([scores.of(UNTUNED, language) for language in targets])
@@ -132,7 +132,7 @@ def build_model(
 
 
 def choose_greedily(model: TransferModel, budget: int, step: int) -> Allocation:
-    """Give `step` posts at a time to the language that most raises the worst expected score plus the mean one."""
+    """Add `step` posts at a time to the language that most increases the worst plus the mean expected score."""
     allocation: Allocation = {}
     while (left := budget - sum(allocation.values())) > 0:
         size = min(step, left)
@@ -142,7 +142,7 @@ def choose_greedily(model: TransferModel, budget: int, step: int) -> Allocation:
 
 
 def rivals(candidates: Sequence[str], budget: int) -> dict[str, Allocation]:
-    """Return the two plans that the advice has to beat at the same cost."""
+    """Return the two plans that the advice is compared with at the same cost."""
     single = "en" if "en" in candidates else candidates[0]
     share, rest = divmod(budget, len(candidates))
     equal = {language: share + (number < rest) for number, language in enumerate(candidates)}
@@ -153,15 +153,15 @@ def rivals(candidates: Sequence[str], budget: int) -> dict[str, Allocation]:
 
 
 def target_rows(sampled: Floats) -> list[Row]:
-    """Return target, expected, low and high for the worst and the mean of languages; sampled: (languages, samples)."""
+    """Return target, expected, low and high for the worst and mean over languages; sampled: (languages, samples)."""
     targets = {"worst": sampled.min(axis=0), "mean": sampled.mean(axis=0)}
     return [{"target": target, **estimate(values, "expected")} for target, values in targets.items()]
 
 
 def overlay(experiment: str, plans: Mapping[str, Allocation], view: str, budget: int, step: int) -> str:
-    """Return the YAML that, behind the experiment's config, trains these plans, and asks no API.
+    """Return a YAML overlay of the experiment's config that trains these plans and calls no API.
 
-    Keys are merged one by one, so the config's own `mixtures.sets` and `allocations` stay, and are trained too.
+    Keys are merged one by one, so `mixtures.sets` and `allocations` of the config are kept and are trained too.
     """
     content = {
         "experiment": f"{experiment}_plan",
@@ -192,7 +192,7 @@ def _ceiling(scores: SampledScores, of_base: Sequence[str], language: str) -> Fl
 
 
 def _scale(scores: SampledScores, mixtures: Sequence[Mixture]) -> Floats:
-    """Return the median scale of the dose-response curves that rise, observed and replicated."""
+    """Return the median scale of the rising dose-response curves, observed and replicated."""
     scales = []
     for series in dose_series(mixtures, scores):
         curves = fit_series(series, scores)
@@ -201,8 +201,8 @@ def _scale(scores: SampledScores, mixtures: Sequence[Mixture]) -> Floats:
             scales.append([curve.scale for curve in curves])
     if not scales:
         raise UserError(
-            "plan: needs a dose-response curve that rises and levels off, of three doses or more, 0 among them; add "
-            "mixtures.doses (tables/dose_fits.csv shows the curves that there are)"
+            "plan: needs a dose-response curve that rises and levels off, with at least three doses including 0; add "
+            "mixtures.doses (tables/dose_fits.csv lists the fitted curves)"
         )
     median: Floats = np.median(scales, axis=0)
     return median

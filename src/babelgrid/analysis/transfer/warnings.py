@@ -1,4 +1,4 @@
-"""What a reader should know before believing a number of this experiment."""
+"""List warnings about an experiment's data that affect the interpretation of its scores."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,9 +10,9 @@ from babelgrid.analysis.types import Row
 from babelgrid.runtime.files import read_parquet, write_csv
 
 DEGENERATE = 0.85
-"""The share of one class from which a cell says little."""
+"""Share of one class above which a cell is degenerate."""
 CONFOUNDED = 1.1
-"""The ratio of the largest mixture's posts to the smallest's from which size and language are confounded."""
+"""Ratio of the largest to the smallest mixture's posts above which size and language are confounded."""
 COLUMNS = ("kind", "where", "count", "warning")
 
 
@@ -24,11 +24,11 @@ def list_warnings(
     exposure_path: str | Path,
     out: str | Path,
 ) -> None:
-    """Write warnings.csv: kind, where, count, warning. An empty table warns of nothing.
+    """Write warnings.csv: kind, where, count, warning. The table is empty if there are no warnings.
 
-    posts: test language -> posts file. kinds: leak (train posts in the evaluated part), degenerate (one class has more
-    than 85% of a cell's gold posts, or of its answers), confounded (mixtures differ in size as well as in languages),
-    one_seed (intervals do not hold the doubt of seeds), small (cells below the minimum of posts).
+    posts: test language -> posts file. Kinds: leak (train posts in the test split), degenerate (one class has more than
+    85% of a cell's gold posts or answers), confounded (mixtures differ in size as well as in languages), one_seed
+    (intervals do not cover seed variance), small (cells below the minimum number of posts).
     """
     rows = [
         *warn_of_leaks(posts),
@@ -40,7 +40,7 @@ def list_warnings(
 
 
 def warn_of_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
-    """Warn of test posts whose id or text (but for case and spaces) is that of a train post of the same language."""
+    """Warn of test posts with the id or text (ignoring case and spaces) of a train post in the same language."""
     for language, path in posts.items():
         frame = read_parquet(path, ["id", "text", "split"])
         texts = frame["text"].str.casefold().str.split().str.join(" ")
@@ -48,41 +48,41 @@ def warn_of_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
         leaked = is_test & (texts.isin(texts[is_train]) | frame["id"].isin(frame.loc[is_train, "id"]))
         if leaked.any():
             count = int(leaked.sum())
-            yield _row("leak", language, count, f"{count} of {int(is_test.sum())} test posts are train posts too")
+            yield _row("leak", language, count, f"{count} of {int(is_test.sum())} test posts are also train posts")
 
 
 def warn_of_degenerate_cells(label_bias: pd.DataFrame) -> Iterator[Row]:
-    """Warn of test languages with one class almost alone, and of mixtures that answer almost nothing else."""
+    """Warn of test languages whose posts are almost all of one class, and of mixtures that almost always answer one."""
     gold = label_bias[label_bias["gold_share"] > DEGENERATE].drop_duplicates(["view", "test_language", "class"])
     for cell in gold.to_dict("records"):
         text = (
-            f"{cell['gold_share']:.0%} of the gold labels are {cell['class']}: always answering so would score as much"
+            f"{cell['gold_share']:.0%} of the gold labels are {cell['class']}: a constant answer reaches this accuracy"
         )
         yield _row("degenerate", f"{cell['view']}: {cell['test_language']}", int(cell["n"]), text)
     said = label_bias[(label_bias["predicted_share"] > DEGENERATE) & (label_bias["gold_share"] <= DEGENERATE)]
     for (view, mixture), cells in said.groupby(["view", "mixture"], sort=False):
         languages = ", ".join(cells["test_language"].unique())
-        text = f"more than {DEGENERATE:.0%} of the answers are one class in {languages}"
+        text = f"more than {DEGENERATE:.0%} of the answers are the same class in {languages}"
         yield _row("degenerate", f"{view}: {mixture}", cells["test_language"].nunique(), text)
 
 
 def warn_of_sizes(exposure: pd.DataFrame) -> Iterator[Row]:
-    """Warn where mixtures of other languages are of other sizes too."""
+    """Warn if mixtures differ in size as well as in languages."""
     sizes = exposure.groupby("mixture", sort=False)["finetune_posts"].sum()
     trained = sizes[sizes > 0]
     if len(trained) > 1 and trained.max() > CONFOUNDED * trained.min():
         text = (
             f"mixtures have from {trained.min():.0f} ({trained.idxmin()}) to {trained.max():.0f} ({trained.idxmax()}) "
-            f"train posts: what looks like a language may be its size; mixtures.budget: equal keeps them apart"
+            f"train posts: effects of language and size are confounded; mixtures.budget: equal separates them"
         )
         yield _row("confounded", "mixtures", len(trained), text)
 
 
 def warn_of_seeds_and_small_cells(scores: pd.DataFrame) -> Iterator[Row]:
-    """Warn of trained mixtures with one seed, and of cells that have too few posts to be ranked."""
+    """Warn of trained mixtures with one seed, and of cells with too few posts to be ranked."""
     single = scores[(scores["seeds"] == 1) & (scores["mixture"] != "none")]["mixture"].unique()
     if len(single):
-        text = "one seed only: the intervals hold the doubt of posts, not that of seeds"
+        text = "one seed only: the intervals cover sampling of posts, not seed variance"
         yield _row("one_seed", ", ".join(single), len(single), text)
     small = scores[~scores["ranked"].astype(bool)]
     for view, cells in small.groupby("view", sort=False):
