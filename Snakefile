@@ -1,4 +1,4 @@
-# babelgrid: one config file is one experiment; everything it makes is under results/<experiment>/.
+# babelgrid: one config file describes one experiment; its results are in results/<experiment>/.
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -26,7 +26,7 @@ include: "workflow/rules/release.smk"
 rule all:
     default_target: True
     input:
-        # Named here too, so that a deleted one is missed although the tables made from it are there.
+        # Listed here too, so that a deleted file is made again although its tables exist.
         CHECKED,
         ANSWERS_REPORT,
         POSTS_REPORT,

@@ -1,11 +1,12 @@
-# A row of the grid that an OpenAI-compatible endpoint answers: no GPU, and where Snakemake runs, as nodes have no network.
+# Rows of the grid that an OpenAI-compatible endpoint answers. They run on the host of Snakemake, since compute nodes have no
+# network, and need no GPU.
 import pyarrow.parquet as pq
 
 ASKED = EXPERIMENT.api.what_is_asked if EXPERIMENT.api else {}
 
 
 def what_it_may_cost():
-    """For `snakemake -n`, before a call is made."""
+    """Return the message that `snakemake -n` shows before any call is made."""
     if EXPERIMENT.api is None:
         return ""
     model = EXPERIMENT.api.model.replace("{", "{{").replace("}", "}}")
@@ -16,7 +17,7 @@ def what_it_may_cost():
 
 
 def number_of_calls(wildcards, input):
-    """One for each test post; Snakemake shows <TBD> while there are no posts to count."""
+    """Return the number of test posts; Snakemake shows <TBD> until the posts exist."""
     calls = 0
     for path in input.posts:
         with open(path, "rb") as stream:
@@ -37,7 +38,7 @@ rule ask_api:
         ],
         details=f"{RESULTS}/api/{{mixture}}/seed{{seed}}.json",
         usage=usage_file("predict/{mixture}/seed{seed}"),
-    # Where `status` looks for the log of a row's predictions.
+    # `status` expects the log of a row's predictions here.
     log:
         f"{RESULTS}/logs/predict/{{mixture}}/seed{{seed}}.log",
     wildcard_constraints:
@@ -50,7 +51,7 @@ rule ask_api:
     params:
         code=code("ask_api"),
         settings={**settings("prompt", "labels"), "api": ASKED},
-        # An object, which Snakemake does not compare: what of it changes an answer is in `settings`.
+        # An object, which Snakemake does not compare. The keys that change an answer are in `settings`.
         api=EXPERIMENT.api,
         prices=EXPERIMENT.cost.prices,
         shots=lambda wildcards: API_ROWS[wildcards.mixture],

@@ -1,4 +1,4 @@
-# The base: pre-trained by the lab, downloaded, or a folder; after these rules nothing knows which.
+# The base model: pre-trained by the lab, downloaded, or in a local folder. Later rules treat all three alike.
 if LAB_BASE:
 
     rule pretrain_base:
@@ -43,8 +43,8 @@ rule prefetch_base:
         "../scripts/prefetch_base.py"
 
 
-# A job that depends on this check depends on the same templates and labels itself: a check that is made again reruns
-# nothing that would not run anyway. Each looks at all templates, so that a mistake in any is found before training.
+# Jobs that depend on this check also depend on the same templates and labels, so rerunning the check reruns nothing
+# else. Each check reads all templates, so that a mistake in any of them is found before training.
 rule check_answers:
     input:
         base=f"{RESULTS}/base.json",
@@ -64,13 +64,13 @@ rule check_answers:
             "prompt": prompt_of([wildcards.template]),
             "labels": answers_of_labels(),
         },
-        # An object, which Snakemake does not compare: the other templates rerun nothing.
+        # An object, which Snakemake does not compare: changes to other templates rerun nothing.
         prompt=EXPERIMENT.prompt,
     script:
         "../scripts/check_answers.py"
 
 
-# For the reader: no job depends on this file, as it changes with every template.
+# For readers only. No job depends on this file, since it changes with every template.
 rule collect_answers:
     input:
         ANSWERS,

@@ -1,4 +1,4 @@
-# From the grid to use: an archive of any size gets labels from one adapter, a job for each file or part of a file.
+# Classify an archive of any size with one adapter: one job for each file or part of a file.
 from babelgrid.grid import find_row
 from babelgrid.posts.paths import name_shards
 
@@ -8,20 +8,20 @@ DIVIDED = f"{CLASSIFIED}/parts.json"
 
 
 def archive_files():
-    """The files of the archive by the names of their shards; none if a pattern matches nothing."""
+    """Return shard name -> file of the archive; empty if a pattern matches nothing."""
     if CLASSIFY is None:
         return {}
     if CLASSIFY.lab is None:
         try:
             return name_shards(CLASSIFY.input)
-        except UserError:  # said by the target: who asks for another one need not have the archive
+        except UserError:  # reported by the target `classify`; other targets do not need the archive
             return {}
     numbers = range(CLASSIFY.lab.shards)
     return {f"shard{number}": f"{RESULTS}/archive/shard{number}.csv.gz" for number in numbers}
 
 
 def classifying_adapter():
-    """The folder of the adapter that classifies (none for the untuned base), and the model's name."""
+    """Return the folder of the classifying adapter (None for the untuned base) and the model's name."""
     if CLASSIFY is None:
         return None, None
     if CLASSIFY.folder:
@@ -48,14 +48,14 @@ CLASSIFYING_ADAPTER = [
     for name in ("adapter_model.safetensors", "adapter_config.json")
     if ADAPTER_FOLDER
 ]
-# An adapter of the grid says what it was trained with; the model's name stands for it.
+# The record of what an adapter of the grid was trained with.
 CLASSIFYING_PROVENANCE = []
 if ADAPTER_FOLDER and CLASSIFY.adapter:
     CLASSIFYING_PROVENANCE = [os.path.join(ADAPTER_FOLDER, "provenance.json")]
 
 
 def classified_tables(wildcards):
-    """What the target makes; where there is nothing to classify, what to do about it."""
+    """Return the tables of the target; raise an error that explains the block `classify` if it is missing."""
     if CLASSIFY is None:
         raise WorkflowError(
             "classify: nothing to classify. Add a block `classify` with input and adapter to the config "
@@ -70,7 +70,7 @@ def classified_tables(wildcards):
 
 
 def parts_of_archive():
-    """The slices that jobs are made of: whole files, or what `divide_archive` found."""
+    """Return the part of the archive that each job classifies: complete files, or the parts from `divide_archive`."""
     if CLASSIFY.rows_per_job is None:
         return {name: {"shard": name, "first": 0, "rows": None} for name in SHARDS}
     with checkpoints.divide_archive.get().output[0].open(encoding="utf-8") as file:
@@ -82,7 +82,7 @@ def part_of_archive(wildcards):
 
 
 def shard_of(wildcards):
-    """The file of the archive that a part is of."""
+    """Return the file of the archive that contains a part."""
     return SHARDS[part_of_archive(wildcards)["shard"]]
 
 
@@ -148,7 +148,7 @@ if CLASSIFY:
             part="[^/]+",
         conda:
             "../../envs/babelgrid.yaml"
-        # One thread reads, cleans and tokenises ahead of those that score.
+        # One extra thread reads, cleans and tokenises ahead of the scoring threads.
         threads: MODEL_THREADS + 1
         resources:
             **MODEL_RESOURCES,

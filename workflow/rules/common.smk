@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# The library is used from this checkout, here and in every job that is started from here.
+# Use the library from this checkout, here and in all jobs.
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 search_path = [sys.path[0], os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
@@ -27,19 +27,19 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{EXPERIMENT.experiment}"
-# Rows that an endpoint answers, and how many examples each is given.
+# Rows that an endpoint answers, with their number of examples.
 API_ROWS = EXPERIMENT.api.rows if EXPERIMENT.api else {}
 CELLS_OF_BASE = [cell for cell in GRID.cells if cell[0] not in API_ROWS]
-# Predictions made elsewhere: there are no posts, no base, no adapters and no baselines.
+# Imported predictions: there are no posts, no base, no adapters and no baselines.
 IMPORT = EXPERIMENT.predictions.imported if EXPERIMENT.predictions else None
-# The lab's small base needs no GPU and no more than a core; any other base takes the GPU, where there is one.
+# The lab's small base needs one core and no GPU. Other bases use the GPU if there is one.
 LAB_BASE = EXPERIMENT.base.lab if EXPERIMENT.base else None
 LAB_POSTS = EXPERIMENT.posts.lab if EXPERIMENT.posts else None
 USES_GPU = LAB_BASE is None
 MODEL_THREADS = 4 if USES_GPU else 1
 MODEL_MB = host_memory_mb(EXPERIMENT.base) if EXPERIMENT.base else 0
 MODEL_MINUTES = minutes(EXPERIMENT.base) if EXPERIMENT.base else 0
-# What every job that uses the model asks for: more of it at each attempt.
+# Resources of every job that runs the model. Memory and time grow with each attempt.
 MODEL_RESOURCES = {
     "gpu": int(USES_GPU),
     "mem_mb": lambda wildcards, attempt: attempt * MODEL_MB,
@@ -65,28 +65,28 @@ wildcard_constraints:
 
 
 def code(script, module=None):
-    """The hash of a script and of the modules behind it, as a parameter: an edit of them makes the files again.
+    """Return the hash of a script and of the modules it imports. As a parameter, it reruns the rule when code changes.
 
-    module: the file of one more module under src/babelgrid, which the script imports by name.
+    module: file under src/babelgrid of one more module, which the script imports by name.
     """
     hashed = hash_code(os.path.join(workflow.basedir, "workflow/scripts", f"{script}.py"))
     return hashed if module is None else [hashed, hash_code(os.path.join(workflow.basedir, "src/babelgrid", module))]
 
 
 def settings(*blocks):
-    """Blocks of the config as plain builtins, so that Snakemake can tell whether they changed."""
+    """Return blocks of the config as plain builtins, which Snakemake can compare."""
     dumped = EXPERIMENT.model_dump(mode="json", by_alias=True)
     return {block: dumped[block] for block in blocks}
 
 
 def answers_of_labels():
-    """The labels as the model says them. How the data may spell them changes posts, and no job of the model."""
+    """Return the labels without aliases, which affect only how posts are read."""
     labels = settings("labels")["labels"]
     return {name: {"answer": label["answer"]} for name, label in labels.items()}
 
 
 def mixture_settings(name):
-    """What a mixture is made of, as plain builtins."""
+    """Return the composition of a mixture as plain builtins."""
     mixture = GRID.mixtures[name]
     allocation = [list(part) for part in mixture.allocation]
     return {
@@ -97,12 +97,12 @@ def mixture_settings(name):
 
 
 def templates_of(languages):
-    """The templates that posts in these languages meet, by the languages that they are of."""
+    """Return the languages of the templates used for posts in these languages."""
     return list(languages) if EXPERIMENT.prompt.language == "native" else ["en"]
 
 
 def prompt_of(languages):
-    """The settings of the prompt without the templates that no post in these languages meets."""
+    """Return the settings of the prompt with only the templates used for posts in these languages."""
     prompt = settings("prompt")["prompt"]
     template = prompt["template"]
     if isinstance(template, dict):
@@ -111,7 +111,7 @@ def prompt_of(languages):
 
 
 def training_settings(wildcards):
-    """What an adapter depends on: of the prompt, only the templates that its own posts meet."""
+    """Return the settings that an adapter depends on, with only the templates its own posts use."""
     blocks = {**settings("base", "finetune"), "labels": answers_of_labels()}
     blocks["prompt"] = prompt_of(GRID.mixtures[wildcards.mixture].all_languages)
     for name in NON_RESULT_KEYS:
@@ -120,11 +120,11 @@ def training_settings(wildcards):
 
 
 def row_pattern(names):
-    """A wildcard's constraint to some of the mixtures; to nothing where there are none."""
+    """Return a wildcard constraint that matches these mixtures; it matches nothing if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def languages_of_grid():
-    """Every language that is trained on or tested."""
+    """Return every train and test language."""
     trained = [language for mixture in GRID.mixtures.values() for language in mixture.all_languages]
     return list(dict.fromkeys([*GRID.test_languages, *trained]))

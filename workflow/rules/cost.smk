@@ -1,6 +1,6 @@
-# The ledger: what each model of the grid took, and what a million posts cost with it.
+# The cost tables: time and energy of each model of the grid, and the price of a million posts.
 def usage_files(rule_name, row):
-    """The usage records of a row's jobs."""
+    """Return the usage records of a row's jobs."""
     job = f"{rule_name}/{row[0]}/seed{row[1]}"
     per_cell = rule_name == "predict" and EXPERIMENT.predict.per_cell and row[0] not in API_ROWS
     if not per_cell:
@@ -9,7 +9,7 @@ def usage_files(rule_name, row):
 
 
 def by_mixture(rule_name, rows):
-    """The usage records of all rows, by mixture."""
+    """Return mixture -> usage records of its rows."""
     found = {}
     for row in rows:
         found.setdefault(row[0], []).extend(usage_files(rule_name, row))

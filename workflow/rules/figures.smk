@@ -1,7 +1,7 @@
-# From tables to pictures: seconds, and nothing but tables is read.
+# Figures, drawn from tables only, in seconds.
 FORMATS = ["pdf", "svg", "png", "csv"]
 STYLE_FILE = os.path.relpath(os.path.join(workflow.basedir, "src/babelgrid/figures/babelgrid.mplstyle"))
-# A figure of the lab says on its face what in it is constructed.
+# Figures of the lab state which parts of their data are constructed.
 NOTE = ""
 if LAB_BASE:
     NOTE = "The base is the lab's own small one, pre-trained on constructed text."
@@ -10,21 +10,21 @@ if LAB_BASE and LAB_POSTS:
 LOOK = {"note": NOTE, "width": {1: 3.4, 2: 7.0}[EXPERIMENT.figures.columns]}
 SCORED = {**LOOK, "metric": EXPERIMENT.score.metric}
 EXPOSED = {**SCORED, "table": EXPERIMENT.exposure.tables[0]}
-# One mixture's confusion and calibration are figures; those of the others are in the report and its tables.
+# Confusion and calibration are drawn for one mixture. The report and its tables have the others.
 CONFUSED = {**LOOK, "mixture": max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages)).name}
 GRID_TABLES = ["cells.csv", "scores.csv", "exposure.csv"]
 ALONE = [name for name in GRID.mixtures if name in GRID.test_languages]
 HAS_DOSES = any(mixture.dose_language for mixture in GRID.mixtures.values())
 
-# Figure: the function in babelgrid.figures that draws it, the tables it reads, how it looks, and whether it is drawn. To
-# add a figure, add a line here, its function, and its caption in workflow/report.
+# Figure -> function in babelgrid.figures, tables, look, and whether to draw it. To add a figure, add a line here, the
+# function, and a caption in workflow/report.
 BY_VIEW = {
     "transfer_matrix": ("matrix.draw_transfer_matrix", GRID_TABLES, EXPOSED, True),
     "clustered_matrix": ("matrix.draw_clustered_matrix", GRID_TABLES, EXPOSED, True),
     "gap_matrix": ("matrix.draw_gap_matrix", GRID_TABLES, EXPOSED, ALONE),
     "gain_matrix": ("matrix.draw_gain_matrix", GRID_TABLES, EXPOSED, "none" in GRID.mixtures),
     "exposure_bias": ("bias.draw_exposure_bias", GRID_TABLES, EXPOSED, True),
-    # Against tokens seen in fine-tuning, which nobody counted for predictions made elsewhere.
+    # Plotted against fine-tuning tokens, which are unknown for imported predictions.
     "gain": ("gain.draw_gain", GRID_TABLES, EXPOSED, "none" in GRID.mixtures and not IMPORT),
     "doses": ("doses.draw_doses", ["doses.csv", "dose_fits.csv", "dose_curves.csv"], SCORED, HAS_DOSES),
     "donors": (
@@ -36,7 +36,7 @@ BY_VIEW = {
     "calibration": ("calibration.draw_calibration", ["calibration.csv"], CONFUSED, True),
     "confusion": ("confusion.draw_confusion", ["confusions.parquet"], CONFUSED, True),
 }
-# Drawn once, under this heading of Snakemake's report.
+# Figures that do not depend on the view; the last value is the category in Snakemake's report.
 ONCE = {
     "learning_curves": ("curves.draw_curves", ["learning_curves.csv", "exposure.csv"], LOOK, ADAPTERS, "training"),
     "cost": ("cost.draw_cost", ["cost.csv"], LOOK, not IMPORT, "cost"),
@@ -48,12 +48,12 @@ def figure_stem(figure):
 
 
 def figure_paths(figure):
-    """All files of a figure, for every view."""
+    """Return all files of a figure, for every view."""
     return expand(f"{figure_stem(figure)}.{{format}}", view=EXPERIMENT.effective_views, format=FORMATS)
 
 
 def figure_files(figure, category):
-    """The outputs of a figure's rule; Snakemake's report shows the SVG."""
+    """Return the outputs of a figure's rule; Snakemake's report shows the SVG."""
     stem = figure_stem(figure)
     labels = {"figure": figure.replace("_", " ")} | ({"view": "{view}"} if figure not in ONCE else {})
     shown = report(f"{stem}.svg", caption=f"../report/{figure}.rst", category=category, labels=labels)
@@ -65,8 +65,8 @@ DRAWN |= {name: (*figure[:3], figure[4]) for name, figure in ONCE.items() if fig
 FIGURES = [path for figure in DRAWN for path in figure_paths(figure)]
 if twice := [path for path in FIGURES if FIGURES.count(path) > 1]:
     raise WorkflowError(
-        f"views: two figures would be called {Path(twice[0]).stem!r}, as one view is named like another with "
-        "`matrix_` in front; rename it"
+        f"views: two figures would be named {Path(twice[0]).stem!r}, because one view is called like another with "
+        "the prefix `matrix_`. Rename it"
     )
 if EXPERIMENT.intervention:
     SIDE_BY_SIDE = {**SCORED, "against": EXPERIMENT.intervention.against}

@@ -1,23 +1,23 @@
-# The grid: one adapter for each (mixture, seed), its predictions on every test language, and its baselines.
+# The grid: one adapter for each mixture and seed, its predictions in every test language, and its baselines.
 def train_posts(wildcards):
-    """The posts files that a mixture is trained on."""
+    """Return the posts files of a mixture's languages."""
     return posts_of(GRID.mixtures[wildcards.mixture].all_languages)
 
 
 def baseline_posts(wildcards):
-    """The posts that a row's baselines learn from: its mixture's; for the untuned base, those of all train languages."""
+    """Return the posts that baselines are fitted to: those of the mixture, or of all train languages for the untuned base."""
     mixture = GRID.mixtures[wildcards.mixture]
     return posts_of(mixture.all_languages or EXPERIMENT.languages.train)
 
 
 def answers_of_mixture(wildcards):
-    """The checks of the templates that a mixture's posts meet."""
+    """Return the answer checks of the templates that a mixture's posts use."""
     languages = GRID.mixtures[wildcards.mixture].all_languages
     return list(map(answers_file, templates_of(languages)))
 
 
 def adapter_to_score(wildcards):
-    """The adapter of a row, weights first; the untuned base has none."""
+    """Return the adapter files of a row, weights first; empty for the untuned base."""
     if not GRID.mixtures[wildcards.mixture].is_trained:
         return []
     weights = adapter_file(wildcards.mixture, wildcards.seed)
@@ -47,7 +47,7 @@ rule finetune:
     params:
         code=code("finetune"),
         settings=training_settings,
-        # An object, which Snakemake does not compare: what of it changes an adapter is in `settings`.
+        # An object, which Snakemake does not compare. The keys that change an adapter are in `settings`.
         finetune=EXPERIMENT.finetune,
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
@@ -57,7 +57,7 @@ rule finetune:
         "../scripts/finetune.py"
 
 
-# One job scores an adapter on every test language, or one for each cell.
+# One job scores an adapter in all test languages, or one job scores each cell.
 if EXPERIMENT.predict.per_cell:
     PREDICT_JOB = "{mixture}/seed{seed}/{language}"
     PREDICTED_LANGUAGES = ["{language}"]

@@ -1,5 +1,5 @@
-# What people ask before, during and after a run. These targets make no file of the experiment, and so the lock of a run
-# that goes on, which is on files, does not stand in their way.
+# Targets for before, during and after a run. They create no file of the experiment, so they also work while a run holds
+# Snakemake's lock.
 rule status:
     log:
         f"{RESULTS}/logs/status.log",

@@ -1,4 +1,4 @@
-# Where files are: results by name, and the user's own files that jobs read.
+# Paths of results, and of the user's files that jobs read.
 
 from snakemake.io import contains_wildcard
 
@@ -6,12 +6,12 @@ from babelgrid.posts.paths import files_within, find_files
 
 
 def posts_file(language):
-    """The posts of one language. No language has the code of another file beside it: `all` is refused."""
+    """Return the posts file of one language. The code `all` is refused, so no other file has this name."""
     return f"{RESULTS}/posts/{language}.parquet"
 
 
 def answers_file(template):
-    """The answers under one template, checked."""
+    """Return the file of checked answers for one template."""
     return f"{RESULTS}/answers/{template}.json"
 
 
@@ -20,12 +20,12 @@ def adapter_file(mixture, seed):
 
 
 def adapter_config(weights):
-    """What lies beside the weights and says how they are put into the base."""
+    """Return the adapter's config, which is beside its weights."""
     return str(Path(weights).with_name("adapter_config.json")) if weights else []
 
 
 def provenance_file(mixture, seed):
-    """What an adapter was made of."""
+    """Return the provenance file of an adapter."""
     return f"{RESULTS}/adapters/{mixture}/seed{seed}/provenance.json"
 
 
@@ -34,7 +34,7 @@ def prediction_file(mixture, seed, language):
 
 
 def usage_file(job):
-    """What a job took: `finetune/en/seed0`."""
+    """Return the usage record of a job such as `finetune/en/seed0`."""
     return f"{RESULTS}/usage/{job}.json"
 
 
@@ -43,14 +43,14 @@ def baseline_file(mixture, seed):
 
 
 def source_files():
-    """The user's files of posts that exist; the script says in full which do not."""
+    """Return the user's posts files that exist; the script reports missing ones."""
     if EXPERIMENT.posts.dataset:
         return list(map(str, files_within(EXPERIMENT.posts.dataset.name)))
     return existing_files(EXPERIMENT.posts.files or [])
 
 
 def base_files():
-    """The files of a base in a local folder."""
+    """Return the files of a base in a local folder."""
     if EXPERIMENT.base.folder is None:
         return []
     folder = Path(EXPERIMENT.base.folder).expanduser()
@@ -62,17 +62,17 @@ def base_files():
 
 
 def price_files():
-    """The user's own list of prices, if there is one."""
+    """Return the user's own price list, if there is one."""
     return [EXPERIMENT.cost.prices] if EXPERIMENT.cost.prices else []
 
 
 def share_files():
-    """The user's own share tables; the others are shipped."""
+    """Return the user's own share tables; the others are part of babelgrid."""
     return [table for table in EXPERIMENT.exposure.tables if os.path.isfile(table)]
 
 
 def existing_files(patterns):
-    """The files that the patterns name; a pattern that matches nothing is left to the script."""
+    """Return the files that match the patterns; the script reports patterns without a match."""
     found = []
     for pattern in patterns:
         try:
@@ -83,14 +83,14 @@ def existing_files(patterns):
 
 
 def named(paths):
-    """The paths that can be the inputs of a rule; those of `stamps` cannot."""
+    """Return the paths that can be inputs of a rule; `stamps` handles the others."""
     return [path for path in paths if not contains_wildcard(path)]
 
 
 def stamps(paths):
-    """Size and time of change of the files that cannot be inputs, to be a parameter instead.
+    """Return size and modification time of the files that cannot be inputs, to be used as a parameter.
 
-    Snakemake takes `{word}` in a path for a wildcard, and there is no way to escape it.
+    Snakemake reads `{word}` in a path as a wildcard, and offers no way to escape it.
     """
     return {
         path: [os.stat(path).st_size, os.stat(path).st_mtime_ns]
@@ -99,11 +99,11 @@ def stamps(paths):
     }
 
 
-# What a grid is made of before its tables; the tables' rules take these as inputs.
+# Files of the grid that the rules of tables take as inputs.
 POSTS_REPORT = [] if IMPORT else [f"{RESULTS}/posts/report.json"]
 ADAPTERS = [] if IMPORT else [adapter_file(*row) for row in GRID.adapters]
 PREDICTIONS = [prediction_file(*cell) for cell in GRID.cells]
-# What the grid needs of the posts, as an object: Snakemake compares no objects, so it reruns nothing.
+# The posts that the grid needs, as an object: Snakemake does not compare objects, so changes rerun nothing.
 NEEDS = needs_of(GRID, EXPERIMENT)
 COUNTS = f"{RESULTS}/posts/counts"
 CHECKED = [] if IMPORT else [f"{RESULTS}/posts/checked.json"]

@@ -1,10 +1,10 @@
-# What comes after a finished grid, by its own targets: the same grid on another base, and which languages to label next.
+# Targets for a finished grid: compare it with the same grid on another base, and plan which languages to label next.
 def table_of(experiment, name):
-    """A table of another experiment, which must be finished: nothing here makes it."""
+    """Return a table of another experiment, which must be finished already."""
     path = f"results/{experiment}/tables/{name}"
     if not os.path.isfile(path):
         raise WorkflowError(
-            f"{path} is missing: run the experiment {experiment!r} first (plain `snakemake` runs `lab`)"
+            f"{path} is missing: run the experiment {experiment!r} first (`snakemake` without arguments runs `lab`)"
         )
     return path
 

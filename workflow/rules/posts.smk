@@ -3,9 +3,9 @@ from babelgrid.posts.check import check_counts
 
 
 def posts_of(languages):
-    """The posts files of languages, known once the posts have been counted: only those that changed are made again.
+    """Return the posts files of these languages, once the posts have been counted.
 
-    Posts that are not what the grid needs are refused here, before anything is trained or scored.
+    Raises an error if the posts are not those that the grid needs, before anything is trained or scored.
     """
     counts = checkpoints.count_labels.get().output[0]
     try:
@@ -16,7 +16,7 @@ def posts_of(languages):
 
 
 def counts_of(wildcards):
-    """The counts of one language's posts, which change with its rows and with nothing else."""
+    """Return the counts of one language's posts, which change only with its rows."""
     folder = checkpoints.count_labels.get().output[0]
     return f"{folder}/{wildcards.language}.json"
 
@@ -42,9 +42,9 @@ rule prepare_posts:
         "../scripts/prepare_posts.py"
 
 
-# Posts are prepared without regard to the grid. Here they are counted by language, in a file for each that changes only
-# with that language's rows. As a checkpoint it is followed by a second look at what has to be done: a file of posts
-# in another language, or a setting that no row meets, trains nothing again.
+# Posts are prepared independently of the grid, then counted by language, in one file for each language that changes only
+# with its rows. After a checkpoint Snakemake evaluates again which jobs have to run, so a new file of posts in another
+# language, or a setting that no row uses, trains nothing.
 checkpoint count_labels:
     input:
         posts=f"{RESULTS}/posts/all.parquet",
@@ -75,13 +75,13 @@ rule extract_posts:
         "../../envs/babelgrid.yaml"
     params:
         code=code("extract_posts"),
-        # Not an input: what of it concerns this language is in the counts, with a digest.
+        # Not an input: the counts contain a digest of this language's rows.
         posts=f"{RESULTS}/posts/all.parquet",
     script:
         "../scripts/extract_posts.py"
 
 
-# No job waits for this one: it would make each train again whenever the grid changes. It only speaks first.
+# No job depends on this check, since every change of the grid would retrain all adapters. It runs early to report mistakes.
 rule check_posts:
     input:
         counts=COUNTS,
@@ -96,7 +96,7 @@ rule check_posts:
     params:
         code=code("check_posts"),
         needs=NEEDS,
-        # The same as plain builtins, so that another grid is checked again.
+        # The same as plain builtins, so that a changed grid is checked again.
         grid={
             "mixtures": [mixture_settings(name) for name in GRID.mixtures],
             "test": list(GRID.test_languages),

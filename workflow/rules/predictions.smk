@@ -1,4 +1,4 @@
-# Predictions are made by the grid, from posts and a base, or they were made elsewhere and are imported.
+# Predictions are computed from posts and a base, or imported.
 if not IMPORT:
 
     include: "posts.smk"

@@ -1,11 +1,11 @@
-# Adapters made ready for others: the adapter, merged weights, a card, and the proof that they say what the grid says.
+# Release adapters: the adapter, merged weights, a model card, and a check that they reproduce the grid's labels.
 from babelgrid.release.name import release_name
 
 RELEASE = EXPERIMENT.release
 
 
 def released_rows():
-    """The rows that the config names; where it names none, what to do about it."""
+    """Return the rows named in the config; raise an error that explains the block `release` if it is missing."""
     if RELEASE is None:
         raise WorkflowError(
             "release: nothing to release. Add a block `release` with adapters to the config "
@@ -15,24 +15,24 @@ def released_rows():
 
 
 def released_row(name):
-    """A row of the grid that has an adapter."""
+    """Return the row of the grid with this name, which must have an adapter."""
     try:
         mixture, seed = find_row(GRID, name, "release.adapters")
     except UserError as error:
         raise WorkflowError(str(error)) from None
     if not GRID.mixtures[mixture].is_trained:
-        raise WorkflowError(f"release.adapters: {mixture!r} has no adapter, as nothing was trained for it")
+        raise WorkflowError(f"release.adapters: {mixture!r} has no adapter: nothing was trained for it")
     return mixture, seed
 
 
 def push_settings(wildcards):
-    """What the upload of one adapter depends on: not the other adapters of the list."""
+    """Return the settings that the upload of one adapter depends on, without the other adapters of the list."""
     own = [f"{wildcards.mixture}/seed{wildcards.seed}"]
     return {**RELEASE.model_dump(mode="json"), "adapters": own}
 
 
 def release_settings(wildcards):
-    """What one adapter's folder depends on: not where it is uploaded either."""
+    """Return the settings that one adapter's folder depends on, without those of the upload."""
     return {**push_settings(wildcards), "push": None}
 
 
@@ -41,14 +41,14 @@ def released_folders(wildcards):
 
 
 def pushed_rows():
-    """The released rows; without an owner on the Hub, what to do about it."""
+    """Return the released rows; raise an error if the owner on the Hub is missing."""
     if released_rows() and RELEASE.push is None:
         raise WorkflowError("release.push: set the owner of the repositories on the Hub: release: {push: {owner: ...}}")
     rows = released_rows()
     names = [release_name(EXPERIMENT.experiment, *row, is_llama=False) for row in rows]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise WorkflowError(
-            f"release.adapters: two would be {twice!r} on the Hub; push them from two configs, or rename a mixture"
+            f"release.adapters: two adapters would be named {twice!r} on the Hub. Push them from two configs, or rename a mixture"
         )
     return rows
 
@@ -67,7 +67,7 @@ rule release:
     localrule: True
 
 
-# Says what `push` would upload. Makes no file, and asks nobody.
+# List what `push` would upload. This creates no file and makes no request.
 rule push_list:
     input:
         folders=pushed_folders,
@@ -114,7 +114,7 @@ if RELEASE:
             "../../envs/babelgrid.yaml"
         threads: MODEL_THREADS
         resources:
-            # The base is dequantised and merged in float32 in the host's memory, and copied once to bfloat16: reckoned.
+            # Estimate: the base is dequantised and merged in float32 in host memory, then copied to bfloat16.
             **{
                 **MODEL_RESOURCES,
                 "mem_mb": lambda wildcards, attempt: 2 * attempt * MODEL_MB,
@@ -124,7 +124,7 @@ if RELEASE:
             settings={**settings("base", "prompt"), "labels": answers_of_labels()},
             release=release_settings,
             experiment=EXPERIMENT.experiment,
-            # Outside the folder, which is there only if all is well.
+            # Outside the release folder, which exists only if the check passed.
             parity=f"{RESULTS}/logs/release_adapter/{{mixture}}/seed{{seed}}.parity.json",
         script:
             "../scripts/release_adapter.py"

@@ -1,4 +1,4 @@
-# One page from the tables: seconds, and no model is touched.
+# The report: one page made from the tables, in seconds, without a model.
 PAGE = f"{RESULTS}/report.html"
 REPORT = [PAGE] + expand(
     f"{RESULTS}/tables/transfer_matrix_{{view}}.{{format}}",
@@ -52,10 +52,10 @@ rule write_report:
         ),
         tables=TABLES,
         confusions=f"{RESULTS}/tables/confusions.parquet",
-        # What they record of their making must be what the page shows of the config.
+        # Their recorded settings must match the config that the page shows.
         predictions=PREDICTIONS,
         adapters=[provenance_file(*row) for row in GRID.adapters if ADAPTERS],
-        # Texts are read only where the config asks for them.
+        # Texts are read only if the config asks for them.
         posts=TEST_POSTS * EXPERIMENT.report.show_texts,
         posts_report=POSTS_REPORT,
         base=[] if IMPORT else f"{RESULTS}/base.json",
@@ -105,5 +105,5 @@ rule write_printed_matrix:
         "../scripts/write_printed_matrix.py"
 
 
-# Last, what comes after a finished grid, with figures of its own.
+# Targets for a finished grid.
 include: "planner.smk"

@@ -1,4 +1,4 @@
-# From predictions to tables: no model, no GPU.
+# From predictions to tables, without a model or a GPU.
 TABLES = [
     f"{RESULTS}/tables/cells.csv",
     f"{RESULTS}/tables/classes.csv",

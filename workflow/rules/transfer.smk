@@ -1,4 +1,4 @@
-# From the joint bootstrap and the predictions to answers: transfer, doses, bias, exposure, claims.
+# Transfer, doses, label bias, exposure, claims and warnings, from the bootstrap and the predictions.
 MIXTURE_SETTINGS = [mixture_settings(name) for name in GRID.mixtures]
 TABLES += [
     f"{RESULTS}/tables/{name}.csv"
@@ -98,7 +98,7 @@ rule measure_calibration:
         "../scripts/measure_calibration.py"
 
 
-# What an API answers says nothing about what the base has met.
+# API rows say nothing about the base's pre-training.
 rule regress_exposure:
     input:
         predictions=[prediction_file(*cell) for cell in CELLS_OF_BASE],
