@@ -1,5 +1,5 @@
-# Rows of the grid that an OpenAI-compatible endpoint answers. They run on the host of Snakemake, since compute nodes have no
-# network, and need no GPU.
+# Rows of the grid that an OpenAI-compatible endpoint answers. They need no GPU, and run on the host of Snakemake, since
+# compute nodes have no network.
 import pyarrow.parquet as pq
 
 ASKED = EXPERIMENT.api.what_is_asked if EXPERIMENT.api else {}
@@ -11,8 +11,8 @@ def what_it_may_cost():
         return ""
     model = EXPERIMENT.api.model.replace("{", "{{").replace("}", "}}")
     return (
-        f"{{wildcards.mixture}}: {{resources.calls}} calls of {model}, one for each test post; all rows and runs together "
-        f"within {EXPERIMENT.api.budget:g} dollars (api.budget). `snakemake estimate` says how many dollars it would take"
+        f"{{wildcards.mixture}}: {{resources.calls}} calls of {model}, one for each test post. "
+        f"Budget of all rows and runs: {EXPERIMENT.api.budget:g} dollars (api.budget). See `snakemake estimate` for the cost"
     )
 
 

@@ -5,7 +5,7 @@ def train_posts(wildcards):
 
 
 def baseline_posts(wildcards):
-    """Return the posts that baselines are fitted to: those of the mixture, or of all train languages for the untuned base."""
+    """Return the posts for the baselines: those of the mixture, or of all train languages for the untuned base."""
     mixture = GRID.mixtures[wildcards.mixture]
     return posts_of(mixture.all_languages or EXPERIMENT.languages.train)
 

@@ -42,9 +42,9 @@ rule prepare_posts:
         "../scripts/prepare_posts.py"
 
 
-# Posts are prepared independently of the grid, then counted by language, in one file for each language that changes only
-# with its rows. After a checkpoint Snakemake evaluates again which jobs have to run, so a new file of posts in another
-# language, or a setting that no row uses, trains nothing.
+# Posts are prepared independently of the grid, then counted by language, in one file for each language. It changes only
+# with the language's rows. After a checkpoint Snakemake evaluates again which jobs have to run, so
+# a new file of posts in another language, or a setting that no row uses, trains nothing.
 checkpoint count_labels:
     input:
         posts=f"{RESULTS}/posts/all.parquet",
@@ -81,7 +81,8 @@ rule extract_posts:
         "../scripts/extract_posts.py"
 
 
-# No job depends on this check, since every change of the grid would retrain all adapters. It runs early to report mistakes.
+# No job depends on this check, since every change of the grid would then retrain all adapters. It runs early to report
+# mistakes.
 rule check_posts:
     input:
         counts=COUNTS,

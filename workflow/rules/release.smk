@@ -48,7 +48,8 @@ def pushed_rows():
     names = [release_name(EXPERIMENT.experiment, *row, is_llama=False) for row in rows]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise WorkflowError(
-            f"release.adapters: two adapters would be named {twice!r} on the Hub. Push them from two configs, or rename a mixture"
+            f"release.adapters: two adapters would be named {twice!r} on the Hub. Push them from two configs, or "
+            "rename a mixture"
         )
     return rows
 
