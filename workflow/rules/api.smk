@@ -12,7 +12,7 @@ def what_it_may_cost():
     model = EXPERIMENT.api.model.replace("{", "{{").replace("}", "}}")
     return (
         f"{{wildcards.mixture}}: {{resources.calls}} calls of {model}, one for each test post. "
-        f"Budget of all rows and runs: {EXPERIMENT.api.budget:g} dollars (api.budget). See `snakemake estimate` for costs"
+        f"Budget of all runs: {EXPERIMENT.api.budget:g} dollars (api.budget). See `snakemake estimate` for costs"
     )
 
 
