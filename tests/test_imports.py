@@ -37,7 +37,7 @@ def test_no_stage_depends_on_code_of_later_stages(script):
 
     used = packages(script)
     # The doctor produces no results; it uses the figures package to check the fonts.
-    if not script.stem.startswith(("draw_", "write_report", "write_printed", "doctor")):
+    if not script.stem.startswith(("draw", "write_report", "write_printed", "doctor")):
         assert "figures" not in used
     if script.stem in {"finetune", "predict", "pretrain_base", "prepare_posts", "extract_posts"}:
         assert not used & {"analysis", "figures", "grid.py"}

@@ -200,5 +200,5 @@ def test_parts_are_scored_per_language_and_pooled(source, tmp_path):
 
 
 def test_two_mixtures_mapped_to_one_name_raise(source):
-    with pytest.raises(UserError, match="mixtures 'en' and 'multi' would both be 'en' here"):
+    with pytest.raises(UserError, match="the mixtures 'en' and 'multi' in the files would both be 'en' here"):
         build_grid(_experiment(source, mixtures={"multi": "en"}))

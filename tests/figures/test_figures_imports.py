@@ -2,9 +2,10 @@ import subprocess
 import sys
 
 MODULES = (
-    "analysis.cells",
-    "analysis.baselines",
-    "analysis.exposure",
+    "analysis.scores.cells",
+    "analysis.scores.baselines",
+    "analysis.exposure.exposure",
+    "cost.tables",
     "figures.matrix",
     "figures.confusion",
     "figures.curves",

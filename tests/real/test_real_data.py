@@ -4,8 +4,6 @@ The scores are poor, as expected of 1.3 million parameters that have never seen 
 their baselines for completeness.
 """
 
-import time
-
 import pandas as pd
 import pytest
 
@@ -15,7 +13,6 @@ from checkout import Checkout
 pytestmark = pytest.mark.real
 
 LANGUAGES = 13
-MINUTES = 20
 
 
 def run_shipped(shared_file, folder, config):
@@ -23,12 +20,8 @@ def run_shipped(shared_file, folder, config):
     data = shared_file("data")
     checkout = Checkout(folder, f"config/{config}.yaml", "config/embedded.yaml").fill()
     (folder / "data").symlink_to(data)
-    start = time.monotonic()
     result = checkout.snakemake()
-    minutes = (time.monotonic() - start) / 60
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
-    print(f"\n{config}: {minutes:.1f} minutes")
-    assert minutes < MINUTES
     return folder / "results" / config
 
 
