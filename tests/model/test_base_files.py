@@ -158,7 +158,7 @@ Q_PROJ, NORM = "model.layers.1.self_attn.q_proj.weight", "model.norm.weight"
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (without(Q_PROJ), rf"they lack {Q_PROJ}\. Take"),
+        (without(Q_PROJ), rf"they lack {Q_PROJ}\. Use"),
         (without(NORM, "model.embed_tokens.weight"), "they lack .*norm.weight"),
         (lambda tensors: {**tensors, "model.layers.7.mlp.up_proj.weight": torch.ones(2, 2)}, "also contain .*layers.7"),
         (lambda tensors: {**tensors, "score.weight": torch.ones(2, 2)}, r"they also contain score\.weight"),
