@@ -10,7 +10,7 @@ INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https:
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) $(INDEX) --require-hashes
 
-.PHONY: run test test-fast test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-archive bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -57,7 +57,7 @@ plan-check: run
 	@$(BIN)/snakemake plan --cores $(CORES)
 	@$(BIN)/snakemake plan_checked --cores $(CORES) --configfile config/config.yaml results/lab/plan.yaml
 
-bench: bench-startup bench-training bench-scoring bench-classify bench-archive bench-grid bench-scale
+bench: bench-startup bench-training bench-scoring bench-classify bench-posts bench-archive bench-grid bench-scale
 	@echo "babelgrid: done; see benchmarks/results for the records and docs/performance.md for an explanation"
 
 bench-startup: .venv/bench.stamp
@@ -75,6 +75,11 @@ bench-scoring: .venv/bench.stamp
 bench-classify: run
 	@echo "babelgrid: classifying an archive, compared with scoring alone (about ten minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.classify
+
+bench-posts: .venv/bench.stamp
+	@echo "babelgrid: preparing posts: time and memory (about ten minutes)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.posts
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.posts --near 0.9
 
 bench-archive: run
 	@echo "babelgrid: classifying a million rows, killing jobs midway (about 40 minutes)"
