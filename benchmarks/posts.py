@@ -7,13 +7,14 @@ languages. Each size runs in its own process, so that its peak memory is its own
 import argparse
 import csv
 import json
-import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import numpy as np
 
 from babelgrid.config.posts import Duplicates, Posts
 from babelgrid.config.prompt import Label
@@ -59,13 +60,13 @@ def measure(rows: int, near: float | None) -> dict[str, float | None]:
 
 def write_posts(path: Path, rows: int) -> None:
     """Write a CSV of random posts."""
-    generator = random.Random(1)
+    generator = np.random.default_rng(1)
     words = [f"w{number:04}" for number in range(5000)]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["language", "text", "label"])
         for number in range(rows):
-            text = " ".join(generator.choices(words, k=20))
+            text = " ".join(generator.choice(words, 20))
             writer.writerow([("en", "hu")[number % 2], text, ("pro", "anti")[number % 3 == 0]])
 
 
