@@ -1,6 +1,7 @@
 # Rows of the grid that an OpenAI-compatible endpoint answers. They need no GPU, and run on the host of Snakemake, since
 # compute nodes have no network.
 import pyarrow.parquet as pq
+from snakemake.common.tbdstring import TBDString
 
 ASKED = EXPERIMENT.api.what_is_asked if EXPERIMENT.api else {}
 
@@ -17,7 +18,9 @@ def what_it_may_cost():
 
 
 def number_of_calls(wildcards, input):
-    """Return the number of test posts; Snakemake shows <TBD> until the posts exist."""
+    """Return the number of test posts; Snakemake shows <TBD> until the posts have been counted."""
+    if isinstance(input.posts, str):
+        return TBDString()
     calls = 0
     for path in input.posts:
         with open(path, "rb") as stream:
