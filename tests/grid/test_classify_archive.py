@@ -91,7 +91,7 @@ def test_no_post_is_in_logs_or_classified_files(classified):
         ),
         ("classify: {lab: {}, adapter: eng}", "did you mean 'en'"),
         ("classify: {lab: {}, adapter: en/seed7}", "Allowed: en/seed0"),
-        ("classify: {lab: {}, adapter: en, keep: [predicted]}", "a column 'predicted' of its own"),
+        ("classify: {lab: {}, adapter: en, keep: [predicted]}", "'predicted' is already an output column"),
     ],
 )
 def test_mistake_in_classify_is_one_error(checkout, tmp_path, overlay, words):
