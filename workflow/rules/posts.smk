@@ -1,4 +1,6 @@
 # From the user's files to clean posts.
+from functools import cache
+
 from babelgrid.posts.check import check_counts
 
 
@@ -8,11 +10,17 @@ def posts_of(languages):
     Raises an error if the posts are not those that the grid needs, before anything is trained or scored.
     """
     counts = checkpoints.count_labels.get().output[0]
+    check_grid(counts, os.stat(counts).st_mtime_ns)
+    return list(map(posts_file, languages))
+
+
+@cache
+def check_grid(counts, changed):
+    """Compare the counts with the needs of the grid, once for each state of the folder."""
     try:
         check_counts(Path(counts), NEEDS)
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    return list(map(posts_file, languages))
 
 
 def counts_of(wildcards):
