@@ -21,6 +21,6 @@ def in_one_line(error: BaseException) -> str:
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the closest allowed spelling, or an empty string."""
+    """Return ` (did you mean 'x'?)` for the closest allowed spelling, or an empty string."""
     close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""

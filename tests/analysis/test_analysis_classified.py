@@ -43,7 +43,9 @@ def test_unaccounted_rows_raise(count):
 
 def test_part_of_different_division_raises(count):
     count("a", 3)
-    with pytest.raises(UserError, match=r"a\.parquet: belongs to a different division of the archive \(1 files\)"):
+    with pytest.raises(
+        UserError, match=r"a\.parquet: left over from a run that split the archive differently \(1 such files\)"
+    ):
         count("a.00000", 3)
 
 

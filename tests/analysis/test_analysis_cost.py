@@ -89,7 +89,7 @@ def test_shipped_prices_have_date_and_source():
 
 def test_model_without_price_raises_unless_local_or_configured():
     prices = read_prices()
-    with pytest.raises(UserError, match=r"no 'gpt-4p'; did you mean 'gpt-4o'"):
+    with pytest.raises(UserError, match=r"no 'gpt-4p' \(did you mean 'gpt-4o'"):
         price_of("gpt-4p", "https://api.openai.com/v1", None, prices)
     assert price_of("own", "http://127.0.0.1:8000/v1", None, prices).of(1e6, 1e6) == 0
     assert price_of("own", "https://example.org/v1", [1.0, 2.0], prices).of(1e6, 1e6) == 3

@@ -119,11 +119,11 @@ def test_seeds_are_kept_separate(source, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("2,en,en,anti", "2,en,en,ante", "unknown gold label 'ante'; did you mean 'anti'"),
+        ("2,en,en,anti", "2,en,en,ante", r"unknown gold label 'ante' \(did you mean 'anti'"),
         ("anti,unrelated", "anti,error", "unknown predicted label 'error'.*predictions.import.failures"),
         ("3,in,en", "3,sv,en", "contain the language sv.*languages.test"),
         ("2,en,en,", "1,en,en,", "1 posts appear twice.*'en-1' of 'en'"),
-        ("predicted,part", "prediction,part", "no column 'predicted'; did you mean 'prediction'"),
+        ("predicted,part", "prediction,part", r"no column 'predicted' \(did you mean 'prediction'"),
     ],
 )
 def test_values_missing_in_config_raise(source, tmp_path, old, new, words):

@@ -99,7 +99,7 @@ def test_push_uploads_the_listed_files(released, monkeypatch):
     ("config", "target", "words"),
     [
         ("", "release", "release: nothing to release. Add a block `release`"),
-        ("release: {adapters: [enn]}", "release", "release.adapters: there is no mixture 'enn'; did you mean 'en'?"),
+        ("release: {adapters: [enn]}", "release", "release.adapters: there is no mixture 'enn' (did you mean 'en'?)"),
         ("release: {adapters: [none]}", "release", "release.adapters: 'none' has no adapter"),
         (
             "release: {adapters: [en+hu@4, en+hu@4/seed0], push: {owner: x}}",

@@ -259,7 +259,7 @@ def test_empty_file_gives_an_empty_table_with_all_columns(archive_of, classifier
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"columns": ArchiveColumns(text="txet", id="id")}, r"no column 'txet'; did you mean 'text'"),
+        ({"columns": ArchiveColumns(text="txet", id="id")}, r"no column 'txet' \(did you mean 'text'"),
         ({"keep": ["date"]}, r"no column 'date' \(classify\.keep\)"),
     ],
 )

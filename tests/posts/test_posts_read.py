@@ -185,7 +185,7 @@ def test_duplicate_id_is_reported_or_dropped(write, prepare):
         (
             "a.csv",
             "language,txt,label\nen,x,pro\n",
-            r"a\.csv: no column 'text'; did you mean 'txt'\? .*posts\.columns\.text",
+            r"a\.csv: no column 'text' \(did you mean 'txt'\?\) .*posts\.columns\.text",
         ),
         ("a.csv", "language,text,text,label\nen,x,x,pro\n", "2 columns 'text'"),
         ("a.csv", "language,text,label\n", r"a\.csv: contains no rows"),
@@ -204,13 +204,13 @@ def test_bad_file_is_always_an_error(write, prepare, name, content, expected, on
 
 def test_unknown_part_is_an_error(write, prepare):
     write("a.csv", "language,text,label,part\nen,the first,pro,tset\n")
-    with pytest.raises(UserError, match=r"line 2: unknown part 'tset'; did you mean 'test'"):
+    with pytest.raises(UserError, match=r"line 2: unknown part 'tset' \(did you mean 'test'"):
         prepare(**columns(part="part"), parts={"train": ["train"], "test": ["test"]})
 
 
 def test_missing_file_error_suggests_similar_name(write, prepare):
     write("tweets.csv", GOOD)
-    with pytest.raises(UserError, match=r"no file matches .*twets\.csv'; did you mean 'tweets\.csv'"):
+    with pytest.raises(UserError, match=r"no file matches .*twets\.csv' \(did you mean 'tweets\.csv'"):
         prepare("twets.csv")
 
 

@@ -20,8 +20,8 @@ def messages_for(
 ) -> list[Message]:
     """Return the messages: the allowed answers, each example with its answer, and the post.
 
-    examples: posts with columns language, text, label. The prompt is the experiment's own, without its chat template.
-    The endpoint's tokenizer is unknown, so the control tokens of all major model families are opened in posts.
+    examples: posts with columns language, text, label. prompt: from the experiment's config; its chat template is not
+    used. The endpoint's tokenizer is unknown, so a space is inserted into control tokens of all major model families.
     """
     allowed = ", ".join(label.answer.strip() for label in labels.values())
     messages = [{"role": "system", "content": f"Answer with one of these and nothing else: {allowed}"}]
@@ -37,10 +37,10 @@ def _question(text: str, language: str, prompt: Prompt) -> Message:
 
 
 def label_said(answer: str | None, labels: Mapping[str, Label]) -> str | None:
-    """Return the label that an answer names, or None: no answer, another word, or more than one label.
+    """Return the label that an answer names, or None if there is no answer, or if it names no label or several.
 
-    A label is named by its answer, its name or an alias, ignoring case and surrounding punctuation; or by one of these
-    in a sentence that names no other label.
+    An answer names a label if it equals the label's answer, name or an alias, ignoring case and surrounding
+    punctuation, or if it contains one of them and no spelling of another label.
     """
     spellings = {_fold(word): name for name, label in labels.items() for word in (label.answer, name, *label.aliases)}
     folded = _fold(answer or "")
@@ -57,9 +57,9 @@ def log_probabilities(
 ) -> list[float]:
     """Return the natural log-probability of each label; -inf for all labels if the answer named none.
 
-    tokens: the most likely first tokens of the answer with their log-probabilities, if the endpoint returns them. A
-    label gets the probability of the tokens that start its answer and no other label's. If the result contradicts the
-    label that was named, or there are no tokens, the named label gets probability 1.
+    tokens: the most likely first tokens of the answer with their log-probabilities, if the endpoint returns them. Each
+    label gets the summed probability of the tokens that are a prefix of its answer and of no other label's. If the most
+    probable label is not the one named, or there are no usable tokens, the named label gets probability 1.
     """
     if said is None:
         return [-math.inf] * len(labels)

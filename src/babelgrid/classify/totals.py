@@ -1,4 +1,4 @@
-"""Count the rows of a classified archive by file, and its posts by language and label."""
+"""Count rows per input file, and posts per language and label, in a classified archive."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,28 +9,31 @@ import pyarrow.parquet as pq
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import read_json, read_parquet, write_csv
 
-KINDS = ["classified", "left_out", "rejected"]
+OUTCOMES = ["classified", "left_out", "rejected"]
 
 
 def count_classified(
     posts: Sequence[Path], counts: Sequence[Path], labels: Sequence[str], files_out: Path, languages_out: Path
 ) -> None:
-    """Write row counts of each file (read, classified, left_out, rejected), totals, and posts by language and label.
+    """Write two tables: rows per input file with a total, and posts per language and label.
 
-    posts, counts: output files of each job. Raises `UserError` if a file does not contain as many rows as its job
-    counted, or if the folder also contains files of an earlier division of the archive: their rows would count twice.
+    posts, counts: output files of each job. files_out: columns file, read, classified, left_out, rejected.
+    languages_out: language, a column for each label, posts. Raises `UserError` if a file does not contain as many rows
+    as its job counted, or if the folder contains files of an earlier run that split the archive differently.
     """
-    _check_nothing_else_is_there(posts)
+    _check_no_stale_files(posts)
     frame = pd.DataFrame([read_json(path) for path in counts])
     for path, classified in zip(posts, frame["classified"], strict=True):
         rows = _count_rows(path)
         if rows != classified:
             raise UserError(f"{path}: contains {rows} rows, but its job wrote {classified}. Delete it and run again")
-    by_file = frame.groupby(["place", "file"], sort=False)[["read", *KINDS]].sum().reset_index("file")
+    by_file = frame.groupby(["place", "file"], sort=False)[["read", *OUTCOMES]].sum().reset_index("file")
     total = pd.DataFrame([{"file": "all", **by_file.drop(columns="file").sum()}])
-    lost = total["read"] - total[KINDS].sum(axis=1)
+    lost = total["read"] - total[OUTCOMES].sum(axis=1)
     if lost.any():
-        raise UserError(f"classify: {int(lost.iloc[0])} rows are not accounted for. Delete the counts and run again")
+        raise UserError(
+            f"classify: {int(lost.iloc[0])} rows are not accounted for. Delete classified/counts and run again"
+        )
     write_csv(files_out, pd.concat([by_file, total], ignore_index=True))
     write_csv(languages_out, _by_language(posts, labels))
 
@@ -42,13 +45,13 @@ def _count_rows(path: Path) -> int:
         raise UserError(f"{path}: cannot be read as Parquet ({error}). Delete it and run again") from error
 
 
-def _check_nothing_else_is_there(posts: Sequence[Path]) -> None:
+def _check_no_stale_files(posts: Sequence[Path]) -> None:
     folders = {path.parent for path in posts}
-    others = sorted({path for folder in folders for path in folder.glob("[!.]*.parquet")} - set(posts))
-    if others:
+    stale = sorted({path for folder in folders for path in folder.glob("[!.]*.parquet")} - set(posts))
+    if stale:
         raise UserError(
-            f"{others[0]}: belongs to a different division of the archive ({len(others)} files); its "
-            "posts would be counted twice by readers of the folder. Move or delete these files and run again"
+            f"{stale[0]}: left over from a run that split the archive differently ({len(stale)} such files). Anything "
+            "that reads the folder would count these posts twice. Move or delete these files and run again"
         )
 
 

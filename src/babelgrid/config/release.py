@@ -18,9 +18,11 @@ class Push(Settings):
 
     @field_validator("owner")
     @classmethod
-    def _name_no_token(cls, owner: str) -> str:
+    def _reject_token(cls, owner: str) -> str:
         if looks_like_key(owner):
-            raise ValueError("looks like a token, which belongs in the environment variable HF_TOKEN; name the owner")
+            raise ValueError(
+                "looks like an access token. Set the token in the environment variable HF_TOKEN, and give the user or organisation here"
+            )
         return owner
 
 
@@ -28,23 +30,25 @@ class Release(Settings):
     """Adapters of the grid to prepare for publication, and the text of their model cards."""
 
     adapters: Annotated[list[Text], Once] = Field(min_length=1)
-    """Rows of the grid: `en+hu@25/seed1`, or `en+hu@25` for its first seed."""
+    """Adapters to release, as `<mixture>/seed<k>`, such as `en+hu@25/seed1`. Without a seed, the first seed is used."""
     base: HubName | None = None
-    """Public name (`owner/name`) of a base that is a local folder here, for others to load."""
+    """Hub name (`owner/name`) from which others can load the base, if this config uses a local folder."""
     base_revision: Text | None = Field(default=None, pattern=f"^{COMMIT.pattern}$")
-    """Full commit hash of that repository."""
+    """Full commit hash of the repository `base`."""
     licence: Text = "other"
     """Licence of the adapter, by its identifier on the Hub. The base's licence also applies."""
     base_licence: Text = "see the base's own page"
     """Licence of the base, as text. Not shown for a base made by the lab."""
     intended_use: Text = "Research on how labels transfer between languages."
     """Intended use of the adapter, as text for the card."""
-    limits: Text = "Scores hold for posts like those it was tested on. It is not meant for decisions about people."
+    limits: Text = (
+        "Scores apply only to posts similar to the test data. Do not use this adapter for decisions about people."
+    )
     """Limits of the adapter, as text for the card."""
     gguf: Literal["f32", "f16", "bf16", "q8_0"] | None = None
     """Also write `gguf/model.gguf` in this number format. Needs llama.cpp's `convert_hf_to_gguf.py` on the PATH."""
     parity: Number = Field(default=0.99, gt=0, le=1)
-    """Minimum share of test posts on which each form (adapter, merged, GGUF), loaded as its card describes, must give
-    the labels of the grid; the release fails below it."""
+    """Minimum fraction of test posts for which each format (adapter, merged, GGUF) must predict the same label as in
+    the grid. Each is loaded as its model card describes. The release fails below this value."""
     push: Push | None = None
     """Where to upload, for the targets `push_list` and `push`."""

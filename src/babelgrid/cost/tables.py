@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from babelgrid.analysis.types import Row
 from babelgrid.cost.prices import Price
 from babelgrid.errors import UserError, nearest
 from babelgrid.runtime.files import read_json, write_csv
+from babelgrid.types import Row
 
 MILLION = 1e6
 JOULES_PER_KWH = 3.6e6

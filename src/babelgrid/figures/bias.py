@@ -11,7 +11,6 @@ from matplotlib.patches import Patch
 
 from babelgrid.analysis.exposure.shares import describe_quantity
 from babelgrid.analysis.exposure.trend import Band, fit_band, spearman
-from babelgrid.analysis.types import Floats
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
 from babelgrid.figures.measure import size_of
@@ -28,6 +27,7 @@ from babelgrid.figures.style import (
     house_style,
     save_figure,
 )
+from babelgrid.types import Floats
 
 _RHO = "\N{GREEK SMALL LETTER RHO}"
 _DASH = "\N{EN DASH}"

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from babelgrid.analysis.types import Floats
 from babelgrid.figures.measure import size_of
+from babelgrid.types import Floats
 
 _DIRECTIONS = [(np.cos(angle), np.sin(angle)) for angle in np.deg2rad([0, 180, 45, 135, -45, -135, 90, -90])]
 _REACHES = (1.0, 1.7, 2.6, 3.6)

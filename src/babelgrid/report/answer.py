@@ -11,9 +11,9 @@ from babelgrid.analysis.exposure.shares import describe_quantity
 from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, spearman
 from babelgrid.analysis.scores.matrix import average_over_seeds
 from babelgrid.analysis.scores.metrics import Metric
-from babelgrid.analysis.types import Floats
 from babelgrid.display.order import language_name
 from babelgrid.figures.style import METRIC_NAMES, decimal
+from babelgrid.types import Floats
 
 _RESAMPLES = 1000
 

@@ -15,9 +15,9 @@ from babelgrid.analysis.bootstrap.intervals import percentile_interval
 from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel_of, read_clusters
 from babelgrid.analysis.bootstrap.replicates import Draws, Resampled, resample_panel
 from babelgrid.analysis.scores.views import LabelScores, read_answers, read_baselines
-from babelgrid.analysis.types import Cell, Floats
 from babelgrid.config.analysis import Score, View
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Cell, Floats
 
 COLUMNS = (
     *("view", "test_language", "mixture", "against", "kind", "n", "difference", "low", "high"),

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelgrid.analysis.bootstrap.replicates import read_replicates, replicates_of
-from babelgrid.analysis.types import Floats
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Floats
 
 
 def summarize_scores(replicates_path: str | Path, min_posts: int, out: str | Path) -> None:

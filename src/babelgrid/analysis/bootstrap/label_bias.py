@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions
 from babelgrid.analysis.bootstrap.replicates import Draws, asked_seeds, draw_posts, draw_seeds, read_answered
 from babelgrid.analysis.bootstrap.statistics import estimate
-from babelgrid.analysis.types import Cell, Floats, Row
 from babelgrid.config.analysis import Score, View
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Cell, Floats, Row
 
 COLUMNS = (
     *("view", "mixture", "test_language", "class", "n", "gold_share", "predicted_share", "bias", "low", "high"),

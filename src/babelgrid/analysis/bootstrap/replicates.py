@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel_of, read_clusters
 from babelgrid.analysis.scores.metrics import Metric, Weights, score_confusions
 from babelgrid.analysis.scores.views import read_answers
-from babelgrid.analysis.types import Cell, Floats
 from babelgrid.config.analysis import Score, View
 from babelgrid.runtime.files import read_parquet, write_parquet
+from babelgrid.types import Cell, Floats
 
 KEY = ["view", "mixture", "test_language"]
 DESCRIBED = ["seeds", "n", "score"]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from babelgrid.analysis.bootstrap.intervals import percentile_interval
 from babelgrid.analysis.bootstrap.replicates import read_replicates, replicates_of
-from babelgrid.analysis.types import Floats, Row
+from babelgrid.types import Floats, Row
 
 
 class SampledScores:

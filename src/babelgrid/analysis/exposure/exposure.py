@@ -20,11 +20,11 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.analysis.exposure.shares import ShareTable, load_shares, table_name
-from babelgrid.analysis.types import Row
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.runtime.files import read_json, read_parquet, write_csv
+from babelgrid.types import Row
 
 Counted = dict[str, float]
 _COUNTED = ["posts", "text_tokens", "prompt_tokens"]

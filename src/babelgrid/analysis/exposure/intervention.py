@@ -14,9 +14,9 @@ import pandas as pd
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
 from babelgrid.analysis.exposure.regression import FEWEST_LANGUAGES
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.types import Floats, Row
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Floats, Row
 
 COLUMNS = (
     *("view", "mixture", "test_language", "n", "score", "score_against", "difference", "low", "high"),

@@ -17,9 +17,9 @@ from scipy.stats import rankdata
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
 from babelgrid.analysis.scores.outcomes import count_outcomes
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.types import Cell, Floats, Row
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import read_json, write_csv
+from babelgrid.types import Cell, Floats, Row
 
 FEWEST_LANGUAGES = 5
 """Minimum number of languages for a fit."""

@@ -25,7 +25,7 @@ _COLUMNS = ("share", "gigawords")
 
 @dataclass(frozen=True)
 class ShareTable:
-    """Pre-training exposure by language. The exposure of a missing language is unknown, not zero."""
+    """Pre-training exposure by language. A language that is not in the table has unknown exposure, not zero."""
 
     name: str
     quantity: str

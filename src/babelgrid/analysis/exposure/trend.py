@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from babelgrid.analysis.types import Floats
+from babelgrid.types import Floats
 
 FEWEST_LANGUAGES = 5
 """Minimum number of languages for a trend."""

@@ -9,11 +9,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from babelgrid.analysis.scores.views import LOGP
-from babelgrid.analysis.types import Floats
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.runtime.files import provenance, read_parquet, write_parquet
+from babelgrid.types import Floats
 
 
 def write_baselines(

@@ -12,9 +12,9 @@ from scipy.special import log_softmax
 
 from babelgrid.analysis.bootstrap.paired import read_clusters
 from babelgrid.analysis.scores.views import LabelScores, class_probabilities, classes_of, read_answers
-from babelgrid.analysis.types import Cell, Floats, Row
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Cell, Floats, Row
 
 BINS = 10
 SCALED_ON = "the other half of the test posts"

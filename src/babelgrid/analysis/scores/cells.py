@@ -14,10 +14,10 @@ import pandas as pd
 
 from babelgrid.analysis.scores.metrics import METRICS, Counts, bootstrap_intervals, score_classes, score_confusions
 from babelgrid.analysis.scores.views import LabelScores, confusion_of, read_answers, read_baselines
-from babelgrid.analysis.types import Cell, Row
 from babelgrid.config.analysis import Score, View
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Cell, Row
 
 BASELINES = ("majority", "ngram")
 SPLIT = "test"

@@ -9,12 +9,12 @@ import pandas as pd
 
 from babelgrid.analysis.scores.metrics import count_confusions
 from babelgrid.analysis.scores.views import LabelScores, classes_of, read_answers
-from babelgrid.analysis.types import Cell, Row
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import write_parquet
+from babelgrid.types import Cell, Row
 
 NO_CLASS = ""
-"""Predicted class of an answer that is in no class of the view."""
+"""Predicted class of a predicted label that belongs to no class of the view."""
 
 
 def tabulate_confusions(
@@ -23,9 +23,8 @@ def tabulate_confusions(
     """Write confusions.parquet: view, mixture, test_language, gold, predicted, n, examples.
 
     predictions: (mixture, seed, test language) -> Parquet with id, gold and logp_<label>. n: posts, summed over seeds.
-    predicted is empty (NO_CLASS) for an answer that is in no class of the view. The argument `examples` is the maximum
-    number of post ids in the column examples for each kind of error; errors shared by most seeds come first. The file
-    contains no post texts.
+    predicted is empty (NO_CLASS) for a predicted label that belongs to no class of the view. examples: maximum number of
+    post ids listed for each kind of error; errors shared by most seeds come first. The file contains no post texts.
     """
     seeds: dict[tuple[str, str], list[str | Path]] = {}
     for (mixture, _, language), path in predictions.items():

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.scores.views import LOGP
-from babelgrid.analysis.types import Cell
 from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError, nearest
@@ -19,6 +18,7 @@ from babelgrid.posts.rejects import located, shown
 from babelgrid.posts.stream import open_stream
 from babelgrid.runtime.files import provenance, write_parquet
 from babelgrid.spelling import fold
+from babelgrid.types import Cell
 
 IDENTIFIERS = ("id", "seed")
 

@@ -27,7 +27,7 @@ def build_transfer_matrix(cells_path: str | Path, metric: Metric, languages: Seq
 
 
 def average_over_seeds(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Average one metric of cells.csv over seeds, in the order of the cells, grouped by view.
+    """Average one metric over seeds. Rows are grouped by view and otherwise keep the order of cells.csv.
 
     Returns view, mixture, test_language, seeds, n (posts, mean over seeds), score, low, high and baseline (the better
     of the two baselines in that cell). low and high are the means of the seeds' 95% intervals over posts. They cover

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from babelgrid.analysis.types import Floats
+from babelgrid.types import Floats
 
 Metric = Literal["accuracy", "macro_f1", "weighted_f1", "mcc"]
 METRICS: tuple[Metric, ...] = get_args(Metric)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.scores.views import classes_of, read_answers
-from babelgrid.analysis.types import Cell
 from babelgrid.config.analysis import View
+from babelgrid.types import Cell
 
 
 def count_outcomes(predictions: Mapping[Cell, str | Path], views: Mapping[str, View]) -> pd.DataFrame:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from babelgrid.analysis.scores.metrics import Counts, score_confusions
 from babelgrid.analysis.scores.views import answers_of, confusion_of
-from babelgrid.analysis.types import Cell
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import read_parquet, write_csv
+from babelgrid.types import Cell
 
 POOLED = "pooled"
 """Marks the rows of all test languages together."""

@@ -11,9 +11,9 @@ from babelgrid.analysis.exposure.regression import EXPOSURE
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer.donors import UNTUNED
 from babelgrid.analysis.transfer.doses import dose_series
-from babelgrid.analysis.types import Floats, Row
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Floats, Row
 
 TOPIC, STANCE = "topic", "stance"
 """The views that the claims refer to. Claims about a missing view are undecided."""

@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
-from babelgrid.analysis.types import Floats, Row
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Floats, Row
 
 UNTUNED = "none"
 

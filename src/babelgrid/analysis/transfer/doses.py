@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
-from babelgrid.analysis.types import Floats, Row
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Floats, Row
 
 ENOUGH = 0.95
 """Share of the in-language score that counts as sufficient."""

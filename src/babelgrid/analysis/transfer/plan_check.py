@@ -8,9 +8,9 @@ import pandas as pd
 from babelgrid.analysis.bootstrap.statistics import estimate, read_sampled_scores
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer.planner import ADVICE
-from babelgrid.analysis.types import Floats, Row
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import write_csv
+from babelgrid.types import Floats, Row
 
 
 def check_plan(

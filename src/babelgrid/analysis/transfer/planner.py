@@ -22,10 +22,10 @@ from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, rea
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer.donors import UNTUNED
 from babelgrid.analysis.transfer.doses import dose_series, fit_series, scale_bounds, share_of_rise
-from babelgrid.analysis.types import Floats, Row
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.runtime.files import write_csv, write_text
+from babelgrid.types import Floats, Row
 
 ADVICE = "advice"
 Allocation = dict[str, int]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.analysis.tables import read_table
-from babelgrid.analysis.types import Row
 from babelgrid.runtime.files import read_parquet, write_csv
+from babelgrid.types import Row
 
 DEGENERATE = 0.85
 """Share of one class above which a cell is degenerate."""
@@ -40,7 +40,7 @@ def list_warnings(
 
 
 def warn_of_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
-    """Warn of test posts with the id or text (ignoring case and spaces) of a train post in the same language."""
+    """Warn about test posts with the id or text (ignoring case and spaces) of a train post in the same language."""
     for language, path in posts.items():
         frame = read_parquet(path, ["id", "text", "split"])
         texts = frame["text"].str.casefold().str.split().str.join(" ")
@@ -52,12 +52,11 @@ def warn_of_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
 
 
 def warn_of_degenerate_cells(label_bias: pd.DataFrame) -> Iterator[Row]:
-    """Warn of test languages whose posts are almost all of one class, and of mixtures that almost always answer one."""
+    """Warn about test languages with almost only one class, and about mixtures that almost always predict one class."""
     gold = label_bias[label_bias["gold_share"] > DEGENERATE].drop_duplicates(["view", "test_language", "class"])
     for cell in gold.to_dict("records"):
-        text = (
-            f"{cell['gold_share']:.0%} of the gold labels are {cell['class']}: a constant answer reaches this accuracy"
-        )
+        name = cell["class"]
+        text = f"{cell['gold_share']:.0%} of the gold labels are {name}; always predicting {name} gives this accuracy"
         yield _row("degenerate", f"{cell['view']}: {cell['test_language']}", int(cell["n"]), text)
     said = label_bias[(label_bias["predicted_share"] > DEGENERATE) & (label_bias["gold_share"] <= DEGENERATE)]
     for (view, mixture), cells in said.groupby(["view", "mixture"], sort=False):
@@ -73,13 +72,13 @@ def warn_of_sizes(exposure: pd.DataFrame) -> Iterator[Row]:
     if len(trained) > 1 and trained.max() > CONFOUNDED * trained.min():
         text = (
             f"mixtures have from {trained.min():.0f} ({trained.idxmin()}) to {trained.max():.0f} ({trained.idxmax()}) "
-            f"train posts: effects of language and size are confounded; mixtures.budget: equal separates them"
+            f"train posts: effects of language and size are confounded. To separate them, set mixtures.budget: equal"
         )
         yield _row("confounded", "mixtures", len(trained), text)
 
 
 def warn_of_seeds_and_small_cells(scores: pd.DataFrame) -> Iterator[Row]:
-    """Warn of trained mixtures with one seed, and of cells with too few posts to be ranked."""
+    """Warn about trained mixtures with one seed, and of cells with too few posts to be ranked."""
     single = scores[(scores["seeds"] == 1) & (scores["mixture"] != "none")]["mixture"].unique()
     if len(single):
         text = "one seed only: the intervals cover sampling of posts, not seed variance"

@@ -1,4 +1,4 @@
-"""Types that the analysis modules share."""
+"""Types shared by several modules."""
 
 from typing import Any
 
