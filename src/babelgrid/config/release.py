@@ -21,7 +21,7 @@ class Push(Settings):
     def _reject_token(cls, owner: str) -> str:
         if looks_like_key(owner):
             raise ValueError(
-                "looks like an access token. Set the token in the environment variable HF_TOKEN, and give the user or organisation here"
+                "looks like an access token. Set HF_TOKEN to the token, and give the user or organisation here"
             )
         return owner
 

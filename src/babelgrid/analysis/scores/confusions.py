@@ -23,8 +23,8 @@ def tabulate_confusions(
     """Write confusions.parquet: view, mixture, test_language, gold, predicted, n, examples.
 
     predictions: (mixture, seed, test language) -> Parquet with id, gold and logp_<label>. n: posts, summed over seeds.
-    predicted is empty (NO_CLASS) for a predicted label that belongs to no class of the view. examples: maximum number of
-    post ids listed for each kind of error; errors shared by most seeds come first. The file contains no post texts.
+    predicted is empty (NO_CLASS) for a predicted label that belongs to no class of the view. examples: maximum number
+    of post ids listed for each kind of error; errors shared by most seeds come first. The file contains no post texts.
     """
     seeds: dict[tuple[str, str], list[str | Path]] = {}
     for (mixture, _, language), path in predictions.items():
