@@ -20,11 +20,11 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@echo "babelgrid: running the tests (about ten minutes on two cores)"
-	@$(BIN)/pytest -n 2 -m "not real and not slurm"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm"
 
 test-fast: .venv/dev.stamp
 	@echo "babelgrid: running the tests that do not build a grid"
-	@$(BIN)/pytest -n 2 -m "not real and not slurm and not grid"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid"
 
 test-real: .venv/dev.stamp
 	@echo "babelgrid: running the grid on the real data in ../shared (skipped if missing)"

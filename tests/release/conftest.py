@@ -42,15 +42,26 @@ def cells(tmp_path_factory, random_base):
     return row, Cells(posts, predictions)
 
 
+def release_into(folder, row, its_cells, **changes):
+    """Release a row with changed settings; return the released folder."""
+    out = folder / "released/seed0"
+    blocks = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": SETTINGS.model_copy(update=changes)}
+    release_adapter(row, its_cells, out, folder / "parity.json", **blocks)
+    return out
+
+
+@pytest.fixture(scope="session")
+def released(cells, tmp_path_factory):
+    """Return the folder of the adapter, released once with the usual settings. Tests only read it."""
+    return release_into(tmp_path_factory.mktemp("released"), *cells)
+
+
 @pytest.fixture
 def release(cells, tmp_path):
     """Return a function that releases the adapter (or other cells) with changed settings and returns the folder."""
     its_row, own_cells = cells
 
     def run(row=its_row, its_cells=own_cells, **changes):
-        out = tmp_path / "released/seed0"
-        blocks = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": SETTINGS.model_copy(update=changes)}
-        release_adapter(row, its_cells, out, tmp_path / "parity.json", **blocks)
-        return out
+        return release_into(tmp_path, row, its_cells, **changes)
 
     return run

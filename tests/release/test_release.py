@@ -42,8 +42,8 @@ def converter(tmp_path, monkeypatch):
     return put
 
 
-def test_release_contains_adapter_merged_weights_and_card(release):
-    folder = release()
+def test_release_contains_adapter_merged_weights_and_card(released):
+    folder = released
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     merged = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     assert files == {"README.md", "adapter_config.json", "adapter_model.safetensors", *(f"merged/{n}" for n in merged)}
@@ -58,8 +58,8 @@ def test_release_contains_adapter_merged_weights_and_card(release):
     )
 
 
-def test_release_contains_no_post_and_no_local_path(release, cells, tmp_path_factory):
-    folder, (row, _) = release(), cells
+def test_release_contains_no_post_and_no_local_path(released, cells, tmp_path_factory):
+    folder, (row, _) = released, cells
     texts = [text for path in row.posts.values() for text in read_parquet(path)["text"]]
     assert len(texts) == 36
     for path in folder.rglob("*"):
@@ -69,8 +69,8 @@ def test_release_contains_no_post_and_no_local_path(release, cells, tmp_path_fac
             assert str(tmp_path_factory.getbasetemp()).encode() not in content, path
 
 
-def test_card_shows_scores_and_loads_public_base(release):
-    card = (release() / "README.md").read_text(encoding="utf-8")
+def test_card_shows_scores_and_loads_public_base(released):
+    card = (released / "README.md").read_text(encoding="utf-8")
     assert "| stance | en | 6 | 0.500 | 0.250 to 0.750 | 0.400 |" in card
     assert card.count("| stance |") == 2
     assert (
