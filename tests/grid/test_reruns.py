@@ -125,9 +125,8 @@ def test_new_template_retrains_on_the_same_posts(checkout):
     assert not {"pretrain_base", "prepare_posts", "extract_posts", "count_labels", "fit_baselines"} & set(planned)
 
 
-@pytest.mark.parametrize("change", ['answer: " against"', 'answer: " anti", aliases: [contra]'])
-def test_changed_label_reruns_everything_except_the_base(checkout, change):
-    planned = checkout.planned(overlays=[checkout.overlay(f"labels: {{anti: {{{change}}}}}")])
+def test_changed_label_reruns_everything_except_the_base(checkout):
+    planned = checkout.planned(overlays=[checkout.overlay('labels: {anti: {answer: " against"}}')])
     assert planned.items() >= {"prepare_posts": 1, "check_answers": 1, "finetune": 2, "predict": 3, **REPORT}.items()
     assert not {"pretrain_base", "prefetch_base", "generate_posts"} & set(planned)
 

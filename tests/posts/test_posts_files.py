@@ -95,6 +95,12 @@ def test_extract_refuses_posts_changed_since_counting(stage, counted, tmp_path):
     assert not (tmp_path / "hu.parquet").exists()
 
 
+def test_language_without_posts_gets_no_file(stage, counted, tmp_path):
+    with pytest.raises(UserError, match=r"no posts in 'tr'\. Languages: en, hu, ko"):
+        extract_posts(stage / "all.parquet", counted, "tr", tmp_path / "tr.parquet")
+    assert not (tmp_path / "tr.parquet").exists()
+
+
 def test_language_files_depend_only_on_own_rows(stage, counted, tmp_path):
     posts = read_parquet(stage / "all.parquet")
     more = pd.concat([posts.assign(language="tr", id="tr-" + posts["id"]), posts], ignore_index=True)

@@ -61,6 +61,8 @@ rule ask_api:
         train=list(EXPERIMENT.languages.train),
         ledger=f"{RESULTS}/api/ledger.sqlite",
         seed=EXPERIMENT.seed,
+        counts=COUNTS,
+        needs=NEEDS,
         stamps=stamps(price_files()),
     message:
         what_it_may_cost()

@@ -51,6 +51,8 @@ rule finetune:
         finetune=EXPERIMENT.finetune,
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
+        counts=COUNTS,
+        needs=NEEDS,
         checkpoints=f"{RESULTS}/checkpoints/{{mixture}}/seed{{seed}}",
         trackers=f"{RESULTS}/trackers/{{mixture}}/seed{{seed}}",
     script:
@@ -95,6 +97,8 @@ rule predict:
             **settings("base", "prompt", "predict"),
             "labels": answers_of_labels(),
         },
+        counts=COUNTS,
+        needs=NEEDS,
         kept=f"{RESULTS}/checkpoints/.predict/{PREDICT_JOB}",
     script:
         "../scripts/predict.py"
@@ -115,5 +119,7 @@ rule fit_baselines:
         labels=list(EXPERIMENT.labels),
         mixture=lambda wildcards: mixture_settings(wildcards.mixture),
         budget=EXPERIMENT.mixtures.posts,
+        counts=COUNTS,
+        needs=NEEDS,
     script:
         "../scripts/fit_baselines.py"

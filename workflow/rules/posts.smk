@@ -1,32 +1,17 @@
 # From the user's files to clean posts.
-from functools import cache
-
-from babelgrid.posts.check import check_counts
 
 
 def posts_of(languages):
-    """Return the posts files of these languages, once the posts have been counted.
-
-    Raises an error if the posts are not those that the grid needs, before anything is trained or scored.
-    """
-    counts = checkpoints.count_labels.get().output[0]
-    check_grid(counts, os.stat(counts).st_mtime_ns)
+    """Return the posts files of these languages, once the posts have been counted."""
+    checkpoints.count_labels.get()
     return list(map(posts_file, languages))
 
 
-@cache
-def check_grid(counts, changed):
-    """Compare the counts with the needs of the grid, once for each state of the folder."""
-    try:
-        check_counts(Path(counts), NEEDS)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-
-
 def counts_of(wildcards):
-    """Return the counts of one language's posts, which change only with its rows."""
+    """Return the counts of one language's posts, which change only with its rows; the folder if there are none."""
     folder = checkpoints.count_labels.get().output[0]
-    return f"{folder}/{wildcards.language}.json"
+    counts = f"{folder}/{wildcards.language}.json"
+    return counts if os.path.isfile(counts) else folder
 
 
 rule prepare_posts:

@@ -5,10 +5,12 @@ from babelgrid.api.ledger import Ledger
 from babelgrid.api.row import PromptSpec, ask_row
 from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.cost.prices import price_of, read_prices
+from babelgrid.posts.check import check_counts
 from babelgrid.runtime.job import job
 from babelgrid.runtime.usage import measured
 
 with job(snakemake.log[0]), measured(snakemake.output.usage) as usage:
+    check_counts(Path(snakemake.params.counts), snakemake.params.needs)
     blocks = snakemake.params.settings
     labels = read_labels(blocks["labels"])
     api = snakemake.params.api

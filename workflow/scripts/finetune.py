@@ -5,6 +5,7 @@ from babelgrid.config.base import Base
 from babelgrid.config.prompt import Prompt, read_labels
 from babelgrid.mixture import Mixture
 from babelgrid.model.finetune import finetune
+from babelgrid.posts.check import check_counts
 from babelgrid.runtime.gpu_slots import hold_gpu
 from babelgrid.runtime.job import job, limit_threads
 from babelgrid.runtime.usage import measured
@@ -14,6 +15,7 @@ with (
     hold_gpu(snakemake.resources.jobs_per_gpu),
     measured(snakemake.output.usage, energy=snakemake.resources.energy) as usage,
 ):
+    check_counts(Path(snakemake.params.counts), snakemake.params.needs)
     limit_threads(snakemake.threads)
     blocks = snakemake.params.settings
     mixture = Mixture.from_settings(snakemake.params.mixture)

@@ -15,10 +15,14 @@ _ROWS = 65_536
 def extract_posts(posts_path: Path, counts_path: Path, language: str, out: Path) -> None:
     """Write the posts of one language (id, text, label, split, group, source_id).
 
-    counts_path: the language's counts, with the digest of its rows. The file contains nothing about other languages
-    and no provenance, because training jobs depend on its bytes. Raises `UserError` if the digest does not match.
+    counts_path: the language's counts, with the digest of its rows; the folder of all counts if it has none. The output
+    contains nothing about other languages and no provenance, because training jobs depend on its bytes. Raises
+    `UserError` if the language has no posts, or if the digest does not match.
     """
     posts = read_parquet(posts_path)
+    if counts_path.is_dir():
+        languages = ", ".join(sorted(set(posts["language"])))
+        raise UserError(f"posts: the data has no posts in {language!r}. Languages: {languages}")
     own = posts.loc[posts["language"] == language]
     rows = read_json(counts_path)["rows"]
     if digest_rows(own) != rows:
