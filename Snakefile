@@ -11,11 +11,19 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/paths.smk"
+include: "workflow/rules/inputs.smk"
 include: "workflow/rules/lab.smk"
 include: "workflow/rules/predictions.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/transfer.smk"
-include: "workflow/rules/cost.smk"
+
+
+# Imported predictions have no jobs that cost anything.
+if not IMPORT:
+
+    include: "workflow/rules/cost.smk"
+
+
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/operations.smk"

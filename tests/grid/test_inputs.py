@@ -118,6 +118,12 @@ def test_changed_import_with_odd_name_is_rerun(odd):
     assert imported.planned(target) == {"import_predictions": 1}
 
 
+def test_import_is_planned_without_posts_base_or_cost(odd):
+    planned = Checkout(odd.folder, "imported.yaml").planned()
+    assert planned.items() >= {"score_cells": 1, "write_report": 1}.items()
+    assert not {"prepare_posts", "prefetch_base", "finetune", "predict", "tabulate_cost", "draw_cost"} & set(planned)
+
+
 def test_no_rule_reads_a_file_named_only_in_params(odd):
     result = odd.snakemake("-n", "-s", "walk.smk")
     assert result.returncode == 0, result.stderr[-3000:]

@@ -62,7 +62,7 @@ rule check_answers:
         code=code("check_answers"),
         settings=lambda wildcards: {
             "prompt": prompt_of([wildcards.template]),
-            "labels": answers_of_labels(),
+            "labels": label_settings(EXPERIMENT.labels),
         },
         # An object, which Snakemake does not compare: changes to other templates rerun nothing.
         prompt=EXPERIMENT.prompt,

@@ -15,6 +15,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search_path)))
 
 from babelgrid.config.finetune import NON_RESULT_KEYS
 from babelgrid.config.load import load_experiment
+from babelgrid.config.prompt import label_settings
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
 from babelgrid.resources import host_memory_mb, minutes
@@ -75,14 +76,8 @@ def code(script, module=None):
 
 def settings(*blocks):
     """Return blocks of the config as plain builtins, which Snakemake can compare."""
-    dumped = EXPERIMENT.model_dump(mode="json", by_alias=True)
+    dumped = EXPERIMENT.model_dump(mode="json", by_alias=True, include=set(blocks))
     return {block: dumped[block] for block in blocks}
-
-
-def answers_of_labels():
-    """Return the labels without aliases, which affect only how posts are read."""
-    labels = settings("labels")["labels"]
-    return {name: {"answer": label["answer"]} for name, label in labels.items()}
 
 
 def mixture_settings(name):
@@ -112,7 +107,7 @@ def prompt_of(languages):
 
 def training_settings(wildcards):
     """Return the settings that an adapter depends on, with only the templates its own posts use."""
-    blocks = {**settings("base", "finetune"), "labels": answers_of_labels()}
+    blocks = {**settings("base", "finetune"), "labels": label_settings(EXPERIMENT.labels)}
     blocks["prompt"] = prompt_of(GRID.mixtures[wildcards.mixture].all_languages)
     for name in NON_RESULT_KEYS:
         del blocks["finetune"][name]

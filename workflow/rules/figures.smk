@@ -52,6 +52,11 @@ def figure_paths(figure):
     return expand(f"{figure_stem(figure)}.{{format}}", view=EXPERIMENT.effective_views, format=FORMATS)
 
 
+def figure_log(figure, rule_name):
+    stem = f"{RESULTS}/logs/{rule_name}"
+    return f"{stem}.log" if figure in ONCE else f"{stem}/{{view}}.log"
+
+
 def figure_files(figure, category):
     """Return the outputs of a figure's rule; Snakemake's report shows the SVG."""
     stem = figure_stem(figure)
@@ -85,7 +90,7 @@ for figure, (draw, tables, look, category) in DRAWN.items():
         output:
             **figure_files(figure, category),
         log:
-            f"{RESULTS}/logs/{draw.split('.')[1]}" + "/{view}" * (figure not in ONCE) + ".log",
+            figure_log(figure, draw.split(".")[1]),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"

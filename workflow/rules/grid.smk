@@ -1,29 +1,4 @@
 # The grid: one adapter for each mixture and seed, its predictions in every test language, and its baselines.
-def train_posts(wildcards):
-    """Return the posts files of a mixture's languages."""
-    return posts_of(GRID.mixtures[wildcards.mixture].all_languages)
-
-
-def baseline_posts(wildcards):
-    """Return the posts for the baselines: those of the mixture, or of all train languages for the untuned base."""
-    mixture = GRID.mixtures[wildcards.mixture]
-    return posts_of(mixture.all_languages or EXPERIMENT.languages.train)
-
-
-def answers_of_mixture(wildcards):
-    """Return the answer checks of the templates that a mixture's posts use."""
-    languages = GRID.mixtures[wildcards.mixture].all_languages
-    return list(map(answers_file, templates_of(languages)))
-
-
-def adapter_to_score(wildcards):
-    """Return the adapter files of a row, weights first; empty for the untuned base."""
-    if not GRID.mixtures[wildcards.mixture].is_trained:
-        return []
-    weights = adapter_file(wildcards.mixture, wildcards.seed)
-    return [weights, adapter_config(weights)]
-
-
 rule finetune:
     input:
         posts=train_posts,
@@ -95,7 +70,7 @@ rule predict:
         code=code("predict"),
         settings={
             **settings("base", "prompt", "predict"),
-            "labels": answers_of_labels(),
+            "labels": label_settings(EXPERIMENT.labels),
         },
         counts=COUNTS,
         needs=NEEDS,

@@ -37,7 +37,7 @@ if not IMPORT:
             code=code("probe_speed"),
             settings={
                 **settings("base", "prompt", "finetune", "predict"),
-                "labels": answers_of_labels(),
+                "labels": label_settings(EXPERIMENT.labels),
             },
             gpu=EXPERIMENT.machine.gpu if USES_GPU else None,
         script:

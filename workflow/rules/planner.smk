@@ -1,14 +1,4 @@
 # Targets for a finished grid: compare it with the same grid on another base, and plan which languages to label next.
-def table_of(experiment, name):
-    """Return a table of another experiment, which must be finished already."""
-    path = f"results/{experiment}/tables/{name}"
-    if not os.path.isfile(path):
-        raise WorkflowError(
-            f"{path} is missing: run the experiment {experiment!r} first (`snakemake` without arguments runs `lab`)"
-        )
-    return path
-
-
 if EXPERIMENT.intervention:
 
     rule intervention:

@@ -1,19 +1,6 @@
 # From the user's files to clean posts.
 
 
-def posts_of(languages):
-    """Return the posts files of these languages, once the posts have been counted."""
-    checkpoints.count_labels.get()
-    return list(map(posts_file, languages))
-
-
-def counts_of(wildcards):
-    """Return the counts of one language's posts, which change only with its rows; the folder if there are none."""
-    folder = checkpoints.count_labels.get().output[0]
-    counts = f"{folder}/{wildcards.language}.json"
-    return counts if os.path.isfile(counts) else folder
-
-
 rule prepare_posts:
     input:
         sources=f"{RESULTS}/lab/posts.csv" if LAB_POSTS else named(source_files()),

@@ -20,7 +20,7 @@ from babelgrid.classify.reader import Archive, Group, encoded_groups
 from babelgrid.classify.score_cache import SeenPosts
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
-from babelgrid.config.prompt import Label
+from babelgrid.config.prompt import Label, label_settings
 from babelgrid.errors import UserError
 from babelgrid.model.base import choose_device, describe_device, note_device
 from babelgrid.model.checkpoints import digest
@@ -98,7 +98,7 @@ def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Pa
 
 def _settings_of(archive: Archive, classifier: Classifier) -> dict[str, Any]:
     blocks = {"classify": archive.settings, "prompt": archive.prompt, "base": classifier.base}
-    labels = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in classifier.labels.items()}
+    labels = label_settings(classifier.labels)
     part = {"first": archive.part.first, "rows": archive.part.rows, "aliases": dict(archive.aliases)}
     dumped = {name: block.model_dump(mode="json") for name, block in blocks.items()}
     return {**dumped, "labels": labels, "predict": classifier.settings.model_dump(mode="json"), **part}

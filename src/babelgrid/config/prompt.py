@@ -25,6 +25,11 @@ class Label(Settings):
         return answer
 
 
+def label_settings(labels: Mapping[str, Label]) -> dict[str, Any]:
+    """Return the labels as plain builtins, without the aliases, which affect only how posts are read."""
+    return {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in labels.items()}
+
+
 def read_labels(settings: Mapping[str, Any]) -> dict[str, Label]:
     """Return the labels of the settings that a job was given."""
     return {name: Label(**label) for name, label in settings.items()}

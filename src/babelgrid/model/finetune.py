@@ -14,7 +14,7 @@ from transformers import set_seed
 from babelgrid.base_files import read_base, weights_digest
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune, Lora
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Label, Prompt, label_settings
 from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture
 from babelgrid.model.adapter_config import BASE_WEIGHTS
@@ -63,8 +63,7 @@ def finetune(
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     tokenizer = load_base_tokenizer(base_path)
     examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
-    said = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in labels.items()}
-    choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": said}
+    choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": label_settings(labels)}
     record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
     set_seed(seed)
     device = choose_device()

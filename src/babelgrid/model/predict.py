@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
-from babelgrid.config.prompt import Label, Prompt
+from babelgrid.config.prompt import Label, Prompt, label_settings
 from babelgrid.errors import UserError
 from babelgrid.model.adapter import add_trained_adapter, merge
 from babelgrid.model.base import Device, choose_device, describe_device, load_base, note_device
@@ -52,7 +52,7 @@ def predict(
     usage: receives the posts and tokens scored, and the device.
     """
     weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
-    answers = {name: label.model_dump(mode="json", exclude={"aliases"}) for name, label in labels.items()}
+    answers = label_settings(labels)
     record = {"prompt": prompt.model_dump(mode="json"), "labels": answers, "base": base.model_dump(mode="json")}
     records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
     made_by = [settings.model_dump(mode="json"), list(labels), code, describe_device(choose_device())]
