@@ -199,12 +199,12 @@ def _draw_head(axes: Axes, data: pd.DataFrame, layout: Layout) -> None:
         axes.text(EDGE, y, line, size=HEAD, color=FAINT)
     shares = data.drop_duplicates("test_language").set_index("test_language")["exposure"]
     y = layout.top - TITLE_ROW
-    turn: dict[str, Any] = {"rotation": layout.turn, "rotation_mode": "anchor"}
-    upright: dict[str, Any] = {"rotation": 90} if layout.are_shares_upright else {}
-    for language, x in layout.columns.items():
+    turn: dict[str, Any] = {"rotation": layout.columns.turn, "rotation_mode": "anchor"}
+    upright: dict[str, Any] = {"rotation": 90} if layout.columns.are_shares_upright else {}
+    for language, x in layout.columns.edges.items():
         middle = x + layout.cell[0] / 2
-        axes.text(middle, y - layout.share_room - 0.02, heading(language), size=layout.number_size, **turn)
-        share, y_of_share = write_share(shares[language]), y - layout.share_room / 2
+        axes.text(middle, y - layout.columns.share_room - 0.02, heading(language), size=layout.number_size, **turn)
+        share, y_of_share = write_share(shares[language]), y - layout.columns.share_room / 2
         axes.text(middle, y_of_share, share, size=SHARE, color=FAINT, ha="center", va="center", **upright)
     for group, y in layout.titles.items():
         axes.text(EDGE, y + TITLE_ROW * 0.62, group, size=6, color=FAINT, va="center")
@@ -214,7 +214,7 @@ def _draw_cells(axes: Axes, data: pd.DataFrame, layout: Layout, variant: Variant
     for mixture, y in layout.rows.items():
         axes.text(EDGE, y + layout.cell[1] / 2, mixture, size=NAME, va="center")
     for cell in data.itertuples():
-        box = (layout.columns[str(cell.test_language)], layout.rows[str(cell.mixture)], *layout.cell)
+        box = (layout.columns.edges[str(cell.test_language)], layout.rows[str(cell.mixture)], *layout.cell)
         _draw_cell(axes, box, cell, variant, layout.number_size)
         if cell.seen:
             axes.add_patch(_frame(box))
@@ -291,7 +291,7 @@ def _draw_foot(axes: Axes, keys: list[str], layout: Layout) -> None:
 
 def _draw_bar(figure: Figure, layout: Layout, variant: Variant) -> None:
     height = min(1.6, layout.bottom - layout.top)
-    left = max(layout.columns.values()) + layout.cell[0] + 0.12
+    left = max(layout.columns.edges.values()) + layout.cell[0] + 0.12
     box = (left / layout.width, 1 - (layout.top + height) / layout.height, 0.09 / layout.width, height / layout.height)
     bar = figure.colorbar(variant.scale, cax=figure.add_axes(box))
     bar.outline.set_visible(False)

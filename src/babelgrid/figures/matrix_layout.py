@@ -23,21 +23,38 @@ _BAR_WIDTH = 0.62
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Columns of a matrix, in inches from the left."""
+
+    edges: dict[str, float]
+    """Test language -> left edge of its column."""
+    cell: float
+    """Width of a column."""
+    turn: float
+    """Rotation of the column names, in degrees."""
+    rise: float
+    """Height of the rotated names."""
+    share_room: float
+    """Height of the row of shares above the cells."""
+    are_shares_upright: bool
+    """Whether shares are rotated by 90 degrees because they are wider than a column."""
+    end: float
+    """Width of the figure."""
+
+
+@dataclass(frozen=True)
 class Layout:
     """Positions of the parts of a matrix, in inches from the top left corner."""
 
-    columns: dict[str, float]
-    """Test language -> left edge of its column."""
+    columns: Columns
     rows: dict[str, float]
     """Mixture -> top edge of its row."""
     titles: dict[str, float]
     """Group of mixtures -> top edge of its title; groups without a name are left out."""
-    cell: tuple[float, float]
-    """Width and height of a cell."""
+    row_height: float
     top: float
     """Top edge of the first row, below the head."""
     bottom: float
-    width: float
     height: float
     title: list[str]
     head: list[str]
@@ -45,12 +62,16 @@ class Layout:
     footnote: list[str]
     keys: list[tuple[float, float]]
     """Left edge of each key at the foot, and its distance below the first row of keys."""
-    turn: float
-    """Rotation of the column names, in degrees."""
-    share_room: float
-    """Height of the row of shares above the cells."""
-    are_shares_upright: bool
-    """Whether shares are rotated by 90 degrees because they are wider than a column."""
+
+    @property
+    def width(self) -> float:
+        """Return the width of the figure."""
+        return self.columns.end
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Return width and height of a cell."""
+        return self.columns.cell, self.row_height
 
     @property
     def is_narrow(self) -> bool:
@@ -88,38 +109,21 @@ def lay_out(
     rows, group_titles, bottom = _stack_rows(data, names_end, row_height)
     footnote, places = wrap(foot, columns.end - 2 * EDGE, 6), _place_keys(keys, columns.end)
     return Layout(
-        columns=columns.edges,
+        columns=columns,
         rows=rows,
         titles=group_titles,
-        cell=(columns.cell, row_height),
+        row_height=row_height,
         top=names_end + TITLE_ROW,
         bottom=bottom,
-        width=columns.end,
         height=bottom + 0.12 + places[-1][1] + 0.24 + 0.12 * len(footnote),
         title=titles,
         head=heads,
         footnote=footnote,
         keys=places,
-        turn=columns.turn,
-        share_room=columns.share_room,
-        are_shares_upright=columns.are_shares_upright,
     )
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Columns of a matrix: left edges, width of a column, rotation and height of names, and width of the figure."""
-
-    edges: dict[str, float]
-    cell: float
-    turn: float
-    rise: float
-    share_room: float
-    are_shares_upright: bool
-    end: float
-
-
-def _place_columns(data: pd.DataFrame, write: Callable[[float], str], width: float) -> _Columns:
+def _place_columns(data: pd.DataFrame, write: Callable[[float], str], width: float) -> Columns:
     """Place one column per language to the right of the mixture names; exceed `width` if the numbers need the room."""
     exposure = data.drop_duplicates("test_language").set_index("test_language")["exposure"]
     left = EDGE + max(0.85, widest(data["mixture"].unique().tolist(), NAME) + 0.08)
@@ -138,7 +142,7 @@ def _place_columns(data: pd.DataFrame, write: Callable[[float], str], width: flo
     ends = [x + cell / 2 + reach for x, reach in zip(edges.values(), reaches, strict=True)]
     shares = widest([write_share(share) for share in exposure], SHARE)
     are_upright = shares > cell - 0.02
-    return _Columns(
+    return Columns(
         edges=edges,
         cell=cell,
         turn=turn,

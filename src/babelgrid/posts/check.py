@@ -1,7 +1,7 @@
 """Check that the posts meet the needs of the grid, before anything is trained.
 
 The counts contain nothing about the grid, so adding a mixture leaves every file made from them up to date. They are
-compared with the needs of the whole grid before any training or scoring job is planned.
+compared with the needs of the whole grid by each job that trains or scores, before it begins.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

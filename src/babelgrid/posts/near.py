@@ -43,7 +43,7 @@ Numbers = NDArray[np.uint64]
 
 
 class NearIndex:
-    """An index of the keys of kept posts for finding near-copies, at about 300 bytes per key besides its text."""
+    """An index of the keys of kept posts for finding near-copies."""
 
     def __init__(self, threshold: float, keys: Iterable[str]) -> None:
         """Create an empty index that finds exactly the keys of Jaccard similarity `threshold` or more.

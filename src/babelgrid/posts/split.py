@@ -60,11 +60,12 @@ def _strata(posts: pd.DataFrame, units: pd.Series, sizes: pd.Series) -> dict[int
     single: dict[Stratum, Counter[Stratum]] = {}
     is_single = units.map(sizes) == 1
     for unit, language, label, alone in zip(units, posts["language"], posts["label"], is_single, strict=True):
-        one: Counter[Stratum] = Counter({(language, label): 1, (language,): 1})
+        if (language, label) not in single:
+            single[language, label] = Counter({(language, label): 1, (language,): 1})
         if alone:
-            counts[unit] = single.setdefault((language, label), one)
+            counts[unit] = single[language, label]
         else:
-            counts.setdefault(unit, Counter()).update(one)
+            counts.setdefault(unit, Counter()).update(single[language, label])
     return counts
 
 

@@ -39,9 +39,8 @@ def build_payload(
     """Return the grid as plain builtins for JSON; scores are in thousandths, missing ones are null.
 
     cells, exposure: the tables of those names. metric: the metric that is shown first; its intervals are taken from
-    scores.csv if that table exists. table: the share table that languages are ordered by.
-    confusions: as written by `analysis.confusions`. Arrays of cells are in mixture-major order: all languages of the
-    first mixture, then of the next.
+    scores.csv if that table exists. table: the share table that languages are ordered by. confusions: as written by
+    `scores.confusions`. Arrays are in mixture-major order: all languages of the first mixture, then of the next.
     """
     mixtures = _order_mixtures(cells, seen_cells(exposure))
     languages = cells["test_language"].drop_duplicates().tolist()
