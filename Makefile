@@ -19,7 +19,7 @@ run: .venv/run.stamp
 	@echo "babelgrid: done; see results/lab/report.html, figures and tables"
 
 test: .venv/dev.stamp
-	@echo "babelgrid: running the tests (about ten minutes on two cores)"
+	@echo "babelgrid: running the tests (about half an hour on two cores)"
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm"
 
 test-fast: .venv/dev.stamp
