@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import pytest
 import torch
 
 from babelgrid.errors import UserError
-from babelgrid.model.checkpoints import MANIFEST, OWNER, Checkpoints
+from babelgrid.model.checkpoints import MANIFEST, Checkpoints
 from babelgrid.model.trainer import AdapterTrainer
-from babelgrid.runtime.files import read_json, sha256, write_json
+from babelgrid.runtime.files import sha256
+from babelgrid.runtime.ownership import own
 from training import SETTINGS, train, write_posts
 
 EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})
@@ -93,21 +95,14 @@ def test_training_killed_at_any_step_gives_the_same_bytes(
 
 
 @pytest.mark.parametrize(
-    ("place", "call"),
-    [
-        ("babelgrid.model.checkpoints._sync", 2),
-        ("babelgrid.model.checkpoints._sync_folder", 40),
-        ("babelgrid.model.checkpoints.write_json", 4),
-        ("babelgrid.model.finetune._write_adapter", 1),
-    ],
+    ("owner", "name", "call"), [(os, "fsync", 3), (os, "fsync", 40), (Path, "replace", 4), (shutil, "rmtree", 6)]
 )
 def test_training_killed_while_writing_gives_the_same_bytes(
-    posts, random_base, tmp_path, whole, monkeypatch, place, call
+    posts, random_base, tmp_path, whole, monkeypatch, owner, name, call
 ):
-    module, _, name = place.rpartition(".")
     state = tmp_path / "state"
     with monkeypatch.context() as patch:
-        kill_at(patch, sys.modules[module], name, call)
+        kill_at(patch, owner, name, call)
         with pytest.raises(Killed):
             train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
     assert digests(train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)) == whole(EACH_STEP)
@@ -192,31 +187,32 @@ def test_checkpoint_interval_may_change_between_runs(posts, random_base, tmp_pat
 
 
 def test_job_writes_nothing_after_another_took_over(posts, random_base, tmp_path, monkeypatch):
-    state = tmp_path / "state"
+    state, owner = tmp_path / "state", tmp_path / "seed0.owner"
     step = AdapterTrainer.training_step
     seen = []
 
     def successor_comes(self, *arguments, **keywords):
         seen.append(self.state.global_step)
         if self.state.global_step == 3 and len(seen) == 4:
-            write_json(state / OWNER, {"id": "successor", "host": "node7", "pid": 12})
+            owner.write_text("process 12 on node7")
         return step(self, *arguments, **keywords)
 
     monkeypatch.setattr(AdapterTrainer, "training_step", successor_comes)
-    with pytest.raises(UserError, match="process 12 on node7 has taken over"):
+    with own(owner), pytest.raises(UserError, match=r"started again elsewhere .*process 12 on node7"):
         train(posts, random_base(), tmp_path / "adapter", EACH_STEP, checkpoints=state)
     assert [path.name for path in state.glob("checkpoint-*")] == ["checkpoint-3"]
-    assert read_json(state / OWNER)["id"] == "successor"
     assert not (tmp_path / "adapter").exists()
 
 
-def test_job_stops_if_its_successor_has_finished(tmp_path):
-    survivor = Checkpoints(tmp_path / "state", {})
-    successor = Checkpoints(tmp_path / "state", {})
-    successor.check_owner()
-    successor.remove()
-    with pytest.raises(UserError, match="a job that has ended has taken over"):
-        survivor.check_owner()
+def test_replaced_job_keeps_its_successors_checkpoint(tmp_path):
+    owner = tmp_path / "seed0.owner"
+    survivor, successor = Checkpoints(tmp_path / "state", {}), Checkpoints(tmp_path / "state", {})
+    with own(owner):
+        with own(owner):
+            save(successor, 2)
+        with pytest.raises(UserError, match="started again elsewhere"):
+            save(survivor, 1)
+    assert [path.name for path in (tmp_path / "state").glob("checkpoint-*")] == ["checkpoint-2"]
 
 
 def test_checkpoint_minutes_use_a_monotonic_clock(posts, random_base, tmp_path, whole, monkeypatch):

@@ -5,70 +5,45 @@ import json
 import logging
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from babelgrid.errors import UserError
 from babelgrid.runtime.files import sha256, write_json
+from babelgrid.runtime.ownership import check_owner, publishing
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-OWNER = "owner.json"
 
 
 class Checkpoints:
-    """Checkpoints of one (mixture, seed), owned by this job until another job takes them over."""
+    """Checkpoints of one (mixture, seed); only the owner of the running job (babelgrid.runtime.ownership) writes them.
+
+    fingerprint: a digest of everything that determines the result, by kind (data, config, code, versions, device).
+    writing: folder where this job writes a checkpoint before moving it into place; each job has its own.
+    """
 
     def __init__(self, folder: Path, fingerprint: Mapping[str, str]) -> None:
-        """Take ownership of the folder.
-
-        fingerprint: a digest of everything that determines the result, by kind (data, config, code, versions, device).
-        """
         self.folder = folder
         self.fingerprint = dict(fingerprint)
-        self._token = {
-            "id": uuid.uuid4().hex,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "job": os.environ.get("SLURM_JOB_ID"),
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        write_json(folder / OWNER, self._token)
-
-    @property
-    def writing(self) -> Path:
-        """Folder where this job writes a checkpoint before moving it into place; each job has its own."""
-        return self.folder / f"writing-{self._token['id']}"
-
-    def check_owner(self) -> None:
-        """Raise `UserError` if another job has taken over, to avoid overwriting that job's files."""
-        owner = _read(self.folder / OWNER)
-        if owner is None or owner.get("id") != self._token["id"]:
-            successor = "a job that has ended" if owner is None else f"process {owner['pid']} on {owner['host']}"
-            raise UserError(
-                f"{self.folder}: {successor} has taken over this adapter since this job began, so this job stops "
-                "without writing. No work is lost; if no other job is running, run again"
-            )
+        self.writing = folder / f"writing-{uuid.uuid4().hex}"
 
     def save(self, step: int, write: Callable[[], None]) -> None:
         """Replace the checkpoint once `write` has created `writing`/checkpoint-<step>; keep the old one until then."""
-        self.check_owner()
+        check_owner()
         made = self.writing / f"checkpoint-{step}"
         shutil.rmtree(made, ignore_errors=True)
         write()
         files = {path.relative_to(made).as_posix(): sha256(path) for path in sorted(made.rglob("*")) if path.is_file()}
         write_json(made / MANIFEST, {"fingerprint": self.fingerprint, "files": files})
         _sync(made)
-        self.check_owner()
         place = self.folder / made.name
-        shutil.rmtree(place, ignore_errors=True)
-        made.replace(place)
-        _sync_folder(self.folder)
+        with publishing():
+            shutil.rmtree(place, ignore_errors=True)
+            made.replace(place)
+            _sync_folder(self.folder)
         for older in self._newest_first():
             if older != place:
                 shutil.rmtree(older, ignore_errors=True)
@@ -92,7 +67,7 @@ class Checkpoints:
 
     def remove_leftovers(self) -> None:
         """Remove files left by jobs that were killed while writing a checkpoint."""
-        for path in self.folder.iterdir():
+        for path in self.folder.glob("*"):
             if path.is_dir() and not path.name.startswith("checkpoint-"):
                 shutil.rmtree(path, ignore_errors=True)
 

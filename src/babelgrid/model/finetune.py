@@ -71,7 +71,6 @@ def finetune(
     plan = _plan(model, examples, settings, device, seed, checkpoints / "rehearsal")
     state = Checkpoints(checkpoints, _fingerprint(record, plan, code, device))
     trainer = _train(model, examples, plan, device, seed, state, usage)
-    state.check_owner()
     write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_base(base_path)))
     state.remove()
 

@@ -65,6 +65,12 @@ def publishing() -> Iterator[None]:
         yield
 
 
+def check_owner() -> None:
+    """Raise `UserError` if another process has taken over the running job."""
+    with publishing():
+        pass
+
+
 def lock(stream: IO[Any], kind: int) -> None:
     """Wait for a lock on a file; on a file system without lock support, continue unlocked."""
     with suppress(OSError):
