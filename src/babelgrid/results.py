@@ -9,6 +9,7 @@ import pandas as pd
 from babelgrid.analysis.bootstrap.replicates import read_replicates
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError, nearest
+from babelgrid.results_layout import ResultsLayout
 from babelgrid.runtime.files import read_parquet
 
 
@@ -21,7 +22,7 @@ class Results:
     @cached_property
     def posts(self) -> pd.DataFrame:
         """One row per post: id, language, text, label, split, group, source_id."""
-        path = self.folder / "posts" / "all.parquet"
+        path = Path(ResultsLayout(str(self.folder)).posts("all"))
         if not path.exists():
             raise UserError(f"{path}: there are no posts; imported predictions come without them")
         return read_parquet(path)
@@ -30,7 +31,7 @@ class Results:
     def predictions(self) -> pd.DataFrame:
         """One row per mixture, seed and post: mixture, seed, language, id, gold, predicted, logp_<label>."""
         tables = []
-        for path in sorted((self.folder / "predictions").glob("*/seed*/[!.]*.parquet")):
+        for path in sorted(self.folder.glob(ResultsLayout(".").predictions("*", "*", "[!.]*"))):
             mixture, seed = path.parts[-3], int(path.parts[-2].removeprefix("seed"))
             tables.append(read_parquet(path).assign(mixture=mixture, seed=seed, language=path.stem))
         if not tables:
@@ -61,7 +62,7 @@ class Results:
 
     @cached_property
     def replicates(self) -> pd.DataFrame:
-        """The joint bootstrap, indexed by view, mixture and test_language (see `analysis.replicates`)."""
+        """The joint bootstrap, indexed by view, mixture and test_language (see `analysis.bootstrap.replicates`)."""
         return read_replicates(self.folder / "tables" / "replicates.parquet")
 
     def table(self, name: str) -> pd.DataFrame:

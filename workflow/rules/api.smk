@@ -10,14 +10,14 @@ rule ask_api:
         prices=named(price_files()),
     output:
         predictions=[
-            ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
+            ensure(FILES.predictions("{mixture}", "{seed}", language), non_empty=True)
             for language in GRID.test_languages
         ],
         details=f"{RESULTS}/api/{{mixture}}/seed{{seed}}.json",
-        usage=usage_file("predict/{mixture}/seed{seed}"),
+        usage=FILES.usage("predict/{mixture}/seed{seed}"),
     # `status` expects the log of a row's predictions here.
     log:
-        f"{RESULTS}/logs/predict/{{mixture}}/seed{{seed}}.log",
+        FILES.log("predict/{mixture}/seed{seed}"),
     wildcard_constraints:
         mixture=row_pattern(API_ROWS),
     localrule: True

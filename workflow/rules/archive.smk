@@ -37,7 +37,7 @@ def classifying_adapter():
             f"classify.adapter: {mixture!r} is an API; an archive is classified by an adapter of the grid, or `none`"
         )
     is_trained = GRID.mixtures[mixture].is_trained
-    folder = os.path.dirname(adapter_file(mixture, seed)) if is_trained else None
+    folder = os.path.dirname(FILES.adapter(mixture, seed)) if is_trained else None
     return folder, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
 
 

@@ -6,11 +6,11 @@ if LAB_BASE:
             lexicons=LEXICONS,
         output:
             base=directory(f"{RESULTS}/base"),
-            usage=usage_file("pretrain_base"),
+            usage=FILES.usage("pretrain_base"),
         log:
-            f"{RESULTS}/logs/pretrain_base.log",
+            FILES.log("pretrain_base"),
         benchmark:
-            f"{RESULTS}/benchmarks/pretrain_base.tsv"
+            FILES.benchmark("pretrain_base")
         conda:
             "../../envs/babelgrid.yaml"
         threads: 2
@@ -31,7 +31,7 @@ rule prefetch_base:
     output:
         f"{RESULTS}/base.json",
     log:
-        f"{RESULTS}/logs/prefetch_base.log",
+        FILES.log("prefetch_base"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -49,9 +49,9 @@ rule check_answers:
     input:
         base=f"{RESULTS}/base.json",
     output:
-        answers_file("{template}"),
+        FILES.answers("{template}"),
     log:
-        f"{RESULTS}/logs/check_answers/{{template}}.log",
+        FILES.log("check_answers/{template}"),
     wildcard_constraints:
         template=row_pattern(TEMPLATES),
     priority: 100
@@ -77,7 +77,7 @@ rule collect_answers:
     output:
         f"{RESULTS}/answers.json",
     log:
-        f"{RESULTS}/logs/collect_answers.log",
+        FILES.log("collect_answers"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"

@@ -15,7 +15,7 @@ if CLASSIFY:
             weights=f"{CLASSIFIED}/adapter/adapter_model.safetensors",
             config=f"{CLASSIFIED}/adapter/adapter_config.json",
         log:
-            f"{RESULTS}/logs/prefetch_adapter.log",
+            FILES.log("prefetch_adapter"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"
@@ -32,7 +32,7 @@ if CLASSIFY:
         output:
             DIVIDED,
         log:
-            f"{RESULTS}/logs/divide_archive.log",
+            FILES.log("divide_archive"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"
@@ -55,11 +55,11 @@ if CLASSIFY:
             posts=f"{CLASSIFIED}/posts/{{part}}.parquet",
             rejected=f"{CLASSIFIED}/rejected/{{part}}.csv",
             counts=f"{CLASSIFIED}/counts/{{part}}.json",
-            usage=usage_file("classify_posts/{part}"),
+            usage=FILES.usage("classify_posts/{part}"),
         log:
-            f"{RESULTS}/logs/classify_posts/{{part}}.log",
+            FILES.log("classify_posts/{part}"),
         benchmark:
-            f"{RESULTS}/benchmarks/classify_posts/{{part}}.tsv"
+            FILES.benchmark("classify_posts/{part}")
         wildcard_constraints:
             part="[^/]+",
         conda:
@@ -93,7 +93,7 @@ if CLASSIFY:
             files=f"{CLASSIFIED}/files.csv",
             languages=f"{CLASSIFIED}/languages.csv",
         log:
-            f"{RESULTS}/logs/count_classified.log",
+            FILES.log("count_classified"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"

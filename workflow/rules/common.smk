@@ -19,6 +19,7 @@ from babelgrid.config.prompt import label_settings
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
 from babelgrid.resources import host_memory_mb, minutes
+from babelgrid.results_layout import ResultsLayout
 from babelgrid.runtime.code_hash import hash_code
 
 try:
@@ -28,6 +29,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{EXPERIMENT.experiment}"
+FILES = ResultsLayout(RESULTS)
 # Rows that an endpoint answers, with their number of examples.
 API_ROWS = EXPERIMENT.api.rows if EXPERIMENT.api else {}
 CELLS_OF_BASE = [cell for cell in GRID.cells if cell[0] not in API_ROWS]

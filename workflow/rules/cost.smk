@@ -14,7 +14,7 @@ rule tabulate_cost:
         cost=ensure(f"{RESULTS}/tables/cost.csv", non_empty=True),
         ratios=ensure(f"{RESULTS}/tables/cost_ratios.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/tabulate_cost.log",
+        FILES.log("tabulate_cost"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"

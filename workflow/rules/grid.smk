@@ -5,15 +5,15 @@ rule finetune:
         base=f"{RESULTS}/base.json",
         answers=answers_of_mixture,
     output:
-        weights=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_model.safetensors",
-        config=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/adapter_config.json",
-        curve=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/training.csv",
-        provenance=f"{RESULTS}/adapters/{{mixture}}/seed{{seed}}/provenance.json",
-        usage=usage_file("finetune/{mixture}/seed{seed}"),
+        weights=FILES.adapter("{mixture}", "{seed}"),
+        config=FILES.adapter("{mixture}", "{seed}", "adapter_config.json"),
+        curve=FILES.adapter("{mixture}", "{seed}", "training.csv"),
+        provenance=FILES.adapter("{mixture}", "{seed}", "provenance.json"),
+        usage=FILES.usage("finetune/{mixture}/seed{seed}"),
     log:
-        f"{RESULTS}/logs/finetune/{{mixture}}/seed{{seed}}.log",
+        FILES.log("finetune/{mixture}/seed{seed}"),
     benchmark:
-        f"{RESULTS}/benchmarks/finetune/{{mixture}}/seed{{seed}}.tsv"
+        FILES.benchmark("finetune/{mixture}/seed{seed}")
     conda:
         "../../envs/babelgrid.yaml"
     threads: MODEL_THREADS
@@ -48,17 +48,17 @@ rule predict:
         posts=lambda wildcards: posts_of(expand(PREDICTED_LANGUAGES, **wildcards)),
         adapter=adapter_to_score,
         base=f"{RESULTS}/base.json",
-        answers=list(map(answers_file, templates_of(PREDICTED_LANGUAGES))),
+        answers=list(map(FILES.answers, templates_of(PREDICTED_LANGUAGES))),
     output:
         predictions=[
-            ensure(prediction_file("{mixture}", "{seed}", language), non_empty=True)
+            ensure(FILES.predictions("{mixture}", "{seed}", language), non_empty=True)
             for language in PREDICTED_LANGUAGES
         ],
-        usage=usage_file(f"predict/{PREDICT_JOB}"),
+        usage=FILES.usage(f"predict/{PREDICT_JOB}"),
     log:
-        f"{RESULTS}/logs/predict/{PREDICT_JOB}.log",
+        FILES.log(f"predict/{PREDICT_JOB}"),
     benchmark:
-        f"{RESULTS}/benchmarks/predict/{PREDICT_JOB}.tsv"
+        FILES.benchmark(f"predict/{PREDICT_JOB}")
     wildcard_constraints:
         mixture=row_pattern(name for name in GRID.mixtures if name not in API_ROWS),
     conda:
@@ -84,9 +84,9 @@ rule fit_baselines:
         train=baseline_posts,
         test=lambda wildcards: posts_of(GRID.test_languages),
     output:
-        ensure(f"{RESULTS}/baselines/{{mixture}}/seed{{seed}}.parquet", non_empty=True),
+        ensure(FILES.baselines("{mixture}", "{seed}"), non_empty=True),
     log:
-        f"{RESULTS}/logs/fit_baselines/{{mixture}}/seed{{seed}}.log",
+        FILES.log("fit_baselines/{mixture}/seed{seed}"),
     conda:
         "../../envs/babelgrid.yaml"
     params:

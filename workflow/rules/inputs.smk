@@ -4,7 +4,7 @@
 def posts_of(languages):
     """Return the posts files of these languages, once the posts have been counted."""
     checkpoints.count_labels.get()
-    return list(map(posts_file, languages))
+    return list(map(FILES.posts, languages))
 
 
 def counts_of(wildcards):
@@ -28,15 +28,15 @@ def baseline_posts(wildcards):
 def answers_of_mixture(wildcards):
     """Return the answer checks of the templates that a mixture's posts use."""
     languages = GRID.mixtures[wildcards.mixture].all_languages
-    return list(map(answers_file, templates_of(languages)))
+    return list(map(FILES.answers, templates_of(languages)))
 
 
 def adapter_to_score(wildcards):
     """Return the adapter files of a row, weights first; empty for the untuned base."""
     if not GRID.mixtures[wildcards.mixture].is_trained:
         return []
-    weights = adapter_file(wildcards.mixture, wildcards.seed)
-    return [weights, adapter_config(weights)]
+    row = (wildcards.mixture, wildcards.seed)
+    return [FILES.adapter(*row), FILES.adapter(*row, "adapter_config.json")]
 
 
 def table_of(experiment, name):

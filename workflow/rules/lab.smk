@@ -10,7 +10,7 @@ if LAB_POSTS:
         output:
             f"{RESULTS}/lab/posts.csv",
         log:
-            f"{RESULTS}/logs/generate_posts.log",
+            FILES.log("generate_posts"),
         conda:
             "../../envs/babelgrid.yaml"
         params:
@@ -30,7 +30,7 @@ if EXPERIMENT.classify:
             archive=f"{RESULTS}/archive/shard{{number}}.csv.gz",
             counts=f"{RESULTS}/archive/shard{{number}}.json",
         log:
-            f"{RESULTS}/logs/generate_archive/{{number}}.log",
+            FILES.log("generate_archive/{number}"),
         wildcard_constraints:
             number=r"\d+",
         conda:

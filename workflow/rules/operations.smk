@@ -2,7 +2,7 @@
 # Snakemake's lock.
 rule status:
     log:
-        f"{RESULTS}/logs/status.log",
+        FILES.log("status"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -27,7 +27,7 @@ if not IMPORT:
         output:
             f"{RESULTS}/speed.json",
         log:
-            f"{RESULTS}/logs/probe_speed.log",
+            FILES.log("probe_speed"),
         conda:
             "../../envs/babelgrid.yaml"
         threads: MODEL_THREADS
@@ -50,7 +50,7 @@ if not IMPORT:
             base=f"{RESULTS}/base.json",
             speed=f"{RESULTS}/speed.json",
         log:
-            f"{RESULTS}/logs/estimate.log",
+            FILES.log("estimate"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"
@@ -78,7 +78,7 @@ if not IMPORT:
 
     rule doctor:
         log:
-            f"{RESULTS}/logs/doctor.log",
+            FILES.log("doctor"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"

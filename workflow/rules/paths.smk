@@ -5,43 +5,6 @@ from snakemake.io import contains_wildcard
 from babelgrid.posts.paths import files_within, find_files
 
 
-def posts_file(language):
-    """Return the posts file of one language. The code `all` is refused, so no other file has this name."""
-    return f"{RESULTS}/posts/{language}.parquet"
-
-
-def answers_file(template):
-    """Return the file of checked answers for one template."""
-    return f"{RESULTS}/answers/{template}.json"
-
-
-def adapter_file(mixture, seed):
-    return f"{RESULTS}/adapters/{mixture}/seed{seed}/adapter_model.safetensors"
-
-
-def adapter_config(weights):
-    """Return the adapter's config, which is beside its weights."""
-    return str(Path(weights).with_name("adapter_config.json")) if weights else []
-
-
-def provenance_file(mixture, seed):
-    """Return the provenance file of an adapter."""
-    return f"{RESULTS}/adapters/{mixture}/seed{seed}/provenance.json"
-
-
-def prediction_file(mixture, seed, language):
-    return f"{RESULTS}/predictions/{mixture}/seed{seed}/{language}.parquet"
-
-
-def usage_file(job):
-    """Return the usage record of a job such as `finetune/en/seed0`."""
-    return f"{RESULTS}/usage/{job}.json"
-
-
-def baseline_file(mixture, seed):
-    return f"{RESULTS}/baselines/{mixture}/seed{seed}.parquet"
-
-
 def source_files():
     """Return the user's posts files that exist; the script reports missing ones."""
     if EXPERIMENT.posts.dataset:
@@ -101,15 +64,15 @@ def stamps(paths):
 
 # Files of the grid that the rules of tables take as inputs.
 POSTS_REPORT = [] if IMPORT else [f"{RESULTS}/posts/report.json"]
-ADAPTERS = [] if IMPORT else [adapter_file(*row) for row in GRID.adapters]
-PREDICTIONS = [prediction_file(*cell) for cell in GRID.cells]
+ADAPTERS = [] if IMPORT else [FILES.adapter(*row) for row in GRID.adapters]
+PREDICTIONS = [FILES.predictions(*cell) for cell in GRID.cells]
 # The posts that the grid needs, as an object: Snakemake does not compare objects, so changes rerun nothing.
 NEEDS = needs_of(GRID, EXPERIMENT)
 COUNTS = f"{RESULTS}/posts/counts"
 CHECKED = [] if IMPORT else [f"{RESULTS}/posts/checked.json"]
 TEMPLATES = list(EXPERIMENT.prompt.template) if EXPERIMENT.prompt.language == "native" else ["en"]
-ANSWERS = [] if IMPORT else list(map(answers_file, TEMPLATES))
+ANSWERS = [] if IMPORT else list(map(FILES.answers, TEMPLATES))
 ANSWERS_REPORT = [] if IMPORT else [f"{RESULTS}/answers.json"]
-TEST_POSTS = [] if IMPORT else [posts_file(name) for name in GRID.test_languages]
+TEST_POSTS = [] if IMPORT else [FILES.posts(name) for name in GRID.test_languages]
 BASELINE_ROWS = [] if IMPORT else GRID.rows
-BASELINES = [baseline_file(*row) for row in BASELINE_ROWS]
+BASELINES = [FILES.baselines(*row) for row in BASELINE_ROWS]

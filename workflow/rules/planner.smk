@@ -18,7 +18,7 @@ if EXPERIMENT.intervention:
             cells=ensure(f"{RESULTS}/tables/intervention.csv", non_empty=True),
             slopes=ensure(f"{RESULTS}/tables/intervention_slopes.csv", non_empty=True),
         log:
-            f"{RESULTS}/logs/measure_intervention.log",
+            FILES.log("measure_intervention"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"
@@ -53,7 +53,7 @@ if EXPERIMENT.plan and not EXPERIMENT.plan.checks:
             scores=ensure(f"{RESULTS}/tables/plan_scores.csv", non_empty=True),
             overlay=ensure(f"{RESULTS}/plan.yaml", non_empty=True),
         log:
-            f"{RESULTS}/logs/plan_labels.log",
+            FILES.log("plan_labels"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"
@@ -83,7 +83,7 @@ if EXPERIMENT.plan and EXPERIMENT.plan.checks:
         output:
             ensure(f"{RESULTS}/tables/plan_check.csv", non_empty=True),
         log:
-            f"{RESULTS}/logs/check_plan.log",
+            FILES.log("check_plan"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"

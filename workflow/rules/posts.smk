@@ -8,7 +8,7 @@ rule prepare_posts:
         posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
         dropped=f"{RESULTS}/posts/dropped.csv",
     log:
-        f"{RESULTS}/logs/prepare_posts.log",
+        FILES.log("prepare_posts"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -31,7 +31,7 @@ checkpoint count_labels:
     output:
         directory(COUNTS),
     log:
-        f"{RESULTS}/logs/count_labels.log",
+        FILES.log("count_labels"),
     priority: 100
     localrule: True
     conda:
@@ -47,9 +47,9 @@ rule extract_posts:
     input:
         counts=counts_of,
     output:
-        ensure(posts_file("{language}"), non_empty=True),
+        ensure(FILES.posts("{language}"), non_empty=True),
     log:
-        f"{RESULTS}/logs/extract_posts/{{language}}.log",
+        FILES.log("extract_posts/{language}"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -69,7 +69,7 @@ rule check_posts:
     output:
         CHECKED,
     log:
-        f"{RESULTS}/logs/check_posts.log",
+        FILES.log("check_posts"),
     priority: 100
     localrule: True
     conda:
@@ -95,7 +95,7 @@ rule count_tokens:
     output:
         ensure(f"{RESULTS}/posts/tokens.parquet", non_empty=True),
     log:
-        f"{RESULTS}/logs/count_tokens.log",
+        FILES.log("count_tokens"),
     conda:
         "../../envs/babelgrid.yaml"
     params:
@@ -115,7 +115,7 @@ rule report_posts:
         json=f"{RESULTS}/posts/report.json",
         markdown=f"{RESULTS}/posts/report.md",
     log:
-        f"{RESULTS}/logs/report_posts.log",
+        FILES.log("report_posts"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"

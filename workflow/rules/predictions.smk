@@ -14,7 +14,7 @@ else:
         output:
             [ensure(path, non_empty=True) for path in PREDICTIONS],
         log:
-            f"{RESULTS}/logs/import_predictions.log",
+            FILES.log("import_predictions"),
         conda:
             "../../envs/babelgrid.yaml"
         params:

@@ -14,7 +14,7 @@ rule push_list:
         folders=pushed_folders,
         base=f"{RESULTS}/base.json",
     log:
-        f"{RESULTS}/logs/push_list.log",
+        FILES.log("push_list"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -37,20 +37,20 @@ if RELEASE:
     rule release_adapter:
         input:
             adapter=adapter_to_score,
-            provenance=lambda wildcards: provenance_file(wildcards.mixture, wildcards.seed),
+            provenance=lambda wildcards: FILES.adapter(wildcards.mixture, wildcards.seed, "provenance.json"),
             base=f"{RESULTS}/base.json",
             cells=f"{RESULTS}/tables/cells.csv",
             trained=train_posts,
             posts=lambda wildcards: posts_of(GRID.test_languages),
             predictions=lambda wildcards: [
-                prediction_file(wildcards.mixture, wildcards.seed, language) for language in GRID.test_languages
+                FILES.predictions(wildcards.mixture, wildcards.seed, language) for language in GRID.test_languages
             ],
         output:
             directory(f"{RESULTS}/release/{{mixture}}/seed{{seed}}"),
         log:
-            f"{RESULTS}/logs/release_adapter/{{mixture}}/seed{{seed}}.log",
+            FILES.log("release_adapter/{mixture}/seed{seed}"),
         benchmark:
-            f"{RESULTS}/benchmarks/release_adapter/{{mixture}}/seed{{seed}}.tsv"
+            FILES.benchmark("release_adapter/{mixture}/seed{seed}")
         conda:
             "../../envs/babelgrid.yaml"
         threads: MODEL_THREADS
@@ -77,7 +77,7 @@ if RELEASE:
         output:
             f"{RESULTS}/pushed/{{mixture}}/seed{{seed}}.json",
         log:
-            f"{RESULTS}/logs/push_adapter/{{mixture}}/seed{{seed}}.log",
+            FILES.log("push_adapter/{mixture}/seed{seed}"),
         localrule: True
         conda:
             "../../envs/babelgrid.yaml"

@@ -13,7 +13,7 @@ rule tabulate_confusions:
     output:
         ensure(f"{RESULTS}/tables/confusions.parquet", non_empty=True),
     log:
-        f"{RESULTS}/logs/tabulate_confusions.log",
+        FILES.log("tabulate_confusions"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -28,11 +28,11 @@ rule tabulate_confusions:
 
 rule collect_curves:
     input:
-        [f"{RESULTS}/adapters/{mixture}/seed{seed}/training.csv" for mixture, seed in GRID.adapters],
+        [FILES.adapter(*row, "training.csv") for row in GRID.adapters],
     output:
         ensure(f"{RESULTS}/tables/learning_curves.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/collect_curves.log",
+        FILES.log("collect_curves"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -54,7 +54,7 @@ rule write_report:
         confusions=f"{RESULTS}/tables/confusions.parquet",
         # Their recorded settings must match the config that the page shows.
         predictions=PREDICTIONS,
-        adapters=[provenance_file(*row) for row in GRID.adapters if ADAPTERS],
+        adapters=[FILES.adapter(*row, "provenance.json") for row in GRID.adapters if ADAPTERS],
         # Texts are read only if the config asks for them.
         posts=TEST_POSTS * EXPERIMENT.report.show_texts,
         posts_report=POSTS_REPORT,
@@ -62,7 +62,7 @@ rule write_report:
     output:
         ensure(PAGE, non_empty=True),
     log:
-        f"{RESULTS}/logs/write_report.log",
+        FILES.log("write_report"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -93,7 +93,7 @@ rule write_printed_matrix:
         latex=f"{RESULTS}/tables/transfer_matrix_{{view}}.tex",
         markdown=f"{RESULTS}/tables/transfer_matrix_{{view}}.md",
     log:
-        f"{RESULTS}/logs/write_printed_matrix/{{view}}.log",
+        FILES.log("write_printed_matrix/{view}"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"

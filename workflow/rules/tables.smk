@@ -20,7 +20,7 @@ rule score_cells:
         cells=ensure(f"{RESULTS}/tables/cells.csv", non_empty=True),
         classes=ensure(f"{RESULTS}/tables/classes.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/score_cells.log",
+        FILES.log("score_cells"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -43,7 +43,7 @@ rule resample_cells:
     output:
         ensure(f"{RESULTS}/tables/replicates.parquet", non_empty=True),
     log:
-        f"{RESULTS}/logs/resample_cells.log",
+        FILES.log("resample_cells"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -62,7 +62,7 @@ rule summarize_scores:
     output:
         ensure(f"{RESULTS}/tables/scores.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/summarize_scores.log",
+        FILES.log("summarize_scores"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -81,7 +81,7 @@ rule compare_cells:
     output:
         ensure(f"{RESULTS}/tables/comparisons.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/compare_cells.log",
+        FILES.log("compare_cells"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -103,7 +103,7 @@ rule score_parts:
     output:
         ensure(f"{RESULTS}/tables/parts.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/score_parts.log",
+        FILES.log("score_parts"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -121,7 +121,7 @@ rule build_transfer_matrix:
     output:
         ensure(f"{RESULTS}/tables/transfer_matrix.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/build_transfer_matrix.log",
+        FILES.log("build_transfer_matrix"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -140,13 +140,13 @@ rule measure_exposure:
             for path in Path(workflow.basedir, "src/babelgrid/analysis/exposure/share_tables").glob("*.csv")
         ),
         own_shares=named(share_files()),
-        posts=[] if IMPORT else list(map(posts_file, languages_of_grid())),
+        posts=[] if IMPORT else list(map(FILES.posts, languages_of_grid())),
         tokens=[] if IMPORT else f"{RESULTS}/posts/tokens.parquet",
         lab=f"{RESULTS}/base" if LAB_BASE else [],
     output:
         ensure(f"{RESULTS}/tables/exposure.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/measure_exposure.log",
+        FILES.log("measure_exposure"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"

@@ -27,7 +27,7 @@ rule measure_transfer:
         contrasts=ensure(f"{RESULTS}/tables/contrasts.csv", non_empty=True),
         clusters=ensure(f"{RESULTS}/tables/clusters.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/measure_transfer.log",
+        FILES.log("measure_transfer"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -47,7 +47,7 @@ rule measure_doses:
         fits=ensure(f"{RESULTS}/tables/dose_fits.csv", non_empty=True),
         curves=ensure(f"{RESULTS}/tables/dose_curves.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/measure_doses.log",
+        FILES.log("measure_doses"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -66,7 +66,7 @@ rule measure_label_bias:
     output:
         ensure(f"{RESULTS}/tables/label_bias.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/measure_label_bias.log",
+        FILES.log("measure_label_bias"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -86,7 +86,7 @@ rule measure_calibration:
     output:
         ensure(f"{RESULTS}/tables/calibration.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/measure_calibration.log",
+        FILES.log("measure_calibration"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -101,14 +101,14 @@ rule measure_calibration:
 # API rows say nothing about the base's pre-training.
 rule regress_exposure:
     input:
-        predictions=[prediction_file(*cell) for cell in CELLS_OF_BASE],
+        predictions=[FILES.predictions(*cell) for cell in CELLS_OF_BASE],
         exposure=f"{RESULTS}/tables/exposure.csv",
         replicates=f"{RESULTS}/tables/replicates.parquet",
         posts_report=POSTS_REPORT,
     output:
         ensure(f"{RESULTS}/tables/regression.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/regress_exposure.log",
+        FILES.log("regress_exposure"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -130,7 +130,7 @@ rule judge_claims:
     output:
         ensure(f"{RESULTS}/tables/claims.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/judge_claims.log",
+        FILES.log("judge_claims"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"
@@ -152,7 +152,7 @@ rule list_warnings:
     output:
         ensure(f"{RESULTS}/tables/warnings.csv", non_empty=True),
     log:
-        f"{RESULTS}/logs/list_warnings.log",
+        FILES.log("list_warnings"),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"

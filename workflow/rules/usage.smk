@@ -4,8 +4,8 @@ def usage_files(rule_name, row):
     job = f"{rule_name}/{row[0]}/seed{row[1]}"
     per_cell = rule_name == "predict" and EXPERIMENT.predict.per_cell and row[0] not in API_ROWS
     if not per_cell:
-        return [usage_file(job)]
-    return [usage_file(f"{job}/{language}") for language in GRID.test_languages]
+        return [FILES.usage(job)]
+    return [FILES.usage(f"{job}/{language}") for language in GRID.test_languages]
 
 
 def by_mixture(rule_name, rows):

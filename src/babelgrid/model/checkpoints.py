@@ -21,11 +21,14 @@ MANIFEST = "manifest.json"
 class Checkpoints:
     """Checkpoints of one (mixture, seed); only the owner of the running job (babelgrid.runtime.ownership) writes them.
 
-    fingerprint: a digest of everything that determines the result, by kind (data, config, code, versions, device).
     writing: folder where this job writes a checkpoint before moving it into place; each job has its own.
     """
 
     def __init__(self, folder: Path, fingerprint: Mapping[str, str]) -> None:
+        """Take the folder of a job's checkpoints.
+
+        fingerprint: a digest of everything that determines the result, by kind (data, config, code, versions, device).
+        """
         self.folder = folder
         self.fingerprint = dict(fingerprint)
         self.writing = folder / f"writing-{uuid.uuid4().hex}"

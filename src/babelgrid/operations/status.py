@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
+from babelgrid.results_layout import ResultsLayout
 from babelgrid.runtime.job import FAILED, FINISHED, is_running
 
 State = Literal["done", "running", "failed", "missing"]
@@ -66,20 +67,22 @@ def read_rows(
     rows: Sequence[tuple[str, int]], untrained: Sequence[str], languages: Sequence[str], results: Path, per_cell: bool
 ) -> list[Row]:
     """Return the rows of a grid under `results`; per_cell: whether each cell is scored by its own job."""
+    files = ResultsLayout(str(results))
     found = []
     for mixture, seed in rows:
-        place = Path(mixture, f"seed{seed}")
-        weights = results / "adapters" / place / "adapter_model.safetensors"
-        finetune = Job(f"finetune {place}", (weights,), results / "logs/finetune" / f"{place}.log")
-        files = {name: results / "predictions" / place / f"{name}.parquet" for name in languages}
+        row = f"{mixture}/seed{seed}"
+        finetune = _job(files, f"finetune/{row}", [files.adapter(mixture, seed)])
+        cells = {name: files.predictions(mixture, seed, name) for name in languages}
         if per_cell:
-            logs = {name: results / "logs/predict" / place / f"{name}.log" for name in languages}
-            jobs = {name: Job(f"predict {place}/{name}", (files[name],), logs[name]) for name in languages}
+            jobs = {name: _job(files, f"predict/{row}/{name}", [cell]) for name, cell in cells.items()}
         else:
-            job = Job(f"predict {place}", tuple(files.values()), results / "logs/predict" / f"{place}.log")
-            jobs = dict.fromkeys(languages, job)
+            jobs = dict.fromkeys(languages, _job(files, f"predict/{row}", list(cells.values())))
         found.append(Row(mixture, seed, None if mixture in untrained else finetune, jobs))
     return found
+
+
+def _job(files: ResultsLayout, name: str, outputs: Sequence[str]) -> Job:
+    return Job(name.replace("/", " ", 1), tuple(map(Path, outputs)), Path(files.log(name)))
 
 
 def describe_status(rows: Sequence[Row], languages: Sequence[str], benchmarks: Path) -> str:
