@@ -107,6 +107,7 @@ def test_cells_with_too_few_posts_are_not_compared():
     grid = _grid({"en": [0.9, 0.6], "es": [0.6, 0.95]}, {"en": ["en"], "es": ["es"]})
     ranked = pd.DataFrame([("topic", "en", "en", True), ("topic", "en", "es", True)])
     ranked.columns = ["view", "mixture", "test_language", "ranked"]
+    ranked = ranked.assign(low=0.1, high=0.9)
     sentences = answer(*grid, ranked, None, metric="macro_f1", table="llama2", seed=0)["topic"]
     assert "that of en, .75" in sentences[3]
     nothing = answer(*grid, ranked.assign(ranked=False), None, metric="macro_f1", table="llama2", seed=0)["topic"]

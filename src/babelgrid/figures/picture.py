@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cells
-from babelgrid.analysis.scores.merged import joint_cells_of_view
+from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.display.order import group_mixtures, order_languages
+from babelgrid.errors import UserError, nearest
 from babelgrid.figures.style import TWO_COLUMNS
 
 UNTUNED = "none"
@@ -47,7 +48,12 @@ def collect_cells(tables: GridTables, picture: Picture) -> pd.DataFrame:
     Columns: group, mixture, test_language, exposure, seen (the language is in the mixture), seeds, n, score, low, high,
     ranked, baseline, beats_baseline.
     """
-    cells = joint_cells_of_view(tables.cells, tables.scores, picture.view, picture.metric)
+    merged = merge_scores(read_table(tables.cells), read_table(tables.scores), picture.metric)
+    views = merged["view"].drop_duplicates().tolist()
+    if picture.view not in views:
+        nearby = nearest(picture.view, views)
+        raise UserError(f"{tables.cells}: there is no view {picture.view!r}{nearby}. Found: {', '.join(views)}")
+    cells = merged[merged["view"] == picture.view].drop(columns="view")
     exposure = read_table(tables.exposure)
     seen = seen_cells(exposure)
     shares = exposure_of_languages(exposure, picture.table)

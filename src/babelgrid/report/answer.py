@@ -9,7 +9,7 @@ from babelgrid.analysis.bootstrap.replicates import replicates_of
 from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.exposure.shares import describe_quantity
 from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, spearman
-from babelgrid.analysis.scores.matrix import average_over_seeds
+from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.display.order import language_name
 from babelgrid.figures.style import METRIC_NAMES, decimal
@@ -34,10 +34,10 @@ def answer(
     are not compared with others. replicates: as returned by `replicates.read_replicates`; without them, means have no
     intervals over posts and seeds. seed: seed of the bootstrap over languages.
     """
-    means = average_over_seeds(cells, metric).dropna(subset="score")
+    means = merge_scores(cells, scores, metric).dropna(subset="score")
     seen = seen_cells(exposure)
     shares = exposure_of_languages(exposure, table)
-    means = means.assign(seen=_is_seen(means, seen), ranked=_is_ranked(means, scores))
+    means = means.assign(seen=_is_seen(means, seen))
     return {
         str(view): _sentences(own, seen, _of_view(replicates, str(view)), shares, metric, table, seed)
         for view, own in means.groupby("view", sort=False)
@@ -62,14 +62,6 @@ def _sentences(
         _say_what_is_best(ranked, name, replicates),
         _say_what_exposure_does(ranked, shares, describe_quantity(table), np.random.default_rng(seed)),
     ]
-
-
-def _is_ranked(cells: pd.DataFrame, scores: pd.DataFrame | None) -> list[bool]:
-    if scores is None:
-        return [True] * len(cells)
-    key = ["view", "mixture", "test_language"]
-    ranked = set(scores.loc[scores["ranked"].astype(bool), key].itertuples(index=False, name=None))
-    return [cell in ranked for cell in cells[key].itertuples(index=False, name=None)]
 
 
 def _is_seen(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> list[bool]:

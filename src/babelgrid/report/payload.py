@@ -14,6 +14,7 @@ from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cel
 from babelgrid.analysis.exposure.shares import describe_quantity
 from babelgrid.analysis.scores.confusions import NO_CLASS
 from babelgrid.analysis.scores.matrix import average_over_seeds
+from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import METRICS, Metric
 from babelgrid.config.analysis import View
 from babelgrid.display.order import cluster, group_mixtures, language_name
@@ -47,7 +48,7 @@ def build_payload(
     shares = exposure_of_languages(exposure, table)
     families = families_of(languages)
     grid = pd.MultiIndex.from_product([list(mixtures), languages], names=["mixture", "test_language"])
-    means = {name: average_over_seeds(cells, name) for name in METRICS}
+    means = {name: average_over_seeds(cells, name) for name in METRICS} | {metric: merge_scores(cells, scores, metric)}
     orders = _order_languages(languages, shares, families)
     posts = _number_examples(confusions, languages)
     return {
@@ -57,7 +58,7 @@ def build_payload(
         "languages": _describe_languages(languages, shares, families),
         "mixtures": _describe_mixtures(mixtures, exposure, languages),
         "views": [
-            _view_payload(view, classes, means, grid, scores=scores, metric=metric)
+            _view_payload(view, classes, means, grid, metric)
             | _confusion_payload(view, classes, grid, confusions, posts)
             for view, classes in views.items()
         ],
@@ -100,19 +101,12 @@ def _view_payload(
     classes: View,
     means: Mapping[Metric, pd.DataFrame],
     grid: pd.MultiIndex,
-    *,
-    scores: pd.DataFrame | None,
     metric: Metric,
 ) -> Json:
     by_metric = {
         name: frame[frame["view"] == view].set_index(["mixture", "test_language"]).reindex(grid)
         for name, frame in means.items()
     }
-    ranked = pd.Series(True, index=grid)
-    if scores is not None:
-        joint = scores[scores["view"] == view].set_index(["mixture", "test_language"]).reindex(grid)
-        by_metric[metric] = by_metric[metric].assign(low=joint["low"], high=joint["high"])
-        ranked = joint["ranked"].fillna(False).astype(bool)
     shown = by_metric[metric]
     matrix = shown["score"].unstack("test_language", sort=False)
     return {
@@ -120,7 +114,7 @@ def _view_payload(
         "classes": list(classes),
         "n": [_number(value) for value in shown["n"]],
         "seeds": [_number(value) for value in shown["seeds"]],
-        "unranked": np.flatnonzero(~ranked.to_numpy()).tolist(),
+        "unranked": np.flatnonzero(shown["ranked"].ne(True)).tolist(),
         "metrics": {
             name: {column: _thousandths(frame[column]) for column in ("score", "low", "high", "baseline")}
             for name, frame in by_metric.items()

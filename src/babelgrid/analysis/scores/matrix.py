@@ -45,12 +45,3 @@ def average_over_seeds(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     by_view = means.reset_index()
     views = by_view["view"].drop_duplicates().tolist()
     return by_view.sort_values("view", key=lambda column: column.map(views.index), kind="stable", ignore_index=True)
-
-
-def cells_of_view(cells_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
-    """Read cells.csv and return one view of `average_over_seeds`; raise `UserError` for an unknown view."""
-    means = average_over_seeds(read_table(cells_path), metric)
-    views = means["view"].drop_duplicates().tolist()
-    if view not in views:
-        raise UserError(f"{cells_path}: there is no view {view!r}{nearest(view, views)}. Found: {', '.join(views)}")
-    return means[means["view"] == view].drop(columns="view").reset_index(drop=True)

@@ -1,23 +1,22 @@
-"""Merge the scores of a view for figures and tables: means over seeds, joint bootstrap intervals, ranks."""
-
-from pathlib import Path
+"""Merge cells.csv and scores.csv, for figures and the report: means over seeds, intervals, and what is ranked."""
 
 import pandas as pd
 
-from babelgrid.analysis.scores.matrix import cells_of_view
+from babelgrid.analysis.scores.matrix import average_over_seeds
 from babelgrid.analysis.scores.metrics import Metric
-from babelgrid.analysis.tables import read_table
 
-_KEY = ["mixture", "test_language"]
+_KEY = ["view", "mixture", "test_language"]
 
 
-def joint_cells_of_view(cells_path: str | Path, scores_path: str | Path, view: str, metric: Metric) -> pd.DataFrame:
-    """Return `matrix.cells_of_view` with the intervals over posts and seeds and the column `ranked` of scores.csv.
+def merge_scores(cells: pd.DataFrame, scores: pd.DataFrame | None, metric: Metric) -> pd.DataFrame:
+    """Return `average_over_seeds` with the intervals over posts and seeds and the column `ranked` of scores.csv.
 
-    A cell that is missing in scores.csv is not ranked. Both files must use the same metric.
+    scores: scores.csv, made with the same metric; a cell that is missing there is not ranked. Without it, intervals
+    are those of `average_over_seeds` and every cell is ranked.
     """
-    cells = cells_of_view(cells_path, view, metric).drop(columns=["low", "high"])
-    scores = read_table(scores_path)
-    own = scores.loc[scores["view"] == view, [*_KEY, "low", "high", "ranked"]]
-    joined = cells.merge(own, on=_KEY, how="left", validate="one_to_one")
-    return joined.assign(ranked=joined["ranked"].fillna(False).astype(bool))
+    means = average_over_seeds(cells, metric)
+    if scores is None:
+        return means.assign(ranked=True)
+    own = scores[[*_KEY, "low", "high", "ranked"]]
+    merged = means.drop(columns=["low", "high"]).merge(own, on=_KEY, how="left", validate="one_to_one")
+    return merged.assign(ranked=merged["ranked"].fillna(False).astype(bool))
