@@ -48,6 +48,7 @@ def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):
     tables["scores"] = _joint(tables["cells"])
     tables["learning_curves"] = _curves(mixtures, seeds)
     tables["donors"] = _donors(tables["scores"])
+    tables["clusters"] = clusters_of(tables["scores"])
     tables["doses"], tables["dose_fits"] = _doses(tables["scores"])
     tables["dose_curves"] = _curve_of(tables["dose_fits"])
     tables["calibration"] = _calibration(tables["scores"])
@@ -75,6 +76,18 @@ def _cells(mixtures, views, seeds):
                     key = {"mixture": mixture, "seed": seed, "test_language": language, "split": "test", "view": view}
                     rows.append({**key, "n": 20 if language == "ko" and view == "stance" else 200, **_scores(score)})
     return pd.DataFrame(rows)
+
+
+def clusters_of(scores):
+    """Return a clusters.csv for tests: names in alphabetical order, for every view and axis."""
+    return pd.DataFrame(
+        [
+            {"view": view, "axis": axis, "position": position, "name": name}
+            for view, own in scores.groupby("view", sort=False)
+            for axis in ("mixture", "test_language")
+            for position, name in enumerate(sorted(own[axis].unique()))
+        ]
+    )
 
 
 def _donors(scores):

@@ -28,6 +28,7 @@ from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.figures.style import house_style
 from babelgrid.runtime.files import write_csv
 from print_boxes import drawn_texts, outside, over_panels, overlaps
+from synthetic import clusters_of
 
 CODES = [
     "en",
@@ -158,6 +159,7 @@ def _grid(folder, languages, mixtures):
     write_csv(folder / "exposure.csv", pd.DataFrame(exposure, columns=columns))
     scores = cells[["view", "mixture", "test_language"]].assign(low=cells["macro_f1_low"], high=cells["macro_f1_high"])
     write_csv(folder / "scores.csv", scores.assign(ranked=cells["test_language"] != languages[-1]))
+    write_csv(folder / "clusters.csv", clusters_of(scores))
     return GridTables(folder / "cells.csv", folder / "scores.csv", folder / "exposure.csv")
 
 
@@ -183,7 +185,8 @@ def test_figures_of_the_grid_are_legible_for_any_number_of_languages(texts_of, t
     languages = CODES[:number]
     tables = _grid(tmp_path, languages, _mixtures(languages))
     picture = Picture("topic", "macro_f1", "llama2", tmp_path / "figure", NOTE, width)
-    assert_legible(*texts_of(lambda: ON_GRID[name](tables, picture)))
+    further = [tmp_path / "clusters.csv"] if name == "clustered" else []
+    assert_legible(*texts_of(lambda: ON_GRID[name](tables, picture, *further)))
 
 
 def _confusions(folder, classes, languages):

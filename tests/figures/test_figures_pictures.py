@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from babelgrid.analysis.scores.curves import collect_curves
+from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.figures.bias import draw_exposure_bias
 from babelgrid.figures.confusion import draw_confusion
@@ -21,6 +23,7 @@ from babelgrid.figures.matrix import (
 from babelgrid.figures.picture import GridTables, Picture
 from babelgrid.figures.style import ONE_COLUMN
 from babelgrid.runtime.files import write_csv
+from synthetic import clusters_of
 
 LANGUAGES = ["en", "es", "hu", "de", "fr", "it", "tr"]
 SHARES = {"en": 89.7, "es": 0.13, "hu": 0.03, "de": 0.17, "fr": 0.16, "it": 0.11}
@@ -61,21 +64,21 @@ def _write_tables(folder):
     )
     scores = means.assign(low=means["macro_f1"] - 0.07, high=means["macro_f1"] + 0.07)
     write_csv(folder / "scores.csv", scores.assign(ranked=scores["test_language"] != "tr"))
+    write_csv(folder / "clusters.csv", clusters_of(scores))
     return GridTables(folder / "cells.csv", folder / "scores.csv", folder / "exposure.csv")
 
 
 def _draw(draw, tables, stem, **changes):
-    draw(
-        tables,
-        Picture(**{"view": "topic", "metric": "macro_f1", "table": "llama2", "note": NOTE} | changes, out_stem=stem),
-    )
+    further = [Path(tables.cells).with_name("clusters.csv")] if draw is draw_clustered_matrix else []
+    picture = {"view": "topic", "metric": "macro_f1", "table": "llama2", "note": NOTE} | changes
+    draw(tables, Picture(**picture, out_stem=stem), *further)
 
 
 DRAWN = {
     "matrix": draw_transfer_matrix,
     "gap": draw_gap_matrix,
     "gain_matrix": draw_gain_matrix,
-    "clusters": draw_clustered_matrix,
+    "clustered": draw_clustered_matrix,
     "bias": draw_exposure_bias,
     "gain": draw_gain,
 }
@@ -218,14 +221,25 @@ def test_gain_matrix_leaves_out_the_untuned_base(drawn):
     assert "none" not in set(pd.read_csv(drawn / "gain_matrix.csv", keep_default_na=False)["mixture"])
 
 
+def test_clustered_matrix_follows_the_table_and_keeps_what_it_lacks(tables, tmp_path):
+    path = Path(tables.cells).with_name("clusters.csv")
+    clusters = read_table(path)
+    write_csv(path, clusters[clusters["name"] != "hu"])
+    _draw(draw_clustered_matrix, tables, tmp_path / "clustered")
+    data = pd.read_csv(tmp_path / "clustered.csv", keep_default_na=False)
+    for axis in ("mixture", "test_language"):
+        names = data[axis].drop_duplicates().tolist()
+        assert names == [*sorted(set(names) - {"hu"}), "hu"]
+
+
 def test_clustered_matrix_has_the_same_scores_reordered(drawn):
     key = ["mixture", "test_language"]
-    matrix, clusters = (
+    matrix, clustered = (
         pd.read_csv(drawn / f"{name}.csv", keep_default_na=False, na_values=[""]).set_index(key)["score"]
-        for name in ("matrix", "clusters")
+        for name in ("matrix", "clustered")
     )
-    assert list(matrix.index) != list(clusters.index)
-    assert matrix.sort_index().equals(clusters.sort_index())
+    assert list(matrix.index) != list(clustered.index)
+    assert matrix.sort_index().equals(clustered.sort_index())
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelgrid.display.order import cluster
 from babelgrid.report.answer import answer, spearman_interval
 from babelgrid.report.families import families_of
 from babelgrid.runtime.files import write_csv
@@ -131,11 +130,13 @@ def test_correlation_interval_contains_zero_without_correlation():
     assert spearman_interval(np.arange(13.0), np.arange(13.0), generator)[0] == pytest.approx(1)
 
 
-def test_similar_rows_are_adjacent_after_clustering():
-    rows = pd.DataFrame([[0, 0.1], [9, 9], [0.1, 0], [9.2, np.nan], [0, 0]])
-    order = cluster(rows)
-    assert sorted(order) == [0, 1, 2, 3, 4]
-    assert abs(order.index(1) - order.index(3)) == 1
+def test_page_uses_the_order_of_the_clusters_table(report):
+    payload = _payload(report)
+    names = [language["code"] for language in payload["languages"]]
+    rows = [mixture["name"] for mixture in payload["mixtures"]]
+    for view in payload["views"]:
+        assert [names[place] for place in view["clusters"]["languages"]] == sorted(names)
+        assert [rows[place] for place in view["clusters"]["rows"]] == sorted(rows)
 
 
 def test_languages_have_a_family_or_are_not_listed():

@@ -20,7 +20,7 @@ HAS_DOSES = any(mixture.dose_language for mixture in GRID.mixtures.values())
 # function, and a caption in workflow/report.
 BY_VIEW = {
     "transfer_matrix": ("matrix.draw_transfer_matrix", GRID_TABLES, EXPOSED, True),
-    "clustered_matrix": ("matrix.draw_clustered_matrix", GRID_TABLES, EXPOSED, True),
+    "clustered_matrix": ("matrix.draw_clustered_matrix", [*GRID_TABLES, "clusters.csv"], EXPOSED, True),
     "gap_matrix": ("matrix.draw_gap_matrix", GRID_TABLES, EXPOSED, ALONE),
     "gain_matrix": ("matrix.draw_gain_matrix", GRID_TABLES, EXPOSED, "none" in GRID.mixtures),
     "exposure_bias": ("bias.draw_exposure_bias", GRID_TABLES, EXPOSED, True),
@@ -98,6 +98,6 @@ for figure, (draw, tables, look, category) in DRAWN.items():
             code=code("draw", f"figures/{draw.split('.')[0]}.py"),
             draw=draw,
             look=look,
-            is_of_grid=tables is GRID_TABLES,
+            is_of_grid=tables[:3] == GRID_TABLES,
         script:
             "../scripts/draw.py"

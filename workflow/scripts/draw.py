@@ -12,6 +12,6 @@ with job(snakemake.log[0]):
     # The view is a figure's only wildcard.
     look = {**snakemake.params.look, **dict(snakemake.wildcards.items()), "out_stem": stem}
     if snakemake.params.is_of_grid:
-        draw(GridTables(*tables), Picture(**look))
+        draw(GridTables(*tables[:3]), Picture(**look), *tables[3:])
     else:
         draw(*tables, **look)

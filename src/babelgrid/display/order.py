@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import langcodes
 import pandas as pd
-from scipy.cluster.hierarchy import leaves_list, linkage
 
 
 def language_name(code: str) -> str:
@@ -38,15 +37,14 @@ def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[
     return {title: members for title, members in groups.items() if members}
 
 
-def cluster(matrix: pd.DataFrame) -> list[int]:
-    """Order similar rows together, by average linkage with optimal leaf ordering (Bar-Joseph et al. 2001).
+def order_clusters(clusters: pd.DataFrame, view: str, axis: str, names: Sequence[str]) -> list[str]:
+    """Return names in the order of clusters.csv, where similar ones are adjacent; names that it lacks come last.
 
-    Distances are Euclidean; a missing value is replaced by its column's mean. Returns positions.
+    axis: `mixture` or `test_language`. The table lacks a language in which some mixture has no score.
     """
-    filled = matrix.fillna(matrix.mean()).fillna(0.0).to_numpy()
-    if len(filled) < 3:
-        return list(range(len(filled)))
-    return [int(leaf) for leaf in leaves_list(linkage(filled, "average", optimal_ordering=len(filled) <= 500))]
+    own = clusters[(clusters["view"] == view) & (clusters["axis"] == axis)].sort_values("position")
+    ordered = [name for name in own["name"] if name in set(names)]
+    return ordered + [name for name in names if name not in set(ordered)]
 
 
 def _kind(mixture: str, languages: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
 from babelgrid.analysis.exposure.shares import describe_quantity
-from babelgrid.display.order import cluster
+from babelgrid.analysis.tables import read_table
+from babelgrid.display.order import order_clusters
 from babelgrid.errors import UserError
 from babelgrid.figures.matrix_layout import (
     HEAD,
@@ -108,12 +110,14 @@ def draw_gain_matrix(tables: GridTables, picture: Picture) -> None:
     _draw(data, _differences(data, picture, "gain over the untuned base", words), picture)
 
 
-def draw_clustered_matrix(tables: GridTables, picture: Picture) -> None:
-    """Draw the transfer matrix with rows and columns ordered by hierarchical clustering (`order.cluster`)."""
+def draw_clustered_matrix(tables: GridTables, picture: Picture, clusters_path: str | Path) -> None:
+    """Draw the transfer matrix with rows and columns in the order of clusters.csv, where similar ones are adjacent."""
     data = collect_cells(tables, picture).assign(group="")
-    matrix = data.pivot_table(index="mixture", columns="test_language", values="score", sort=False, dropna=False)
-    rows = [matrix.index[number] for number in cluster(matrix)]
-    columns = [matrix.columns[number] for number in cluster(matrix.T)]
+    clusters = read_table(clusters_path)
+    rows, columns = (
+        order_clusters(clusters, picture.view, axis, data[axis].drop_duplicates().tolist())
+        for axis in ("mixture", "test_language")
+    )
     place = pd.MultiIndex.from_product([rows, columns], names=["mixture", "test_language"])
     data = data.set_index(["mixture", "test_language"]).loc[place].reset_index()
     data["value"] = data["score"]

@@ -17,7 +17,7 @@ from babelgrid.analysis.scores.matrix import average_over_seeds
 from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import METRICS, Metric
 from babelgrid.config.analysis import View
-from babelgrid.display.order import cluster, group_mixtures, language_name
+from babelgrid.display.order import group_mixtures, language_name, order_clusters
 from babelgrid.figures.style import METRIC_NAMES
 from babelgrid.report.families import families_of
 
@@ -35,13 +35,15 @@ def build_payload(
     metric: Metric,
     table: str,
     scores: pd.DataFrame | None,
+    clusters: pd.DataFrame,
     confusions: pd.DataFrame | None,
 ) -> Json:
     """Return the grid as plain builtins for JSON; scores are in thousandths, missing ones are null.
 
-    cells, exposure: the tables of those names. metric: the metric that is shown first; its intervals are taken from
-    scores.csv if that table exists. table: the share table that languages are ordered by. confusions: as written by
-    `scores.confusions`. Arrays are in mixture-major order: all languages of the first mixture, then of the next.
+    cells, exposure, clusters: the tables of those names. metric: the metric that is shown first; its intervals are
+    taken from scores.csv if that table exists. table: the share table that languages are ordered by. confusions: as
+    written by `scores.confusions`. Arrays are in mixture-major order: all languages of the first mixture, then of the
+    next.
     """
     mixtures = _order_mixtures(cells, seen_cells(exposure))
     languages = cells["test_language"].drop_duplicates().tolist()
@@ -59,6 +61,7 @@ def build_payload(
         "mixtures": _describe_mixtures(mixtures, exposure, languages),
         "views": [
             _view_payload(view, classes, means, grid, metric)
+            | {"clusters": _cluster_payload(clusters, view, list(mixtures), languages)}
             | _confusion_payload(view, classes, grid, confusions, posts)
             for view, classes in views.items()
         ],
@@ -108,7 +111,6 @@ def _view_payload(
         for name, frame in means.items()
     }
     shown = by_metric[metric]
-    matrix = shown["score"].unstack("test_language", sort=False)
     return {
         "name": view,
         "classes": list(classes),
@@ -119,7 +121,13 @@ def _view_payload(
             name: {column: _thousandths(frame[column]) for column in ("score", "low", "high", "baseline")}
             for name, frame in by_metric.items()
         },
-        "clusters": {"languages": cluster(matrix.T), "rows": cluster(matrix)},
+    }
+
+
+def _cluster_payload(clusters: pd.DataFrame, view: str, mixtures: Sequence[str], languages: Sequence[str]) -> Json:
+    return {
+        "languages": _positions(order_clusters(clusters, view, "test_language", languages), languages),
+        "rows": _positions(order_clusters(clusters, view, "mixture", mixtures), mixtures),
     }
 
 
@@ -182,8 +190,9 @@ def _order_rows(mixtures: Mapping[str, str], languages: Sequence[str]) -> list[i
     return sorted(range(len(names)), key=key)
 
 
-def _positions(order: Sequence[str], languages: Sequence[str]) -> list[int]:
-    return [languages.index(code) for code in order]
+def _positions(order: Sequence[str], names: Sequence[str]) -> list[int]:
+    place = {name: position for position, name in enumerate(names)}
+    return [place[name] for name in order]
 
 
 def _colours(scale: str) -> list[str]:
