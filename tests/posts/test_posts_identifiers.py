@@ -175,7 +175,7 @@ def test_archive_and_imports_share_identifiers_with_posts(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        (["1.23E+18", "en", "en", "pro", "pro"], r"line 2: column 'id' contains a number rounded"),
+        (["1.23E+18", "en", "en", "pro", "pro"], r"line 2: broken record, column 'id' contains a number rounded"),
         (["", "en", "en", "pro", "pro"], r"line 2: column 'id' is empty"),
         (["3", "zz-?", "en", "pro", "pro"], r"unknown language 'zz-\?'\. Use a BCP-47"),
     ],

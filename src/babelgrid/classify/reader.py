@@ -20,15 +20,15 @@ from typing import IO, Any, TypeVar
 
 import pyarrow as pa
 
-from babelgrid.config.classify import ArchiveColumns, Classify
+from babelgrid.config.classify import Classify
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError, nearest
 from babelgrid.posts.clean import clean, is_empty
 from babelgrid.posts.formats import Record, is_unicode
-from babelgrid.posts.identifiers import as_id, as_text
 from babelgrid.posts.normalize import language_code
 from babelgrid.posts.parquet import parquet_metadata
-from babelgrid.posts.rejects import Reason, shown
+from babelgrid.posts.rejects import Reason
+from babelgrid.posts.roles import Fault, check_columns, read_values
 from babelgrid.posts.stream import file_kind, open_stream
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_tokenizer
@@ -88,6 +88,11 @@ class Archive:
         """The data's own language codes, folded, mapped to standard codes."""
         return {fold(code): language for code, language in self.aliases.items()}
 
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """Role -> column, for the roles that the data has."""
+        return {role: name for role, name in self.settings.columns.model_dump().items() if name is not None}
+
     @property
     def rows_there(self) -> int | None:
         """Number of rows in the slice, as given or read from the Parquet footer; None if unknown."""
@@ -100,9 +105,8 @@ class Archive:
         if not self.settings.keep or file_kind(self.part.path) != ".parquet":
             return dict.fromkeys(self.settings.keep, pa.string())
         schema = parquet_metadata(self.part.path).schema.to_arrow_schema()
-        roles = self.settings.columns.model_dump().values()
-        columns = respelled(schema.names, [*self.settings.keep, *(name for name in roles if name is not None)])
-        _check_columns(self.part.path, columns, self.settings)
+        columns = respelled(schema.names, [*self.settings.keep, *self.roles.values()])
+        _check_columns(self, columns)
         types = {name: schema.types[columns.index(name)] for name in self.settings.keep}
         for name, its_type in types.items():
             if its_type == pa.time64("ns"):
@@ -154,17 +158,17 @@ def _received(stream: IO[bytes]) -> Iterator[Group]:
 def read_groups(archive: Archive) -> Iterator[Group]:
     """Yield the groups of an archive in order; raise `UserError` if a column is missing or the file is unreadable."""
     settings = archive.settings
-    wanted = {name for name in (*settings.columns.model_dump().values(), *settings.keep) if name is not None}
+    wanted = {*archive.roles.values(), *settings.keep}
     tokenizer = load_tokenizer(archive.tokenizer)
     with open_stream(archive.part.path, wanted) as stream:
         if stream.columns:
-            _check_columns(archive.part.path, stream.columns, settings)
+            _check_columns(archive, stream.columns)
         deque(islice(stream.records, archive.part.first), maxlen=0)
         records, begin, read = islice(stream.records, archive.part.rows), stream.position(), 0
         for rows in _chunks(records, _characters_of, CHARACTERS_OF_A_GROUP, settings.rows_per_group):
             if not read and not archive.part.first and stream.columns is None:
                 names = dict.fromkeys(name for row in rows for name in row.values)
-                _check_columns(archive.part.path, names, settings, is_sparse=True)
+                _check_columns(archive, names, is_sparse=True)
             read += len(rows)
             # A small file, or the end of one, is fully buffered before its first row is returned.
             of_file = (stream.position() - begin) / (1 - begin) if begin < 1 else 1.0
@@ -193,7 +197,7 @@ def _characters_of(record: Record) -> int:
     return sum(len(value) for value in record.values.values() if isinstance(value, str))
 
 
-def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, is_sparse: bool = False) -> None:
+def _check_columns(archive: Archive, columns: Collection[str], *, is_sparse: bool = False) -> None:
     """Raise `UserError` unless each configured column occurs exactly once in the file.
 
     is_sparse: the columns come from the first rows of a JSONL file, where a kept column may not occur yet. Then a
@@ -201,9 +205,9 @@ def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, 
     """
     if not columns:  # no JSONL row can be parsed: each is rejected individually
         return
-    roles = settings.columns.model_dump()
-    named = [(name, f"classify.columns.{role}") for role, name in roles.items() if name is not None]
-    named += [(name, "classify.keep") for name in settings.keep]
+    path = archive.part.path
+    named = [(name, f"classify.columns.{role}") for role, name in archive.roles.items()]
+    named += [(name, "classify.keep") for name in archive.settings.keep]
     if not any(name in columns for name, _ in named):
         # Do not show the columns: without a header, they are the values of a post.
         wanted = ", ".join(repr(name) for name, _ in named)
@@ -212,12 +216,9 @@ def _check_columns(path: Path, columns: Collection[str], settings: Classify, *, 
             "Use the column names of the file; a text file needs a header"
         )
     for name, key in named:
-        found = list(columns).count(name)
-        if not found and is_sparse and key == "classify.keep" and not nearest(name, columns):
-            continue
-        if found != 1:
-            fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
-            raise UserError(f"{path}: {fault} ({key}). The columns: {', '.join(map(shown, columns))}")
+        is_late = is_sparse and key == "classify.keep" and name not in columns and not nearest(name, columns)
+        if not is_late:
+            check_columns(str(path), columns, {key: name})
 
 
 def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float) -> Group:
@@ -245,39 +246,34 @@ def _encode(records: list[Record], archive: Archive, tokenizer: Any, done: float
 
 def _interpret(record: Record, archive: Archive) -> tuple[dict[str, Any], str, str] | Reason | None:
     """Return a row's values, template language and cleaned text; a `Reason` to reject it; or None to leave it out."""
-    columns = archive.settings.columns
-    try:
-        kept = {name: _kept(record.values.get(name), archive) for name in archive.settings.keep}
-    except RecursionError:  # nested too deeply to be serialised as JSON
-        return Reason.BROKEN_RECORD
-    if fault := _fault(record, columns, kept):
-        return fault
-    language = _language(record, columns, archive)
+    found = _values(record, archive)
+    if isinstance(found, Reason):
+        return found
+    values, kept = found
+    language = _language(values.get("language"), archive)
     if archive.settings.languages is not None and language not in archive.settings.languages:
         return None
-    text = clean(as_text(record.values.get(columns.text)) or "")
+    text = clean(values["text"])
     if is_empty(text):
         return Reason.EMPTY_TEXT
     template = _template(language, archive.prompt)
     if template is None:
         return Reason.UNKNOWN_LANGUAGE
-    identifier = str(record.line) if columns.id is None else as_id(record.values.get(columns.id))
-    return {"id": identifier, **kept, "language": language}, template, text
+    return {"id": values.get("id", str(record.line)), **kept, "language": language}, template, text
 
 
-def _fault(record: Record, columns: ArchiveColumns, kept: Mapping[str, Any]) -> Reason | None:
-    if record.broken:
-        return record.broken
-    texts = [
-        as_id(record.values.get(name)) if role == "id" else as_text(record.values.get(name))
-        for role, name in columns.model_dump().items()
-        if name is not None
-    ]
-    if None in texts:
+def _values(record: Record, archive: Archive) -> tuple[dict[str, str], dict[str, Any]] | Reason:
+    """Return a row's values by role and its kept values, or a `Reason` to reject the row."""
+    try:
+        kept = {name: _kept(record.values.get(name), archive) for name in archive.settings.keep}
+    except RecursionError:  # nested too deeply to be serialised as JSON
         return Reason.BROKEN_RECORD
-    if not all(is_unicode(value) for value in (*texts, *kept.values()) if isinstance(value, str)):
+    values = read_values(record, archive.roles)
+    if isinstance(values, Fault):
+        return values.reason
+    if not all(is_unicode(value) for value in kept.values() if isinstance(value, str)):
         return Reason.BROKEN_ENCODING
-    return None
+    return values, kept
 
 
 def _kept(value: Any, archive: Archive) -> Any:
@@ -287,14 +283,14 @@ def _kept(value: Any, archive: Archive) -> Any:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _language(record: Record, columns: ArchiveColumns, archive: Archive) -> str | None:
-    if columns.language is None:
+def _language(code: str | None, archive: Archive) -> str | None:
+    """Return the standard code of a row's language, or the code as it is written if it is not a language."""
+    if code is None:
         return archive.settings.language
-    code = (as_text(record.values.get(columns.language)) or "").strip()
     try:
-        return language_code(code, archive.codes)
+        return language_code(code.strip(), archive.codes)
     except ValueError:
-        return code or None
+        return code.strip() or None
 
 
 def _template(language: str | None, prompt: Prompt) -> str | None:

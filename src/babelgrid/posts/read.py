@@ -1,7 +1,7 @@
 """Turn raw rows into clean posts with known languages, labels and parts."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ import pandas as pd
 
 from babelgrid.config.posts import Columns, Posts
 from babelgrid.config.prompt import Label
-from babelgrid.errors import UserError, nearest
+from babelgrid.errors import UserError
 from babelgrid.posts.clean import clean, is_empty
-from babelgrid.posts.formats import Record, Table, is_unicode
+from babelgrid.posts.formats import Record, Table
 from babelgrid.posts.hub import dataset_files, read_dataset
-from babelgrid.posts.identifiers import as_id, as_text, unique_id, why_no_id, why_no_text
+from babelgrid.posts.identifiers import unique_id
 from babelgrid.posts.normalize import Meanings
 from babelgrid.posts.paths import find_files
 from babelgrid.posts.rejects import Drop, Reason, located, shown
+from babelgrid.posts.roles import Fault, check_columns, read_values
 from babelgrid.posts.stream import open_stream
 
 Place = tuple[str, int]
-IDENTIFIERS = ("id", "group", "source_id")
 ROWS_OF_A_FRAME = 65_536
 MOST_NAMES = 1000
 
@@ -127,7 +127,9 @@ def _seconds(posts: pd.DataFrame, is_second: "pd.Series[bool]") -> Iterator[tupl
 def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counter[str]) -> Iterator[Post | Drop]:
     """Yield the posts and drops of one table. rows: the number of rows by language, for ids if the data has none."""
     roles = _roles(table, columns)
-    _check_columns(table.name, table.columns, roles)
+    keys = {f"posts.columns.{role}": name for role, name in roles.items()}
+    if table.columns:
+        check_columns(table.name, table.columns, keys)
     names: dict[str, None] = {}
     record = None
     for record in table.records:
@@ -139,7 +141,8 @@ def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counte
     if record is None:
         raise UserError(f"{table.name}: contains no rows. Remove it from the config, or add rows")
     # JSONL without a readable line has no column names: its lines are reported instead.
-    _check_columns(table.name, list(names) if names and len(names) < MOST_NAMES else None, roles)
+    if names and len(names) < MOST_NAMES:
+        check_columns(table.name, names, keys)
 
 
 def _roles(table: Table, columns: Columns) -> dict[str, str]:
@@ -149,38 +152,14 @@ def _roles(table: Table, columns: Columns) -> dict[str, str]:
     return {role: name for role, name in declared.items() if given_by_name.get(role) is None}
 
 
-def _check_columns(table: str, columns: Sequence[str] | None, roles: Mapping[str, str]) -> None:
-    """Raise `UserError` unless each named column occurs exactly once. columns: None if they are not known."""
-    for role, name in roles.items() if columns else ():
-        found = list(columns or ()).count(name)
-        if found != 1:
-            fault = f"no column {name!r}{nearest(name, columns or ())}" if not found else f"{found} columns {name!r}"
-            raise UserError(f"{table}: {fault} (posts.columns.{role}). The columns: {_listed(columns)}")
-
-
-def _listed(columns: Any) -> str:
-    """List column names, hiding long ones: in a file without a header they may be posts."""
-    return ", ".join(shown(name) for name in columns)
-
-
 def _read_record(
     record: Record, table: Table, roles: Mapping[str, str], meanings: Meanings, rows: Counter[str]
 ) -> Post | Drop | None:
     """Return a post, a row with a mistake, or None for a row in a part that is left out."""
     place = (table.name, record.line)
-    if record.broken:
-        return Drop(*place, record.broken, explanation=record.explanation)
-    values: dict[str, str] = {}
-    for role, name in roles.items():
-        value = record.values.get(name)
-        text = as_id(value) if role in IDENTIFIERS else as_text(value)
-        if text is None:
-            why = why_no_id(value) if role in IDENTIFIERS else why_no_text(value)
-            return Drop(*place, Reason.BROKEN_RECORD, explanation=f", column {name!r} {why}")
-        if not is_unicode(text):
-            explanation = f", column {name!r} has bytes that are not UTF-8. If the file has another encoding, such "
-            return Drop(*place, Reason.BROKEN_ENCODING, explanation=f"{explanation}as Windows-1252, save it as UTF-8")
-        values[role] = text
+    values = read_values(record, roles)
+    if isinstance(values, Fault):
+        return Drop(*place, values.reason, explanation=values.explanation)
     return _interpret(place, values, table, meanings, rows)
 
 

@@ -1,6 +1,6 @@
 """Import predictions made elsewhere, in the same format as the grid's own predictions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +9,17 @@ import pandas as pd
 from babelgrid.analysis.scores.views import LOGP
 from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
-from babelgrid.errors import UserError, nearest
-from babelgrid.posts.formats import Record, is_unicode
-from babelgrid.posts.identifiers import as_id, as_text, unique_id, why_no_id, why_no_text
+from babelgrid.errors import UserError
+from babelgrid.posts.formats import Record
+from babelgrid.posts.identifiers import unique_id
 from babelgrid.posts.normalize import Meanings
 from babelgrid.posts.paths import find_files
 from babelgrid.posts.rejects import located, shown
+from babelgrid.posts.roles import Fault, check_columns, read_values
 from babelgrid.posts.stream import open_stream
 from babelgrid.runtime.files import provenance, write_parquet
 from babelgrid.spelling import fold
 from babelgrid.types import Cell
-
-IDENTIFIERS = ("id", "seed")
 
 
 def import_predictions(
@@ -61,47 +60,32 @@ def _read(path: Path, settings: Import) -> pd.DataFrame:
     """Return the rows of the selected parts as text, with one column for each role and each probability."""
     declared = {role: name for role, name in settings.columns.model_dump().items() if name is not None}
     roles = declared | {f"{LOGP}{label}": name for label, name in settings.probabilities.items()}
+    keys = {f"predictions.import.columns.{role}": name for role, name in declared.items()}
+    keys |= {f"predictions.import.probabilities.{label}": name for label, name in settings.probabilities.items()}
     with open_stream(path, set(roles.values())) as stream:
         if stream.columns is not None:
-            _check_columns(path, stream.columns, roles)
+            check_columns(str(path), stream.columns, keys)
         names: dict[str, None] = {}
         rows = []
         for record in stream.records:
             names.update(dict.fromkeys(record.values))
             rows.append(_as_row(record, roles, path))
-    _check_columns(path, stream.columns or list(names), roles)
+    check_columns(str(path), stream.columns or names, keys)
     table = pd.DataFrame(rows, columns=list(roles), dtype=object)
     if settings.parts is None:
         return table
     return table[table["part"].map(fold).isin({fold(part) for part in settings.parts})]
 
 
-def _check_columns(path: Path, columns: Sequence[str], roles: Mapping[str, str]) -> None:
-    for role, name in roles.items():
-        found = list(columns).count(name)
-        if found != 1:
-            fault = f"no column {name!r}{nearest(name, columns)}" if not found else f"{found} columns {name!r}"
-            allowed = ", ".join(shown(column) for column in columns)
-            raise UserError(f"{path}: {fault} for {role}. Columns: {allowed}")
-
-
 def _as_row(record: Record, roles: Mapping[str, str], path: Path) -> list[str]:
-    """Return the values of a row as text, with numeric identifiers (id, seed) in canonical form."""
+    """Return the values of a row as text, with identifiers (id, seed) in canonical form."""
     where = located(str(path), record.line)
-    if record.broken:
-        raise UserError(f"{where}: {record.broken}{record.explanation}")
-    values = []
-    for role, name in roles.items():
-        value = record.values.get(name)
-        text = as_id(value) if role in IDENTIFIERS else as_text(value)
-        if text is None or not is_unicode(text):
-            why = why_no_id(value) if role in IDENTIFIERS else why_no_text(value)
-            why = why if text is None else "contains bytes that are not UTF-8; save the file as UTF-8"
-            raise UserError(f"{where}: column {name!r} {why}")
-        if role == "id" and not text:
-            raise UserError(f"{where}: column {name!r} is empty. Every post needs an id")
-        values.append(text.strip())
-    return values
+    values = read_values(record, roles)
+    if isinstance(values, Fault):
+        raise UserError(f"{where}: {values.reason}{values.explanation}")
+    if not values["id"]:
+        raise UserError(f"{where}: column {roles['id']!r} is empty. Every post needs an id")
+    return [text.strip() for text in values.values()]
 
 
 def _interpret(rows: pd.DataFrame, settings: Import, meanings: Meanings, mixtures: Mapping[str, str]) -> pd.DataFrame:
