@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from babelgrid.classify.shards import divide_archive
 from babelgrid.errors import UserError
-from babelgrid.posts.delimited import MOST_LINES_OF_A_RECORD
+from babelgrid.posts.delimited import LINES_OF_A_SUSPECT, MOST_LINES_OF_A_RECORD
 from babelgrid.posts.rejects import Reason
 from babelgrid.posts.stream import open_stream
 
-FIELD = st.text(alphabet=st.sampled_from('a,"\n\r é한'), max_size=6)
+# Longer fields can look like several rows; such fields are refused, which other tests cover.
+FIELD = st.text(alphabet=st.sampled_from('a,"\n\r é한'), max_size=6).filter(
+    lambda text: len(text.splitlines()) < LINES_OF_A_SUSPECT - 1
+)
 
 
 def records_of(path, wanted=("id", "text")):
@@ -37,6 +40,15 @@ def test_csv_round_trips(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "posts.csv"
     path.write_text(written(rows), encoding="utf-8", newline="")
     assert [values["text"] for _, values, _ in records_of(path)] == [text for _, text in rows]
+
+
+@pytest.mark.parametrize("text", ["a\n\n\n\n\nb", "\n\n\n\n"])
+def test_blank_lines_in_a_text_are_not_rows(tmp_path, text):
+    (tmp_path / "posts.csv").write_text(written([("x", text), ("y", "b")]), encoding="utf-8", newline="")
+    assert [values for _, values, _ in records_of(tmp_path / "posts.csv")] == [
+        {"id": "x", "text": text},
+        {"id": "y", "text": "b"},
+    ]
 
 
 @pytest.mark.parametrize("name", ["posts.csv.gz", "posts.tsv.gz", "posts.jsonl.gz", "posts.jsonl.zst", "posts.csv.zst"])

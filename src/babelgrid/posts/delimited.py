@@ -139,8 +139,9 @@ class _Lines:
         self.keep()
 
     def are_rows(self, delimiter: str, lines: list[str]) -> bool:
-        """Return whether each of these lines has as many fields as the header, ignoring quotes."""
-        return all(line.count(delimiter) + 1 == self.width for line in lines if line.strip())
+        """Return whether each of these lines, without blank ones, has as many fields as the header, ignoring quotes."""
+        filled = [line for line in lines if line.strip()]
+        return bool(filled) and all(line.count(delimiter) + 1 == self.width for line in filled)
 
 
 def _csv_rows(source: _Lines, delimiter: str) -> Iterator[Row]:
