@@ -7,11 +7,11 @@ from babelgrid.analysis.exposure.regression import (
     design_matrix,
     fit_clustered,
     independent_columns,
-    rank_correlations,
     regress_exposure,
     regression_rows,
     spearman_rows,
 )
+from babelgrid.analysis.exposure.trend import rank_correlations
 from babelgrid.analysis.tables import read_table
 from babelgrid.runtime.files import write_csv
 from sampled import replicates, sampled

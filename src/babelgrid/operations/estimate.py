@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from babelgrid.display.duration import duration
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.operations.shipped import read_shipped
@@ -199,12 +200,12 @@ def describe_estimate(
         f"on {speed.device} ({speed.source}): {speed.start_seconds:.0f} s to start a job; per second, "
         f"{speed.trained:,.0f} tokens trained and {speed.scored:,.0f} scored",
         "",
-        f"{'rule':<18}{'jobs':>7}{'estimated':>12}{'done':>9}{'estimated':>12}{'measured':>10}{'calibrated':>12}",
+        f"{'rule':<18}{'jobs':>7}{'estimated':>14}{'done':>9}{'estimated':>14}{'measured':>14}{'calibrated':>14}",
         *(_line(rule, table[table["rule"] == rule]) for rule in GRID_RULES),
         _line("everything else", others),
         "",
         f"{'GPU' if workers.gpus else 'machine'} hours for the grid: {hours:.2f}",
-        f"wall time on {where}, {workers.at_once} job(s) at once: {_time(wall_seconds(rows, table, workers))}",
+        f"wall time on {where}, {workers.at_once} job(s) at once: {duration(wall_seconds(rows, table, workers))}",
         f"disk: {_disk(rows, speed, base, test_posts) / 1e9:.2f} GB (base, adapters, predictions)",
     ]
     if workers.dollars_per_hour is not None:
@@ -227,12 +228,6 @@ def _disk(rows: Sequence[Row], speed: Speed, base: Path, test_posts: int) -> flo
 def _line(name: str, rules: pd.DataFrame) -> str:
     jobs, done = int(rules["jobs"].sum()), int(rules["done"].sum())
     columns = ["estimated", "estimated_of_done", "measured", "calibrated"]
-    estimated, of_done, took, in_all = (_time(float(rules[column].sum())) for column in columns)
+    estimated, of_done, took, in_all = (duration(float(rules[column].sum())) for column in columns)
     known = [of_done, took] if done else ["-", "-"]
-    return f"{name:<18}{jobs:>7}{estimated:>12}{done:>9}{known[0]:>12}{known[1]:>10}{in_all:>12}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 600:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 3 * 3600 else f"{seconds / 3600:.1f} h"
+    return f"{name:<18}{jobs:>7}{estimated:>14}{done:>9}{known[0]:>14}{known[1]:>14}{in_all:>14}"

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from babelgrid.analysis.bootstrap.intervals import percentile_interval
 from babelgrid.analysis.bootstrap.replicates import replicates_of
 from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.exposure.shares import describe_quantity
-from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, spearman
+from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, rank_correlations, spearman
 from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.display.order import language_name
@@ -180,11 +179,7 @@ def spearman_interval(exposure: Floats, score: Floats, generator: np.random.Gene
     Resamples in which exposure or score does not vary have no correlation and are left out.
     """
     drawn = generator.integers(len(score), size=(_RESAMPLES, len(score)))
-    ranks = [rankdata(values[drawn], axis=1) for values in (exposure, score)]
-    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
-    spread = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
-    products = (centred[0] * centred[1]).sum(axis=1)
-    low, high = np.quantile(products[spread > 0] / spread[spread > 0], [0.025, 0.975])
+    low, high = np.nanquantile(rank_correlations(exposure[drawn], score[drawn]), [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from babelgrid.display.duration import duration
 from babelgrid.display.order import language_name
 from babelgrid.figures.style import decimal
 
@@ -90,8 +91,8 @@ def cost(benchmarks: Path) -> Table | None:
             [
                 rule.stem,
                 str(len(files)),
-                _duration(seconds.sum()),
-                _duration(seconds.max()),
+                duration(seconds.sum()),
+                duration(seconds.max()),
                 "\N{EN DASH}" if pd.isna(memory) else f"{memory / 1024:.2f} GiB",
             ]
         )
@@ -151,11 +152,3 @@ def _show(value: Any) -> str:
             return f"{value:,.0f}"
         return decimal(value, 3) if 0.001 <= abs(value) < 10 else f"{value:.3g}"
     return f"{int(value):,}" if isinstance(value, float | int) and not isinstance(value, bool) else str(value)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

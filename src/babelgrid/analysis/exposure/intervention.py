@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
-from babelgrid.analysis.exposure.regression import FEWEST_LANGUAGES
+from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import write_csv

@@ -12,17 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
+from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, rank_correlations
 from babelgrid.analysis.scores.outcomes import count_outcomes
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import View
 from babelgrid.runtime.files import read_json, write_csv
-from babelgrid.types import Cell, Floats, Row
+from babelgrid.types import Cell, Row
 
-FEWEST_LANGUAGES = 5
-"""Minimum number of languages for a fit."""
 EXPOSURE = "log10_exposure"
 _KEY = ["mixture", "test_language", "gold"]
 COLUMNS = (
@@ -197,17 +195,6 @@ def spearman_rows(scores: SampledScores, mixtures: Iterable[str], known: pd.Seri
         keep = ~np.eye(len(languages), dtype=bool)
         left_out = [rank_correlations(exposure[own][None], sampled[:1, own])[0] for own in keep]
         yield row | stability(row["estimate"], dict(zip(languages, left_out, strict=True)))
-
-
-def rank_correlations(x: Floats, y: Floats) -> Floats:
-    """Return Spearman's rank correlation of each row of x and y; NaN if x or y does not vary."""
-    ranks_x, ranks_y = (rankdata(values, axis=1) for values in (x, y))
-    ranks_x -= ranks_x.mean(axis=1, keepdims=True)
-    ranks_y -= ranks_y.mean(axis=1, keepdims=True)
-    spread = np.sqrt((ranks_x**2).sum(axis=1) * (ranks_y**2).sum(axis=1))
-    products = (ranks_x * ranks_y).sum(axis=1)
-    correlation: Floats = np.divide(products, spread, out=np.full(len(spread), np.nan), where=spread > 0)
-    return correlation
 
 
 def stability(whole: float | None, left_out: Mapping[str, float | None]) -> Row:

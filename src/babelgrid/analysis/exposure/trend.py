@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import pearsonr, rankdata
 
 from babelgrid.types import Floats
 
@@ -25,9 +25,16 @@ class Band:
 
 def spearman(exposure: Floats, score: Floats) -> float:
     """Return Spearman's rank correlation; NaN for fewer than three languages or without variation."""
-    if len(score) < 3 or len(set(exposure)) < 2 or len(set(score)) < 2:
-        return float("nan")
-    return float(pd.Series(exposure).rank().corr(pd.Series(score).rank()))
+    return float(rank_correlations(exposure[None], score[None])[0]) if len(score) >= 3 else float("nan")
+
+
+def rank_correlations(x: Floats, y: Floats) -> Floats:
+    """Return Spearman's rank correlation of each row of x and y; NaN if x or y does not vary in that row."""
+    correlation: Floats = np.full(len(x), np.nan)
+    varies = (np.ptp(x, axis=1) > 0) & (np.ptp(y, axis=1) > 0)
+    ranks = (rankdata(values[varies], axis=1) for values in (x, y))
+    correlation[varies] = pearsonr(*ranks, axis=1).statistic
+    return correlation
 
 
 def fit_band(log_exposure: Floats, score: Floats, generator: np.random.Generator) -> Band | None:
