@@ -65,7 +65,7 @@ def write_report(
 ) -> None:
     """Write the report as one HTML page that loads no other file.
 
-    tables: name -> file; cells, exposure and clusters are required; scores, confusions, claims and warnings are shown
+    tables: name -> file; cells and exposure are required; scores, clusters, confusions, claims and warnings are shown
     if given.
     posts: test language -> Parquet of its posts, read only if texts are shown.
     posts_report: posts/report.json; base: base.json; benchmarks: the folder of Snakemake's benchmark files. Each may
@@ -93,8 +93,7 @@ def _of_grid(
     tables: Tables, *, views: Mapping[str, View], metric: Metric, share_table: str, seed: int
 ) -> dict[str, Any]:
     """Return the sentences of the answer and the data for the page's script."""
-    cells, exposure, clusters = (read_table(tables[name]) for name in ("cells", "exposure", "clusters"))
-    scores = _read("scores", tables)
+    cells, exposure, scores = read_table(tables["cells"]), read_table(tables["exposure"]), _read("scores", tables)
     replicates = read_replicates(tables["replicates"]) if "replicates" in tables else None
     confusions = read_parquet(tables["confusions"]) if "confusions" in tables else None
     return {
@@ -107,7 +106,7 @@ def _of_grid(
             metric=metric,
             table=share_table,
             scores=scores,
-            clusters=clusters,
+            clusters=_read("clusters", tables),
             confusions=confusions,
         ),
     }

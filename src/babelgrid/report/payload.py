@@ -35,15 +35,15 @@ def build_payload(
     metric: Metric,
     table: str,
     scores: pd.DataFrame | None,
-    clusters: pd.DataFrame,
+    clusters: pd.DataFrame | None,
     confusions: pd.DataFrame | None,
 ) -> Json:
     """Return the grid as plain builtins for JSON; scores are in thousandths, missing ones are null.
 
-    cells, exposure, clusters: the tables of those names. metric: the metric that is shown first; its intervals are
-    taken from scores.csv if that table exists. table: the share table that languages are ordered by. confusions: as
-    written by `scores.confusions`. Arrays are in mixture-major order: all languages of the first mixture, then of the
-    next.
+    cells, exposure: the tables of those names. metric: the metric that is shown first; its intervals are taken from
+    scores.csv if that table exists. table: the share table that languages are ordered by. clusters: clusters.csv, the
+    order in which similar rows are adjacent. confusions: as written by `scores.confusions`. Arrays are in mixture-major
+    order: all languages of the first mixture, then of the next.
     """
     mixtures = _order_mixtures(cells, seen_cells(exposure))
     languages = cells["test_language"].drop_duplicates().tolist()
@@ -124,7 +124,11 @@ def _view_payload(
     }
 
 
-def _cluster_payload(clusters: pd.DataFrame, view: str, mixtures: Sequence[str], languages: Sequence[str]) -> Json:
+def _cluster_payload(
+    clusters: pd.DataFrame | None, view: str, mixtures: Sequence[str], languages: Sequence[str]
+) -> Json:
+    if clusters is None:
+        return {"languages": list(range(len(languages))), "rows": list(range(len(mixtures)))}
     return {
         "languages": _positions(order_clusters(clusters, view, "test_language", languages), languages),
         "rows": _positions(order_clusters(clusters, view, "mixture", mixtures), mixtures),
