@@ -1,4 +1,4 @@
-# Two main commands: `make run` builds the embedded laboratory's grid, `make test` runs every test.
+# Two main commands: `make run` builds the embedded laboratory's grid, `make test` runs the tests.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
@@ -10,7 +10,7 @@ INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https:
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) $(INDEX) --require-hashes
 
-.PHONY: run test test-fast test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -19,12 +19,16 @@ run: .venv/run.stamp
 	@echo "babelgrid: done; see results/lab/report.html, figures and tables"
 
 test: .venv/dev.stamp
-	@echo "babelgrid: running the tests (about half an hour on two cores)"
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm"
+	@echo "babelgrid: running the tests and one grid from end to end (about ten minutes on two cores)"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid"
 
 test-fast: .venv/dev.stamp
-	@echo "babelgrid: running the tests that do not build a grid"
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid"
+	@echo "babelgrid: running the tests that take less than a second each"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid and not slow"
+
+test-grid: .venv/dev.stamp
+	@echo "babelgrid: running grids with edits, kills, releases, archives and endpoints (about 20 minutes on two cores)"
+	@$(BIN)/pytest -n 2 --dist loadfile -m grid
 
 test-real: .venv/dev.stamp
 	@echo "babelgrid: running the grid on the real data in ../shared (skipped if missing)"

@@ -5,6 +5,8 @@ import pytest
 from babelgrid.config.analysis import Score
 from benchmarks.intervals.simulate import Cell, coverage, rejections
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
 def test_interval_of_large_cell_has_95_percent_coverage(metric):

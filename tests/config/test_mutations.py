@@ -14,6 +14,8 @@ from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[2] / "config"
 OVERLAYS = {"embedded.yaml", "lab_uniform.yaml"}
 ODD_VALUES = [

@@ -25,6 +25,8 @@ from babelgrid.figures.style import ONE_COLUMN
 from babelgrid.runtime.files import write_csv
 from synthetic import clusters_of
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = ["en", "es", "hu", "de", "fr", "it", "tr"]
 SHARES = {"en": 89.7, "es": 0.13, "hu": 0.03, "de": 0.17, "fr": 0.16, "it": 0.11}
 MIXTURES = {"none": [], "en": ["en"], "hu": ["hu"], "en+es": ["en", "es"], "all": LANGUAGES, "en+hu@25": ["en", "hu"]}

@@ -9,7 +9,7 @@ import pytest
 from babelgrid.runtime.files import PROVENANCE_KEY, read_json, read_parquet
 from checkout import SECRETS
 
-pytestmark = pytest.mark.grid
+pytestmark = pytest.mark.slow
 
 MIXTURES = ["none", "en", "en+hu@4"]
 LANGUAGES = ["en", "hu", "ko"]

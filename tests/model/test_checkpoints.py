@@ -20,6 +20,8 @@ from babelgrid.runtime.files import sha256
 from babelgrid.runtime.ownership import own
 from training import SETTINGS, train, write_posts
 
+pytestmark = pytest.mark.slow
+
 EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})
 # Two micro-batches per step, an epoch that is no multiple of the step, a changing learning rate: all resumable state.
 UNEVEN = {"batch_size": 10, "micro_batch_size": 5, "scheduler": "cosine", "warmup": 0.2, "epochs": 4}

@@ -10,6 +10,8 @@ from babelgrid.release.push import describe_push
 from babelgrid.runtime.files import read_json, sha256
 from hub import COMMIT, standing_in
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "planted-token-77"
 PUSH = """
 import sys

@@ -17,13 +17,14 @@ from babelgrid.config.release import Release
 from babelgrid.errors import UserError
 from babelgrid.model.predict import predict
 from babelgrid.release import parity
-from babelgrid.release.name import release_name
+from babelgrid.release.name import PublicBase, release_name
 from babelgrid.release.parity import Cells, check_parity
-from babelgrid.release.weights import PublicBase
 from babelgrid.runtime.files import read_json, read_parquet, write_json, write_parquet
 from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, train
 from training import SETTINGS as TRAINING
+
+pytestmark = pytest.mark.slow
 
 LLAMA = PublicBase("meta-llama/Llama-3.2-3B", "13afe5124825b4f3751f836b40dafda64c1ed062")
 

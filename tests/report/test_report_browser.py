@@ -9,6 +9,8 @@ from babelgrid.config.report import Report
 from babelgrid.runtime.files import write_csv
 from synthetic import FOUR, LANGUAGES, MANY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(open_page, report):

@@ -9,8 +9,9 @@ from babelgrid.config.release import Release
 from babelgrid.release.card import Lines, Row, write_card
 from babelgrid.release.gguf import write_gguf
 from babelgrid.release.loading import label_lines, load_adapter_lines, load_gguf_lines, load_merged_lines
+from babelgrid.release.name import public_base
 from babelgrid.release.parity import Cells, check_parity
-from babelgrid.release.weights import check_paths, public_base, write_weights
+from babelgrid.release.weights import check_paths, write_weights
 from babelgrid.runtime.files import read_json, write_folder
 
 

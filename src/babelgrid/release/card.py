@@ -13,8 +13,7 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.config.prompt import Label
 from babelgrid.config.release import Release
 from babelgrid.display.markdown import in_code, plain
-from babelgrid.release.name import release_name
-from babelgrid.release.weights import PublicBase
+from babelgrid.release.name import PublicBase, release_name
 from babelgrid.runtime.files import sha256, write_text
 
 

@@ -12,8 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from babelgrid.config.base import Base
 from babelgrid.config.release import Release
 from babelgrid.errors import UserError
-from babelgrid.release.name import release_name
-from babelgrid.release.weights import public_base
+from babelgrid.release.name import public_base, release_name
 from babelgrid.runtime.files import sha256, write_json
 
 log = logging.getLogger(__name__)

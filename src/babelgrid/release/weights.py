@@ -2,17 +2,16 @@
 
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from babelgrid.config.base import Base
-from babelgrid.config.release import Release
 from babelgrid.errors import UserError
 from babelgrid.model.base import Device
 from babelgrid.model.predict import load_adapted
+from babelgrid.release.name import PublicBase
 from babelgrid.runtime.files import read_json, write_json, write_text
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -23,43 +22,6 @@ OF_A_MACHINE = ("name_or_path", "tokenizer_file", "special_tokens_map_file")
 VOCABULARY = ("tokenizer.json", "vocab.json", "merges.txt", "*.model", "*.gguf")
 """Files with many thousand word pieces, which may contain a short path such as `/app/` by chance."""
 LEGAL = ("LICENSE*", "NOTICE*", "USE_POLICY*")
-
-
-@dataclass(frozen=True)
-class PublicBase:
-    """How others load the base: a repository at a revision, or the folder `base` beside the released adapter."""
-
-    name: str
-    revision: str | None
-
-    @property
-    def is_beside(self) -> bool:
-        """Whether the base has no public name and is released with the adapter."""
-        return self.revision is None
-
-    @property
-    def is_llama(self) -> bool:
-        """Whether the base is a Llama of Meta or derived from one, by its public name (`…-Distill-Llama-8B`)."""
-        owner, _, name = self.name.partition("/")
-        return owner == "meta-llama" or re.search(r"(^|-)llama-", name.lower()) is not None
-
-
-def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
-    """Return the public name of the base, never a path of this machine.
-
-    Raises `UserError` for a local folder without a public name, because it may not be free to redistribute.
-    """
-    if base.lab is not None:
-        return PublicBase("base", None)
-    content = read_json(base_path)
-    name = content["name"] if content.get("revision") else settings.base
-    revision = content.get("revision") or settings.base_revision
-    if name is None or revision is None:
-        raise UserError(
-            "release: this base is a local folder. Set the public base that others load instead: "
-            "release.base (owner/name) and release.base_revision (a commit)"
-        )
-    return PublicBase(name, revision)
 
 
 def write_weights(adapter: Path, base_path: Path, base: Base, public: PublicBase, into: Path) -> None:
