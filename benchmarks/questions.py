@@ -23,7 +23,7 @@ from babelgrid.runtime.files import write_json
 STUDY = Path(__file__).parents[1] / "config" / "paper.yaml"
 SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>")
 # The lab's posts do not yield more merges than this; a larger vocabulary has rows that are never used.
-LARGEST_TOKENIZER = 8192
+MAX_VOCABULARY = 8192
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def write_random_base(folder: Path, shape: LlamaConfig, texts: Sequence[str]) ->
     with torch.device(device.name):
         model = LlamaForCausalLM(shape).to(device.dtype)
     model.save_pretrained(folder / "base")
-    _train_tokenizer(min(shape.vocab_size, LARGEST_TOKENIZER), texts).save_pretrained(folder / "base")
+    _train_tokenizer(min(shape.vocab_size, MAX_VOCABULARY), texts).save_pretrained(folder / "base")
     write_json(folder / "base.json", {"name": f"random, {shape.vocab_size} tokens", "folder": str(folder / "base")})
     return folder / "base.json"
 

@@ -12,7 +12,7 @@ from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture, Needs
 from babelgrid.posts.imported_mixtures import mixture_names
 
-LONGEST_MIXTURE = 200
+MAX_MIXTURE_NAME = 200
 """Maximum characters of a mixture's name; file systems allow up to 255."""
 
 
@@ -235,10 +235,10 @@ def _check_mixtures(mixtures: Iterable[Mixture], budget: int | None) -> None:
 
 def _check_lengths(names: Iterable[str]) -> None:
     for name in names:
-        if len(name) > LONGEST_MIXTURE:
+        if len(name) > MAX_MIXTURE_NAME:
             raise UserError(
                 f"mixtures: {shown(name)} has {len(name)} characters, but as a folder name it may have "
-                f"at most {LONGEST_MIXTURE}. Give the languages a short name in mixtures.sets"
+                f"at most {MAX_MIXTURE_NAME}. Give the languages a short name in mixtures.sets"
             )
 
 

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from babelgrid.api.messages import label_said, log_probabilities, messages_for
+from babelgrid.api.messages import log_probabilities, messages_for, parse_label
 from babelgrid.config.prompt import Label, Prompt
 
 LABELS = {
@@ -45,13 +45,13 @@ def test_question_has_examples_and_experiment_prompt():
     ],
 )
 def test_answer_names_one_label_or_none(answer, label):
-    assert label_said(answer, LABELS) == label
+    assert parse_label(answer, LABELS) == label
 
 
 def test_longest_matching_spelling_wins():
     labels = {"support": Label(answer=" support"), "partly": Label(answer=" support with conditions")}
-    assert label_said("I would say: support with conditions.", labels) == "partly"
-    assert label_said("I would say: support.", labels) == "support"
+    assert parse_label("I would say: support with conditions.", labels) == "partly"
+    assert parse_label("I would say: support.", labels) == "support"
 
 
 def test_unambiguous_first_tokens_count_for_their_label():

@@ -111,7 +111,7 @@ def test_nested_encodings_are_cleaned_in_few_rounds(name, monkeypatch):
     monkeypatch.setattr(cleaning, "_clean_once", lambda text: rounds.append(1) or once(text))
     found = clean(layered(300))
     assert cleaned is None or found == (cleaned(300) if callable(cleaned) else cleaned)
-    assert len(rounds) <= cleaning.MOST_ROUNDS + 3
+    assert len(rounds) <= cleaning.MAX_ROUNDS + 3
     assert clean(found) == found
 
 

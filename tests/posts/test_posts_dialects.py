@@ -13,7 +13,7 @@ from babelgrid.config.posts import Posts
 from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
-from babelgrid.posts.formats import MOST_CHARACTERS_OF_A_ROW
+from babelgrid.posts.formats import MAX_CHARACTERS_OF_A_ROW
 from babelgrid.posts.imported_mixtures import mixture_names
 from babelgrid.posts.rejects import Reason
 from babelgrid.posts.stream import open_stream
@@ -226,7 +226,7 @@ def test_part_cannot_be_read_and_left_out(given, expected):
         Posts(files=["a.csv"], **given)
 
 
-LONG = MOST_CHARACTERS_OF_A_ROW // 2**20
+LONG = MAX_CHARACTERS_OF_A_ROW // 2**20
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
@@ -254,7 +254,7 @@ def test_endless_row_is_marked_in_constant_memory(tmp_path, kind, shape):
     tracemalloc.stop()
     assert good == [["first"], ["last"]]
     assert broken[0] == (2 if kind == "jsonl" else 3, Reason.BROKEN_RECORD)
-    assert peak < 12 * MOST_CHARACTERS_OF_A_ROW
+    assert peak < 12 * MAX_CHARACTERS_OF_A_ROW
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from babelgrid.classify.shards import divide_archive
 from babelgrid.errors import UserError
-from babelgrid.posts.delimited import LINES_OF_A_SUSPECT, MOST_LINES_OF_A_RECORD
+from babelgrid.posts.delimited import LINES_OF_A_SUSPECT, MAX_LINES_OF_A_RECORD
 from babelgrid.posts.rejects import Reason
 from babelgrid.posts.stream import open_stream
 
@@ -78,7 +78,7 @@ def test_broken_row_is_marked_and_later_rows_are_read(tmp_path):
     assert [line for line, *_ in records] == [2, 3, 4, 5, 6, 8]
 
 
-@pytest.mark.parametrize("lines_behind", [10, 3 * MOST_LINES_OF_A_RECORD])
+@pytest.mark.parametrize("lines_behind", [10, 3 * MAX_LINES_OF_A_RECORD])
 def test_unclosed_quote_breaks_only_one_row(tmp_path, lines_behind):
     path = tmp_path / "posts.csv"
     behind = "".join(f"{number},text\n" for number in range(lines_behind))

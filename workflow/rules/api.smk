@@ -7,7 +7,7 @@ rule ask_api:
     input:
         posts=lambda wildcards: posts_of(GRID.test_languages),
         train=lambda wildcards: posts_of(EXPERIMENT.languages.train),
-        prices=named(price_files()),
+        prices=trackable(price_files()),
     output:
         predictions=[
             ensure(FILES.predictions("{mixture}", "{seed}", language), non_empty=True)

@@ -27,7 +27,7 @@ if LAB_BASE:
 rule prefetch_base:
     input:
         lab=f"{RESULTS}/base" if LAB_BASE else [],
-        folder=named(base_files()),
+        folder=trackable(base_files()),
     output:
         f"{RESULTS}/base.json",
     log:

@@ -28,7 +28,7 @@ if CLASSIFY:
 
     checkpoint divide_archive:
         input:
-            named(SHARDS.values()),
+            trackable(SHARDS.values()),
         output:
             DIVIDED,
         log:
@@ -46,8 +46,8 @@ if CLASSIFY:
 
     rule classify_posts:
         input:
-            archive=lambda wildcards: named([shard_of(wildcards)]),
-            adapter=named(CLASSIFYING_ADAPTER),
+            archive=lambda wildcards: trackable([shard_of(wildcards)]),
+            adapter=trackable(CLASSIFYING_ADAPTER),
             provenance=CLASSIFYING_PROVENANCE,
             base=f"{RESULTS}/base.json",
             answers=ANSWERS,

@@ -9,7 +9,7 @@ rule tabulate_cost:
     input:
         usage=sum([*PREDICT_USAGE.values(), *FINETUNE_USAGE.values()], []),
         asked=sum(ASKED_DETAILS.values(), []),
-        prices=named(price_files()),
+        prices=trackable(price_files()),
     output:
         cost=ensure(f"{RESULTS}/tables/cost.csv", non_empty=True),
         ratios=ensure(f"{RESULTS}/tables/cost_ratios.csv", non_empty=True),

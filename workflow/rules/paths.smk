@@ -45,7 +45,7 @@ def existing_files(patterns):
     return sorted({str(file.path) for file in found})
 
 
-def named(paths):
+def trackable(paths):
     """Return the paths that can be inputs of a rule; `stamps` handles the others."""
     return [path for path in paths if not contains_wildcard(path)]
 

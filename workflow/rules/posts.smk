@@ -3,7 +3,7 @@
 
 rule prepare_posts:
     input:
-        sources=f"{RESULTS}/lab/posts.csv" if LAB_POSTS else named(source_files()),
+        sources=f"{RESULTS}/lab/posts.csv" if LAB_POSTS else trackable(source_files()),
     output:
         posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
         dropped=f"{RESULTS}/posts/dropped.csv",

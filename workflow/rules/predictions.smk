@@ -10,7 +10,7 @@ else:
 
     rule import_predictions:
         input:
-            named(existing_files(IMPORT.files)),
+            trackable(existing_files(IMPORT.files)),
         output:
             [ensure(path, non_empty=True) for path in PREDICTIONS],
         log:

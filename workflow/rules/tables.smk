@@ -139,7 +139,7 @@ rule measure_exposure:
             os.path.relpath(path)
             for path in Path(workflow.basedir, "src/babelgrid/analysis/exposure/share_tables").glob("*.csv")
         ),
-        own_shares=named(share_files()),
+        own_shares=trackable(share_files()),
         posts=[] if IMPORT else list(map(FILES.posts, languages_of_grid())),
         tokens=[] if IMPORT else f"{RESULTS}/posts/tokens.parquet",
         lab=f"{RESULTS}/base" if LAB_BASE else [],

@@ -15,7 +15,7 @@ import tenacity
 from tqdm import tqdm
 
 from babelgrid.api.ledger import Answer, Ledger, OverBudgetError, question_key
-from babelgrid.api.messages import Message, label_said, log_probabilities
+from babelgrid.api.messages import Message, log_probabilities, parse_label
 from babelgrid.config.api import Api
 from babelgrid.config.prompt import Label
 from babelgrid.cost.prices import Price
@@ -32,12 +32,12 @@ class DearerError(Exception):
     """A reply cost more than the call's upper bound, so the budget can no longer be guaranteed."""
 
 
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 SERVERS_FAULT = 500
 # A token has at least one byte; a chat format adds a few tokens around each message.
 TOKENS_AROUND_A_MESSAGE = 16
 # No call has this many tokens; a larger count is an error of the endpoint.
-MOST_TOKENS = 10**12
+MAX_TOKENS = 10**12
 # A later attempt may succeed after these errors: too many requests, a conflict, a server error, no connection, a
 # time-out, and a reply that is truncated or is not JSON.
 TRANSIENT = (
@@ -187,8 +187,8 @@ def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
     if asked.replace(".", "", 1).isdigit():
-        return min(float(asked), LONGEST_PAUSE)
-    return float(tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE)(state))
+        return min(float(asked), MAX_PAUSE)
+    return float(tenacity.wait_random_exponential(multiplier=0.5, max=MAX_PAUSE)(state))
 
 
 def _read(reply: Any, endpoint: Endpoint, seconds: float, most: float) -> Answer:
@@ -197,7 +197,7 @@ def _read(reply: Any, endpoint: Endpoint, seconds: float, most: float) -> Answer
     if not isinstance(choices, list):
         raise UnreadableError
     choice = choices[0] if choices else None
-    said = label_said(_content(choice), endpoint.labels)
+    said = parse_label(_content(choice), endpoint.labels)
     logp = log_probabilities(said, _first_tokens(choice), endpoint.labels)
     used = getattr(reply, "usage", None)
     prompt, completion = _tokens(used, "prompt_tokens"), _tokens(used, "completion_tokens")
@@ -216,7 +216,7 @@ def _content(choice: Any) -> str | None:
 
 def _tokens(used: Any, name: str) -> int | None:
     count = getattr(used, name, None)
-    return count if type(count) is int and 0 <= count <= MOST_TOKENS else None
+    return count if type(count) is int and 0 <= count <= MAX_TOKENS else None
 
 
 def _first_tokens(choice: Any) -> list[tuple[str, float]] | None:

@@ -36,7 +36,7 @@ def _question(text: str, language: str, prompt: Prompt) -> Message:
     return {"role": "user", "content": before + open_control_tokens(text, before, after) + after}
 
 
-def label_said(answer: str | None, labels: Mapping[str, Label]) -> str | None:
+def parse_label(answer: str | None, labels: Mapping[str, Label]) -> str | None:
     """Return the label that an answer names, or None if there is no answer, or if it names no label or several.
 
     An answer names a label if it equals the label's answer, name or an alias, ignoring case and surrounding

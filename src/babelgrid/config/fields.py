@@ -13,9 +13,9 @@ from babelgrid.config.shown import shown
 from babelgrid.errors import nearest
 from babelgrid.spelling import fold
 
-LONGEST_NAME = 80
+MAX_NAME = 80
 """Maximum bytes of a name that becomes a folder or part of a file name; two joined names then fit in 255 bytes."""
-LONGEST_LABEL = 200
+MAX_LABEL = 200
 """Maximum characters in the name of a label or class."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows reserves for devices: results with these names could not be copied there."""
@@ -51,9 +51,9 @@ def path_name(name: str) -> str:
             f"{shown(name)} becomes part of file names: use unaccented letters, digits, '.', '_' and '-', without "
             "'.' or '-' at the start and without '.' at the end"
         )
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME:
         raise ValueError(
-            f"{shown(name)} becomes part of file names and has {len(name)} characters; use at most {LONGEST_NAME}"
+            f"{shown(name)} becomes part of file names and has {len(name)} characters; use at most {MAX_NAME}"
         )
     if RESERVED.fullmatch(name):
         raise ValueError(f"{name!r} is a name that Windows reserves (CON, NUL, COM1, …); choose another name")
@@ -92,8 +92,8 @@ def _check_label(name: str) -> str:
         raise ValueError(f"found {name!r}: a name needs at least one visible character")
     if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in name):
         raise ValueError(f"found {shown(name)}: a name must be one line, without tabs or other control characters")
-    if len(name) > LONGEST_LABEL:
-        raise ValueError(f"found {shown(name)}: {len(name)} characters; use at most {LONGEST_LABEL}")
+    if len(name) > MAX_LABEL:
+        raise ValueError(f"found {shown(name)}: {len(name)} characters; use at most {MAX_LABEL}")
     return name
 
 
@@ -103,8 +103,8 @@ def _check_language(code: str) -> str:
         raise ValueError(
             f"write the language {code!r} as {canonical!r} (for {code!r} in the data, use languages.aliases)"
         )
-    if len(code) > LONGEST_NAME:
-        raise ValueError(f"the language {code!r} becomes part of file names: use at most {LONGEST_NAME} characters")
+    if len(code) > MAX_NAME:
+        raise ValueError(f"the language {code!r} becomes part of file names: use at most {MAX_NAME} characters")
     return code
 
 

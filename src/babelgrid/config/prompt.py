@@ -19,7 +19,7 @@ class Label(Settings):
 
     @field_validator("answer")
     @classmethod
-    def _say_something(cls, answer: str) -> str:
+    def _check_answer(cls, answer: str) -> str:
         if not fold(answer):
             raise ValueError(f"found {answer!r}: an answer needs at least one visible character")
         return answer

@@ -15,7 +15,7 @@ import yaml
 from babelgrid.config.shown import shown
 from babelgrid.errors import UserError
 
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 """Maximum number of values in a file, counting every use of an anchor."""
 TAG = "tag:yaml.org,2002:"
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -100,9 +100,9 @@ def _check(root: yaml.Node, source: str) -> None:
             open_nodes.add(id(node))
             sizes[id(node)] = 1 + sum(size(child, below) for child, below in _children(node, path, source))
             open_nodes.remove(id(node))
-        if sizes[id(node)] > MOST_VALUES:
+        if sizes[id(node)] > MAX_VALUES:
             raise UserError(
-                f"{_at(node, source)}: the file expands to more than {MOST_VALUES:,} values; write it without anchors"
+                f"{_at(node, source)}: the file expands to more than {MAX_VALUES:,} values; write it without anchors"
             )
         return sizes[id(node)]
 

@@ -30,11 +30,11 @@ def draw_calibration(
     data = table[(table["view"] == view) & (table["mixture"] == mixture)].sort_values("ece", ignore_index=True)
     title = f"Calibration by language, trained on {mixture}: {view}"
     with house_style(data, title, note):
-        figure = _draw(data, title, note, width) if len(data) else _say_there_is_none(title, note, width)
+        figure = _draw(data, title, note, width) if len(data) else _empty_figure(title, note, width)
         save_figure(figure, data, out_stem)
 
 
-def _say_there_is_none(title: str, note: str, width: float) -> Figure:
+def _empty_figure(title: str, note: str, width: float) -> Figure:
     return lay_out_page(title, f"The answers have no probabilities. {note}", width).figure(0.1)
 
 

@@ -14,7 +14,7 @@ from babelgrid.analysis.scores.confusions import NO_CLASS
 from babelgrid.display.order import language_name
 from babelgrid.errors import UserError
 from babelgrid.figures.fonts import printable
-from babelgrid.figures.measure import fold, tallest, widest
+from babelgrid.figures.measure import tallest, widest, wrap_text
 from babelgrid.figures.page import EDGE, lay_out_page, place
 from babelgrid.figures.style import FAINT, house_style, save_figure
 from babelgrid.runtime.files import read_parquet
@@ -111,7 +111,7 @@ def _draw(data: pd.DataFrame, title: str, note: str, width: float) -> Figure:
 
 def _lay_out(classes: list[str], shown: list[str], languages: list[str], width: float) -> Layout:
     """Place the panels in rows that fit the width; widen the figure if a single panel does not fit."""
-    names = [fold(printable(name), _WIDEST_NAME, 6) for name in shown]
+    names = [wrap_text(printable(name), _WIDEST_NAME, 6) for name in shown]
     rows = names[: len(classes)]
     left = EDGE + widest(rows, 6) + 0.06
     # Column names may be rotated by 90 degrees, so a column is at least as wide as its name is high.
@@ -128,7 +128,7 @@ def _lay_out(classes: list[str], shown: list[str], languages: list[str], width: 
         panel = max(room - _GAP, smallest * len(shown)) if across == 1 else smallest * len(shown)
         tall = max(smallest, min(panel / len(shown), 0.3)) * len(classes)
     is_level = widest(names, 6) + 0.04 < panel / len(shown)
-    titles = [fold(f"{language_name(code)} ({code})", panel, 6.3) for code in languages]
+    titles = [wrap_text(f"{language_name(code)} ({code})", panel, 6.3) for code in languages]
     return Layout(
         rows=rows,
         columns=names,

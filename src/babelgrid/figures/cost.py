@@ -9,7 +9,7 @@ from matplotlib.ticker import NullFormatter
 
 from babelgrid.analysis.tables import read_table
 from babelgrid.figures.fonts import printable
-from babelgrid.figures.measure import fold, tallest, widest
+from babelgrid.figures.measure import tallest, widest, wrap_text
 from babelgrid.figures.page import EDGE, lay_out_page, place
 from babelgrid.figures.style import FAINT, SEEN_COLOUR, UNSEEN_COLOUR, house_style, save_figure
 
@@ -64,11 +64,11 @@ def _lay_out(data: pd.DataFrame, note: str, width: float) -> tuple[Figure, list[
     price = "" if is_priced else "No price is set for this hardware. "
     words = f"Own models on {devices}, timed from the loaded base to the last result. {price}{note}".strip()
     page = lay_out_page("Speed and price", printable(words), width)
-    names = [fold(printable(name), min(_WIDEST_NAME, 0.35 * width), 6) for name in data["model"]]
+    names = [wrap_text(printable(name), min(_WIDEST_NAME, 0.35 * width), 6) for name in data["model"]]
     panel = max(_ROW, tallest(names, 6) + 0.04) * len(data) + 0.1
     left, gap = EDGE + widest(names, 6) + 0.08, 0.2
     each = (width - left - gap - 0.12) / 2
-    axis_words = [fold(label, each, 7) for label in ("posts per second", "dollars per million posts")]
+    axis_words = [wrap_text(label, each, 7) for label in ("posts per second", "dollars per million posts")]
     figure = page.figure(_KEYS + panel + 0.28 + tallest(axis_words, 7))
     axes: list[Axes] = []
     for number, label in enumerate(axis_words):

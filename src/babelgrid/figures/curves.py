@@ -11,12 +11,12 @@ from babelgrid.analysis.exposure.exposure import seen_cells
 from babelgrid.analysis.tables import read_table
 from babelgrid.display.order import group_mixtures
 from babelgrid.errors import UserError
-from babelgrid.figures.measure import fold
+from babelgrid.figures.measure import wrap_text
 from babelgrid.figures.page import lay_out_page, place
 from babelgrid.figures.style import TWO_COLUMNS, house_style, save_figure
 
 _PANEL_HEIGHT = 1.5
-_MOST_NAMED = 8
+_MAX_LABELLED = 8
 """Largest number of mixtures in a panel that have a colour each; with more, all lines are grey."""
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#B0609A", "#E69F00", "#3A9AD9", "#000000", "#7A5C00")
 _DASHES = ("-", "--", "-.", ":")
@@ -68,7 +68,7 @@ def _lay_out(groups: list[str], note: str, width: float) -> tuple[Figure, list[A
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, names: list[str]) -> None:
     axes.grid(axis="y")
-    is_named = len(names) <= _MOST_NAMED
+    is_named = len(names) <= _MAX_LABELLED
     width_of_panel = axes.get_window_extent().width / axes.figure.dpi
     columns = 2 if len(names) > 4 else 1
     room = width_of_panel / columns - 0.4
@@ -85,7 +85,7 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, names: list[str]) -> None:
         # Lines and names are passed explicitly: matplotlib leaves out labels that begin with an underscore.
         axes.legend(
             firsts,
-            [fold(name, room, 6) for name in names],
+            [wrap_text(name, room, 6) for name in names],
             loc="upper right",
             ncols=columns,
             fontsize=6,

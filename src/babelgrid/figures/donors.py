@@ -37,9 +37,7 @@ def draw_donors(
     data = donor_points(read_table(donors_path), view, languages)
     with house_style(data, view, note):
         is_drawn = data["gives"].count() > 1 and data["gets"].count() > 1
-        figure = (
-            _draw(data, view, METRIC_NAMES[metric], note, width) if is_drawn else _say_there_is_none(view, note, width)
-        )
+        figure = _draw(data, view, METRIC_NAMES[metric], note, width) if is_drawn else _empty_figure(view, note, width)
         save_figure(figure, data, out_stem)
 
 
@@ -54,7 +52,7 @@ def donor_points(donors: pd.DataFrame, view: str, languages: Sequence[str]) -> p
     return data
 
 
-def _say_there_is_none(view: str, note: str, width: float) -> Figure:
+def _empty_figure(view: str, note: str, width: float) -> Figure:
     words = f"Fewer than two languages have their own adapter and enough test posts. {note}"
     return lay_out_page(f"What languages give and get: {view}", words, width).figure(0.1)
 

@@ -11,7 +11,7 @@ from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
 from babelgrid.display.order import language_name
 from babelgrid.errors import UserError
-from babelgrid.figures.measure import fold, size_of, tallest
+from babelgrid.figures.measure import size_of, tallest, wrap_text
 from babelgrid.figures.page import lay_out_page, place
 from babelgrid.figures.style import METRIC_NAMES, SEEN_COLOUR, TWO_COLUMNS, decimal, house_style, save_figure
 
@@ -85,7 +85,7 @@ def _lay_out(data: pd.DataFrame, title: str, metric: str, note: str, width: floa
 
 def _title(first: pd.Series, width: float) -> str:
     name = f"{first['base']} + {language_name(first['language'])} ({first['language']})"
-    return f"{fold(name, width, 6)}\n{fold(_size(first), width, 6)}"
+    return f"{wrap_text(name, width, 6)}\n{wrap_text(_size(first), width, 6)}"
 
 
 def _scale(axes: Axes, data: pd.DataFrame) -> None:

@@ -11,14 +11,14 @@ from matplotlib.ticker import LogLocator, NullLocator
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of
-from babelgrid.figures.measure import fold, size_of, widest
+from babelgrid.figures.measure import size_of, widest, wrap_text
 from babelgrid.figures.page import Page, lay_out_page, place
 from babelgrid.figures.panels import grown
 from babelgrid.figures.picture import UNTUNED, GridTables, Picture, collect_cells
 from babelgrid.figures.style import METRIC_NAMES, count_seeds, decimal, house_style, save_figure
 
-_MOST_COLOURS = 9
-_MOST_LABELS = 45
+_MAX_COLOURS = 9
+_MAX_LABELS = 45
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#B0609A", "#E69F00", "#3A9AD9", "#000000", "#7A5C00", "#7F7F7F")
 _TURN = 30
 """Rotation of the names below the first panel, in degrees."""
@@ -39,7 +39,7 @@ def draw_gain(tables: GridTables, picture: Picture) -> None:
     title = f"{METRIC_NAMES[picture.metric]} gained by fine-tuning: {picture.view}"
     with house_style(data, title, picture.note):
         page = lay_out_page(title, f"{_explain(data)} {picture.note}", picture.width)
-        names = {name: fold(name, _widest_name(page), 7) for name in looks}
+        names = {name: wrap_text(name, _widest_name(page), 7) for name in looks}
         figure, unseen, seen = _lay_out(page, list(names.values()), int(data["seen"].sum()))
         unseen.set_xticks(*_named(names, data[~data["seen"]]), rotation=_TURN, ha="right", rotation_mode="anchor")
         _draw_unseen(unseen, data[~data["seen"]], looks)
@@ -54,7 +54,7 @@ def _lay_out(page: Page, names: list[str], points: int) -> tuple[Figure, Axes, A
 
     names: written below the first panel and in the legend. points: number of points in the second panel.
     """
-    tall = grown(2.4, points if points <= _MOST_LABELS else 0)
+    tall = grown(2.4, points if points <= _MAX_LABELS else 0)
     slant, whole = _slant(names), page.width - _LEFT
     keys = 0.42 + _rows_of_keys(names, page) * _key_height(names) + 0.06
     if page.is_narrow:
@@ -96,7 +96,7 @@ def _key_height(names: list[str]) -> float:
 def _draw_keys(axes: Axes, looks: dict[str, tuple[str, str]], page: Page) -> None:
     """Draw the legend below the second panel and its axis label; the panel's first lines are the series."""
     # Entries are passed explicitly: matplotlib leaves out labels that begin with an underscore.
-    names = [fold(name, _widest_name(page), 7) for name in looks]
+    names = [wrap_text(name, _widest_name(page), 7) for name in looks]
     axes.legend(
         list(axes.lines)[: len(looks)],
         names,
@@ -129,7 +129,7 @@ def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
     data = cells[columns].join(tokens, on=["mixture", "test_language"])
     data["untuned"] = data["test_language"].map(untuned)
     data["gain"] = data["score"] - data["untuned"]
-    data["series"] = data["mixture"] if data["mixture"].nunique() <= _MOST_COLOURS else data["group"]
+    data["series"] = data["mixture"] if data["mixture"].nunique() <= _MAX_COLOURS else data["group"]
     return data.reset_index(drop=True)
 
 
@@ -156,7 +156,7 @@ def _draw_unseen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str
 def _draw_seen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
     for name, (colour, marker) in looks.items():
         points = data[data["series"] == name]
-        alpha = 0.9 if len(data) <= _MOST_LABELS else 0.5
+        alpha = 0.9 if len(data) <= _MAX_LABELS else 0.5
         axes.plot(
             points["tokens_seen"],
             points["gain"],
@@ -174,7 +174,7 @@ def _draw_seen(axes: Axes, data: pd.DataFrame, looks: dict[str, tuple[str, str]]
     axes.set_xlabel("fine-tuning tokens of that language seen (log scale)")
     axes.set_title("languages in the mixture")
     _draw_ground(axes)
-    if len(data) <= _MOST_LABELS:
+    if len(data) <= _MAX_LABELS:
         places = data[["tokens_seen", "gain"]].to_numpy(float)
         dots = points_of(axes, places[:, 0], places[:, 1])
         colours = [looks[name][0] for name in data["series"]]

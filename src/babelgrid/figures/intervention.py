@@ -76,10 +76,10 @@ def _foot(against: str, note: str) -> str:
 
 
 def _describe_slope(slopes: pd.DataFrame, mixture: str) -> str:
-    told = slopes[slopes.index == mixture].dropna(subset="slope")
-    if told.empty:
+    fitted = slopes[slopes.index == mixture].dropna(subset="slope")
+    if fitted.empty:
         return "too few languages"
-    slope, low, high, languages = told[["slope", "low", "high", "languages"]].to_numpy(float)[0]
+    slope, low, high, languages = fitted[["slope", "low", "high", "languages"]].to_numpy(float)[0]
     return f"{signed(slope)} [{signed(low)}, {signed(high)}], n = {languages:.0f}"
 
 

@@ -49,7 +49,7 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[s
     return lines
 
 
-def fold(text: str, width: float, size: float, weight: str = "normal") -> str:
+def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> str:
     """Return the lines of `wrap` joined with line breaks."""
     return "\n".join(wrap(text, width, size, weight))
 

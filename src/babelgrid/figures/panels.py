@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from babelgrid.figures.measure import fold, size_of, tallest
+from babelgrid.figures.measure import size_of, tallest, wrap_text
 from babelgrid.figures.page import lay_out_page, place
 from babelgrid.figures.style import FAINT, TWO_COLUMNS
 
@@ -46,8 +46,8 @@ def lay_out_panels(
     panel = (width - _LEFT - _RIGHT - (across - 1) * _GAP_X) / across
     page = lay_out_page(title, foot, width)
     is_split = any(size_of(name, 7, "bold")[0] + size_of(words, 6)[0] + 0.1 > panel for name, words in titles)
-    names = [fold(name, panel, 7, "bold") for name, _ in titles]
-    below = [fold(words, panel, 6) for _, words in titles] if is_split else []
+    names = [wrap_text(name, panel, 7, "bold") for name, _ in titles]
+    below = [wrap_text(words, panel, 6) for _, words in titles] if is_split else []
     line = tallest(below, 6) + 0.04 if below else 0.0
     over, tall = tallest(names, 7, "bold") + line + 0.07, grown(_PANEL_HEIGHT, points)
     step = over + tall + _GAP_Y

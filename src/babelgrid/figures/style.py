@@ -29,7 +29,7 @@ METRIC_NAMES: dict[Metric, str] = {
     "mcc": "MCC",
 }
 
-_LONGEST_SIDE, _MOST_DOTS = 60_000, 100_000_000
+_LONGEST_SIDE, _MAX_DOTS = 60_000, 100_000_000
 """Limits of a PNG, in dots. matplotlib cannot draw a side of 65,536 dots or more."""
 
 _METADATA: dict[str, dict[str, None]] = {
@@ -81,7 +81,7 @@ def _resolution(figure: Figure) -> float:
     """Return the resolution in dots per inch: that of the style, or less for a figure too large for memory."""
     width, height = figure.get_size_inches()
     finest = float(matplotlib.rcParams["savefig.dpi"])
-    return float(min(finest, _LONGEST_SIDE / max(width, height), (_MOST_DOTS / (width * height)) ** 0.5))
+    return float(min(finest, _LONGEST_SIDE / max(width, height), (_MAX_DOTS / (width * height)) ** 0.5))
 
 
 def decimal(value: float, digits: int = 2) -> str:

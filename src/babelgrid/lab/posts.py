@@ -31,12 +31,12 @@ def write_lab_posts(settings: LabPosts, seed: int, out: Path) -> None:
 
 
 def _posts_of(lexicon: Lexicon, settings: LabPosts, seed: int) -> pd.DataFrame:
-    told: set[tuple[object, ...]] = set()
+    used: set[tuple[object, ...]] = set()
     rows = []
     for part, size in (("test", settings.test), ("dev", settings.dev), ("train", settings.train)):
         rng = chance(seed, "posts", lexicon.language, part)
         for number, theme in enumerate(_themes(rng, lexicon, size, settings.related), start=1):
-            content = _draw_untold(rng, theme, lexicon, told)
+            content = _draw_unused(rng, theme, lexicon, used)
             text = text_of(say(content, lexicon, one_voice(lexicon)))
             label = theme if theme in STANCES else UNRELATED
             rows.append((f"{part}{number:05d}", lexicon.language, part, text, label))
@@ -54,16 +54,16 @@ def _evenly(names: tuple[str, ...], size: int) -> Iterator[str]:
     return islice(cycle(names), size)
 
 
-def _draw_untold(rng: np.random.Generator, theme: str, lexicon: Lexicon, told: set[tuple[object, ...]]) -> Content:
-    """Draw a content that is not in `told`, and add it to `told`."""
+def _draw_unused(rng: np.random.Generator, theme: str, lexicon: Lexicon, used: set[tuple[object, ...]]) -> Content:
+    """Draw a content that is not in `used`, and add it to `used`."""
     for _ in range(PATIENCE):
         content = draw_content(rng, theme, lexicon, POST)
         [turn] = content.turns
         gist = (theme, turn.event, turn.time, turn.place, frozenset(turn.remarks))
-        if gist not in told:
-            told.add(gist)
+        if gist not in used:
+            used.add(gist)
             return content
     raise UserError(
-        f"posts.lab: the lab has no more contents about {theme!r} in {lexicon.language!r} after {len(told)} posts. "
+        f"posts.lab: the lab has no more contents about {theme!r} in {lexicon.language!r} after {len(used)} posts. "
         "Use fewer posts (train + dev + test); 60,000 per language are possible with related: 0.5."
     )

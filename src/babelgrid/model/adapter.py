@@ -10,7 +10,7 @@ from safetensors import safe_open
 from babelgrid.base_files import read_base
 from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.adapter_config import AdapterConfig, check_base, read_adapter_config
-from babelgrid.model.base import agree, check_forward, named, note_tying
+from babelgrid.model.base import agree, check_forward, listed, note_tying
 from babelgrid.model.weights import is_finite
 
 WEIGHTS = "adapter_model.safetensors"
@@ -64,7 +64,7 @@ def _read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     broken = [name for name, tensor in tensors.items() if not tensor.is_floating_point() or not is_finite(tensor)]
     if broken:
         raise UserError(
-            f"{path}: {len(broken)} tensors contain numbers that are not finite (NaN or infinity): {named(broken)}. "
+            f"{path}: {len(broken)} tensors contain numbers that are not finite (NaN or infinity): {listed(broken)}. "
             "Training diverged, or the file is damaged"
         )
     return tensors, metadata
@@ -80,7 +80,7 @@ def _prepare(model: Any, config: AdapterConfig, folder: Path) -> Any:
     except Exception as error:  # the configuration is third-party and may raise any exception in peft
         raise UserError(f"{folder}: the configuration does not fit the base ({in_one_line(error)})") from error
     if unused:
-        raise UserError(f"{folder}: rank_pattern or alpha_pattern name layers that are not adapted: {named(unused)}")
+        raise UserError(f"{folder}: rank_pattern or alpha_pattern name layers that are not adapted: {listed(unused)}")
     return adapted
 
 
@@ -115,13 +115,13 @@ def _without_copies_of_base(tensors: Tensors, asked: Tensors, adapted: Any) -> T
 def _check_fit(tensors: Tensors, asked: Tensors, folder: Path) -> None:
     faults = []
     if without_place := tensors.keys() - asked.keys():
-        faults.append(f"{len(without_place)} tensors are unexpected: {named(without_place)}")
+        faults.append(f"{len(without_place)} tensors are unexpected: {listed(without_place)}")
     if missing := asked.keys() - tensors.keys():
-        faults.append(f"{len(missing)} tensors are missing: {named(missing)}")
+        faults.append(f"{len(missing)} tensors are missing: {listed(missing)}")
     shapes = {name: (tuple(tensors[name].shape), tuple(asked[name].shape)) for name in asked.keys() & tensors.keys()}
     wrong = [f"{name} {its} (expected {wanted})" for name, (its, wanted) in shapes.items() if its != wanted]
     if wrong:
-        faults.append(f"{len(wrong)} tensors have the wrong shape: {named(wrong)}")
+        faults.append(f"{len(wrong)} tensors have the wrong shape: {listed(wrong)}")
     if faults:
         raise UserError(
             f"{folder}: the adapter does not fit the base and its own configuration. {'; '.join(faults)}. "
@@ -140,10 +140,10 @@ def _load(adapted: Any, tensors: Tensors, folder: Path) -> None:
     held: Mapping[str, torch.Tensor] = _adapter_tensors(adapted)
     lost = [name for name, tensor in tensors.items() if not _equal(held[name], tensor.to(held[name].dtype))]
     if lost:
-        raise UserError(f"{folder}: {len(lost)} tensors were not loaded: {named(lost)}")
+        raise UserError(f"{folder}: {len(lost)} tensors were not loaded: {listed(lost)}")
     broken = [name for name, tensor in held.items() if not is_finite(tensor)]
     if broken:
-        raise UserError(f"{folder}: {len(broken)} tensors are too large for {adapted.dtype}: {named(broken)}")
+        raise UserError(f"{folder}: {len(broken)} tensors are too large for {adapted.dtype}: {listed(broken)}")
 
 
 def _equal(tensor: torch.Tensor, other: torch.Tensor) -> bool:

@@ -119,7 +119,7 @@ def _check_complete(folder: Path, model: PreTrainedModel, found: Mapping[str, An
     unexpected = {name for name in found["unexpected_keys"] if not name.endswith("rotary_emb.inv_freq")}
     mismatched = {name for name, *_ in found["mismatched_keys"]}
     names = {"lack": found["missing_keys"], "also contain": unexpected, "have the wrong shape in": mismatched}
-    faults = [f"{what} {named(its)}" for what, its in names.items() if its]
+    faults = [f"{what} {listed(its)}" for what, its in names.items() if its]
     if faults:
         raise UserError(
             f"{folder}: the weights do not fit {type(model).__name__} as config.json describes it: "
@@ -127,7 +127,7 @@ def _check_complete(folder: Path, model: PreTrainedModel, found: Mapping[str, An
         )
 
 
-def named(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Return the first few names in sorted order, and the number of the others."""
     ordered = sorted(names)
     more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""

@@ -18,7 +18,7 @@ from babelgrid.config.prompt import Label, Prompt, label_settings
 from babelgrid.errors import UserError, nearest
 from babelgrid.mixture import Mixture
 from babelgrid.model.adapter_config import BASE_WEIGHTS
-from babelgrid.model.base import Device, choose_device, describe_device, load_base, named, note_device
+from babelgrid.model.base import Device, choose_device, describe_device, listed, load_base, note_device
 from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.finite import learning_curve
@@ -179,7 +179,7 @@ def _write_adapter(
     if broken:
         raise UserError(
             f"finetune: after the last step {len(broken)} of the adapter's tensors contain NaN or infinity: "
-            f"{named(broken)}. No adapter is written. Lower finetune.learning_rate, or raise finetune.warmup"
+            f"{listed(broken)}. No adapter is written. Lower finetune.learning_rate, or raise finetune.warmup"
         )
     metadata = {"format": "pt", BASE_WEIGHTS: weights_digest(its_base)}
     # Written as bytes, so that a full disk raises an ordinary `OSError`.

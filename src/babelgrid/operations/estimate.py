@@ -19,7 +19,7 @@ from babelgrid.posts.sample import count_posts
 from babelgrid.runtime.files import read_json, read_parquet
 
 GRID_RULES = ("finetune", "predict")
-FEWEST_JOBS_TO_CALIBRATE = 3
+MIN_JOBS_TO_CALIBRATE = 3
 BYTES_PER_PREDICTION = 120
 """Bytes per post in predictions/*.parquet: id, two labels and a number per label, compressed (measured on the lab)."""
 
@@ -167,7 +167,7 @@ def tabulate(rows: Sequence[Row], jobs: Mapping[str, int], benchmarks: Path) -> 
 
 
 def _line_of(rule: str, jobs: int, estimated: float, estimated_of_done: float, took: Sequence[float]) -> dict[str, Any]:
-    is_known = len(took) >= max(1, min(FEWEST_JOBS_TO_CALIBRATE, jobs))
+    is_known = len(took) >= max(1, min(MIN_JOBS_TO_CALIBRATE, jobs))
     calibrated = estimated * sum(took) / estimated_of_done if is_known else estimated
     line = {"rule": rule, "jobs": jobs, "estimated": estimated, "calibrated": calibrated}
     return line | {"done": len(took), "estimated_of_done": estimated_of_done, "measured": sum(took)}

@@ -25,7 +25,7 @@ CHARACTER_FIXES = (
 CONTROL = regex.compile(r"[\p{Cc}--\s]", regex.VERSION1)
 
 ENTITY = regex.compile(r"&#?[0-9A-Za-z]{1,24}\Z")
-LONGEST_ENTITY = 26
+MAX_ENTITY = 26
 
 # A link ends before closing punctuation and before a non-Latin script, because Korean and Japanese posts continue
 # without a space. A host without a scheme counts as a link only if it is one of a few unambiguous hosts.
@@ -48,8 +48,8 @@ HANDLE = regex.compile(
     regex.VERSION1 | regex.VERBOSE,
 )
 
-MOST_ROUNDS = 8
-MOST_ENCODINGS = 4
+MAX_ROUNDS = 8
+MAX_ENCODINGS = 4
 # All characters that can occur in an entity or in wrongly decoded bytes, except ASCII letters and digits.
 SPELLS_OTHERS = regex.compile(
     "[&{}]".format(
@@ -70,12 +70,12 @@ def clean(text: str) -> str:
     """Return the text with its encoding repaired (ftfy, NFC), HTML entities resolved and white space collapsed.
 
     Handles become `@user` and links become `http`; emoji, hashtags and e-mail addresses stay. Cleaning a clean text
-    changes nothing. If a text is wrapped in more than `MOST_ROUNDS` layers of wrong encodings, which only a program
+    changes nothing. If a text is wrapped in more than `MAX_ROUNDS` layers of wrong encodings, which only a program
     would write, the characters that form those layers are removed.
     """
     # One step can create work for another (`&amp;lt;`, a full-width ampersand), so the steps repeat until nothing
     # changes.
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         cleaned = _clean_once(text)
         if cleaned == text:
             return text
@@ -103,7 +103,7 @@ def _clean_once(text: str) -> str:
 
 def _decode(line: str) -> str:
     """Undo nested wrong encodings (`Ãƒ©`, `Ã©`, `é`)."""
-    for _ in range(MOST_ENCODINGS):
+    for _ in range(MAX_ENCODINGS):
         # A single step of ftfy.fix_encoding, for which ftfy has no public function.
         decoded, _ = ftfy._fix_encoding_one_step_and_explain(line, ENCODING)
         if decoded == line:
@@ -132,7 +132,7 @@ def _unescape(text: str) -> str:
         read.extend(piece)
         end = ";"
         # An entity may represent the semicolon that ends another entity.
-        while end == ";" and (found := ENTITY.search("".join(read[-LONGEST_ENTITY:]))):
+        while end == ";" and (found := ENTITY.search("".join(read[-MAX_ENTITY:]))):
             meaning = _meaning(found[0] + ";")
             if meaning is None:
                 break

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from babelgrid.posts.formats import MOST_CHARACTERS_OF_A_ROW, TOO_LONG, Record, record_of
+from babelgrid.posts.formats import MAX_CHARACTERS_OF_A_ROW, TOO_LONG, Record, record_of
 from babelgrid.posts.rejects import Reason
 
 # A quote that is never closed would turn the rest of the file into one record; no post has this many lines.
-MOST_LINES_OF_A_RECORD = 1000
+MAX_LINES_OF_A_RECORD = 1000
 # If a record has at least this many lines and all inner ones look like rows, it is more likely several rows than one
 # text.
 LINES_OF_A_SUSPECT = 5
@@ -27,7 +27,7 @@ CSV_RULES = "Enclose a text that contains quotes in quotes, and double the quote
 Row = tuple[int, list[str] | str]
 """The line on which a row starts, and its fields or a description of the error in it."""
 
-csv.field_size_limit(MOST_CHARACTERS_OF_A_ROW)
+csv.field_size_limit(MAX_CHARACTERS_OF_A_ROW)
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,17 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        if len(self.record) >= MOST_LINES_OF_A_RECORD:
-            raise _LimitError(f"a quote is not closed within {MOST_LINES_OF_A_RECORD} lines")
+        if len(self.record) >= MAX_LINES_OF_A_RECORD:
+            raise _LimitError(f"a quote is not closed within {MAX_LINES_OF_A_RECORD} lines")
         line = self._waiting.popleft() if self._waiting else next(self._lines)
         self.number += 1
         self.record.append(line)
         self._size += len(line)
-        if self._size > MOST_CHARACTERS_OF_A_ROW:
+        if self._size > MAX_CHARACTERS_OF_A_ROW:
             raise _LimitError(
                 TOO_LONG
                 if len(self.record) == 1
-                else f"a quote is not closed within {MOST_CHARACTERS_OF_A_ROW} characters"
+                else f"a quote is not closed within {MAX_CHARACTERS_OF_A_ROW} characters"
             )
         return line
 

@@ -11,9 +11,9 @@ from babelgrid.posts.rejects import Reason
 SURROGATE = re.compile("[\ud800-\udfff]")
 BROKEN_TEXT = "\udcff"
 """Replaces bytes that cannot be decoded in the encoding of the file."""
-MOST_CHARACTERS_OF_A_ROW = 4 * 2**20
+MAX_CHARACTERS_OF_A_ROW = 4 * 2**20
 """A longer row is marked as broken, so that a single row cannot fill the memory."""
-TOO_LONG = f"it is longer than {MOST_CHARACTERS_OF_A_ROW} characters"
+TOO_LONG = f"it is longer than {MAX_CHARACTERS_OF_A_ROW} characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def record_of(line: int, row: list[str], columns: Sequence[str]) -> Record:
 
 def parse_json(number: int, line: str) -> Record:
     """Return the JSON object on a line as a record."""
-    if len(line) > MOST_CHARACTERS_OF_A_ROW:
+    if len(line) > MAX_CHARACTERS_OF_A_ROW:
         return Record(number, broken=Reason.BROKEN_RECORD, explanation=f", {TOO_LONG}")
     if not is_unicode(line):
         return Record(number, broken=Reason.BROKEN_ENCODING, explanation=", the line contains bytes that are not UTF-8")

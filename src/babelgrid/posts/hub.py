@@ -13,7 +13,7 @@ from babelgrid.errors import UserError
 from babelgrid.posts.delimited import DELIMITERS
 from babelgrid.posts.formats import Record, Table
 from babelgrid.posts.lines import read_head
-from babelgrid.posts.parquet import MOST_ROWS_AT_ONCE, records_of_tables
+from babelgrid.posts.parquet import MAX_ROWS_AT_ONCE, records_of_tables
 from babelgrid.posts.stream import TEXT_KINDS, open_stream, rename_columns, suffix_of
 from babelgrid.spelling import respelled
 
@@ -146,7 +146,7 @@ def _tables(source: Any, wanted: Collection[str], name: str) -> Iterator[Table]:
         return
     columns = respelled(source.column_names, wanted)
     chosen = [own for own, known in zip(source.column_names, columns, strict=True) if known in wanted]
-    tables = source.select_columns(chosen).with_format("arrow").iter(MOST_ROWS_AT_ONCE)
+    tables = source.select_columns(chosen).with_format("arrow").iter(MAX_ROWS_AT_ONCE)
     try:
         records = _named(records_of_tables(tables), _class_names(source.features))
         yield Table(name, columns, rename_columns(records, wanted))

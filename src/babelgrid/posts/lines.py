@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babelgrid.errors import UserError
-from babelgrid.posts.formats import BROKEN_TEXT, MOST_CHARACTERS_OF_A_ROW
+from babelgrid.posts.formats import BROKEN_TEXT, MAX_CHARACTERS_OF_A_ROW
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BYTES_OF_A_HEAD = 1 << 16
@@ -35,7 +35,7 @@ codecs.register_error("babelgrid.mark", lambda error: (BROKEN_TEXT, error.end)) 
 class Lines:
     """The lines of one file, including line ends, while the file is open.
 
-    A line of more than `MOST_CHARACTERS_OF_A_ROW` characters is cut one character after the limit.
+    A line of more than `MAX_CHARACTERS_OF_A_ROW` characters is cut one character after the limit.
     """
 
     lines: Iterator[str]
@@ -93,11 +93,11 @@ def _decompress(path: Path, raw: io.BufferedReader) -> io.BufferedReader:
 def _lines(text: io.TextIOWrapper, newline: str, path: Path) -> Iterator[str]:
     number = 0
     try:
-        while line := text.readline(MOST_CHARACTERS_OF_A_ROW + 1):
+        while line := text.readline(MAX_CHARACTERS_OF_A_ROW + 1):
             number += 1
             yield line
-            while len(line) > MOST_CHARACTERS_OF_A_ROW and not line.endswith(newline):
-                line = text.readline(MOST_CHARACTERS_OF_A_ROW + 1)
+            while len(line) > MAX_CHARACTERS_OF_A_ROW and not line.endswith(newline):
+                line = text.readline(MAX_CHARACTERS_OF_A_ROW + 1)
     except (OSError, EOFError, ValueError) as error:  # Arrow's errors are subclasses of these
         raise UserError(
             f"{path}: truncated or damaged after line {number} ({error}). Get a new copy, or cut the file there"

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from babelgrid.errors import UserError
-from babelgrid.posts.formats import BROKEN_TEXT, MOST_CHARACTERS_OF_A_ROW, TOO_LONG, Record
+from babelgrid.posts.formats import BROKEN_TEXT, MAX_CHARACTERS_OF_A_ROW, TOO_LONG, Record
 from babelgrid.posts.rejects import Reason
 from babelgrid.spelling import respelled
 
-MOST_ROWS_AT_ONCE = 8192
+MAX_ROWS_AT_ONCE = 8192
 BYTES_AT_ONCE = 64 * 2**20
 
 
@@ -79,7 +79,7 @@ def _python_value(scalar: pa.Scalar) -> Any:
 
 def _bounded(record: Record) -> Record:
     size = sum(len(value) for value in record.values.values() if isinstance(value, str | bytes))
-    if size <= MOST_CHARACTERS_OF_A_ROW:
+    if size <= MAX_CHARACTERS_OF_A_ROW:
         return record
     return replace(record, values={}, broken=Reason.BROKEN_RECORD, explanation=f", {TOO_LONG}")
 
@@ -88,4 +88,4 @@ def _rows_at_once(metadata: pq.FileMetaData) -> int:
     """Return how many rows to read at once: fewer if rows are long."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     longest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1.0)
-    return min(MOST_ROWS_AT_ONCE, max(int(BYTES_AT_ONCE / max(longest, 1.0)), 1))
+    return min(MAX_ROWS_AT_ONCE, max(int(BYTES_AT_ONCE / max(longest, 1.0)), 1))

@@ -14,7 +14,7 @@ WILDCARD = re.compile(r"(\{language\}|\{part\}|\*\*/?|\*|\?|\[[^\]]+\])")
 PLACEHOLDER = re.compile(r"\{(language|part)\}")
 _SUFFIXES = re.compile(r"(\.(csv|tsv|jsonl|ndjson|parquet))?(\.(gz|zst))?$", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_LONGEST_SHARD = 72
+_MAX_SHARD = 72
 """Maximum bytes of a shard's name: with the number of a part appended, the name stays within 80."""
 
 
@@ -73,10 +73,10 @@ def name_shards(patterns: Sequence[str], key: str = "classify.input") -> dict[st
 
 def _shard_name(relative: str) -> str:
     stem = _SUFFIXES.sub("", relative)
-    if _PLAIN_NAME.fullmatch(stem) and len(stem) <= _LONGEST_SHARD:
+    if _PLAIN_NAME.fullmatch(stem) and len(stem) <= _MAX_SHARD:
         return stem
     digest = hashlib.sha256(os.fsencode(relative)).hexdigest()[:10]
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-")[: _LONGEST_SHARD - len(digest) - 1]
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-")[: _MAX_SHARD - len(digest) - 1]
     return f"{readable or 'shard'}-{digest}"
 
 

@@ -23,7 +23,7 @@ from babelgrid.posts.stream import open_stream
 
 Place = tuple[str, int]
 ROWS_OF_A_FRAME = 65_536
-MOST_NAMES = 1000
+MAX_NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counte
     names: dict[str, None] = {}
     record = None
     for record in table.records:
-        if table.columns is None and len(names) < MOST_NAMES:
+        if table.columns is None and len(names) < MAX_NAMES:
             names.update(dict.fromkeys(record.values))
         outcome = _read_record(record, table, roles, meanings, rows)
         if outcome is not None:
@@ -141,7 +141,7 @@ def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counte
     if record is None:
         raise UserError(f"{table.name}: contains no rows. Remove it from the config, or add rows")
     # JSONL without a readable line has no column names: its lines are reported instead.
-    if names and len(names) < MOST_NAMES:
+    if names and len(names) < MAX_NAMES:
         check_columns(table.name, names, keys)
 
 

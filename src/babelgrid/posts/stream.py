@@ -33,7 +33,7 @@ def open_stream(path: Path, wanted: Collection[str], kind: str | None = None) ->
     """Open CSV, TSV, JSONL (each also as .gz or .zst) or Parquet (reading only the `wanted` columns).
 
     kind: the file's suffix, such as `.csv`, if its name does not have it. A row of more than
-    `MOST_CHARACTERS_OF_A_ROW` characters is marked as broken, which bounds memory. Columns that differ from a name in
+    `MAX_CHARACTERS_OF_A_ROW` characters is marked as broken, which bounds memory. Columns that differ from a name in
     `wanted` only in spelling get that name (see `babelgrid.spelling`). Raises `UserError`, at once or from `records`,
     if the kind of file is unsupported, the file cannot be opened, or its compressed data is truncated.
     """

@@ -7,7 +7,7 @@ from babelgrid.analysis.bootstrap.intervals import percentile_interval
 from babelgrid.analysis.bootstrap.replicates import replicates_of
 from babelgrid.analysis.exposure.exposure import exposure_of_languages, seen_cells
 from babelgrid.analysis.exposure.shares import describe_quantity
-from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, rank_correlations, spearman
+from babelgrid.analysis.exposure.trend import MIN_LANGUAGES, rank_correlations, spearman
 from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.display.order import language_name
@@ -55,11 +55,11 @@ def _sentences(
     ranked = cells[cells["ranked"]]
     name = METRIC_NAMES[metric]
     return [
-        _say_what_was_tested(cells),
-        _say_who_gives(ranked, seen, name, replicates),
-        _say_what_transfers(ranked, seen),
-        _say_what_is_best(ranked, name, replicates),
-        _say_what_exposure_does(ranked, shares, describe_quantity(table), np.random.default_rng(seed)),
+        _describe_grid(cells),
+        _describe_donors(ranked, seen, name, replicates),
+        _describe_transfer(ranked, seen),
+        _describe_best_mixture(ranked, name, replicates),
+        _describe_exposure(ranked, shares, describe_quantity(table), np.random.default_rng(seed)),
     ]
 
 
@@ -67,7 +67,7 @@ def _is_seen(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> list[bool]:
     return [pair in seen for pair in zip(cells["mixture"], cells["test_language"], strict=True)]
 
 
-def _say_what_was_tested(cells: pd.DataFrame) -> str:
+def _describe_grid(cells: pd.DataFrame) -> str:
     mixtures, languages = cells["mixture"].nunique(), cells["test_language"].nunique()
     seeds = int(cells["seeds"].max())
     low, high = int(cells["n"].min()), int(cells["n"].max())
@@ -78,7 +78,7 @@ def _say_what_was_tested(cells: pd.DataFrame) -> str:
     )
 
 
-def _say_who_gives(
+def _describe_donors(
     cells: pd.DataFrame, seen: set[tuple[str, str]], metric: str, replicates: pd.DataFrame | None
 ) -> str:
     """Compare mixtures of one language by their mean over languages that none was trained on, or over all unseen."""
@@ -100,7 +100,7 @@ def _say_who_gives(
     )
 
 
-def _say_what_transfers(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
+def _describe_transfer(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
     trained = cells[cells["mixture"].isin({name for name, _ in seen})].dropna(subset="baseline")
     parts = []
     for inside, words in ((False, "languages outside the mixture"), (True, "languages in the mixture")):
@@ -112,7 +112,7 @@ def _say_what_transfers(cells: pd.DataFrame, seen: set[tuple[str, str]]) -> str:
     return f"Fine-tuned models score above the better baseline in {' and in '.join(parts)}."
 
 
-def _say_what_is_best(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame | None) -> str:
+def _describe_best_mixture(cells: pd.DataFrame, metric: str, replicates: pd.DataFrame | None) -> str:
     if cells.empty:
         return "There is no best mixture: no cell has enough posts to be ranked."
     whole = cells.groupby("mixture")["test_language"].nunique() == cells["test_language"].nunique()
@@ -150,16 +150,14 @@ def _interval_of_mean(cells: pd.DataFrame, replicates: pd.DataFrame | None) -> s
     return f" [{decimal(float(low))}, {decimal(float(high))}]"
 
 
-def _say_what_exposure_does(
-    cells: pd.DataFrame, shares: pd.Series, quantity: str, generator: np.random.Generator
-) -> str:
+def _describe_exposure(cells: pd.DataFrame, shares: pd.Series, quantity: str, generator: np.random.Generator) -> str:
     if cells.empty:
         return "The effect of pre-training exposure cannot be determined: no cell has enough posts to be ranked."
     mixture = str(cells.groupby("mixture")["score"].mean().idxmax())
     points = cells[cells["mixture"] == mixture].assign(share=cells["test_language"].map(shares))
     known = points[points["share"] > 0]
     rho = spearman(known["share"].to_numpy(), known["score"].to_numpy())
-    if len(known) < FEWEST_LANGUAGES or np.isnan(rho):
+    if len(known) < MIN_LANGUAGES or np.isnan(rho):
         return (
             f"The effect of pre-training exposure cannot be determined: exposure is known for "
             f"{_count(len(known), 'language')} only."

@@ -40,7 +40,7 @@ FURTHER = {
     "cost_ratios": "Speed and price ratios, with the numbers behind each ratio",
 }
 """Optional tables of the page -> their titles."""
-_MOST_ROWS = 400
+_MAX_ROWS = 400
 """Longer tables are listed by name but not shown."""
 
 Tables = Mapping[str, Path]
@@ -178,7 +178,7 @@ def _read(name: str, tables: Tables) -> pd.DataFrame | None:
 def _further(name: str, title: str, path: Path) -> dict[str, Any]:
     """Return the title, file and row count of a table, and the table itself unless it is empty or too long."""
     frame = read_table(path)
-    shown = 0 < len(frame) <= _MOST_ROWS
+    shown = 0 < len(frame) <= _MAX_ROWS
     return {
         "title": title,
         "file": f"tables/{path.name}",

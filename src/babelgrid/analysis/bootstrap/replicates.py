@@ -29,7 +29,7 @@ DESCRIBED = ["seeds", "n", "score"]
 Draws = NDArray[np.intp]
 
 
-FEWEST_CLUSTERS = 2
+MIN_CLUSTERS = 2
 """With fewer clusters, every resample equals the sample, and the interval would have zero width."""
 
 System = TypeVar("System", bound=Hashable)
@@ -167,7 +167,7 @@ def draw_posts(
     With a single cluster there is nothing to resample, and the weights are NaN.
     """
     own = np.unique(clusters)
-    if len(own) < FEWEST_CLUSTERS:
+    if len(own) < MIN_CLUSTERS:
         return np.full((resamples, len(clusters)), np.nan, np.float32)
     names = own if family is None else np.unique(family)
     drawn = _draw(names, resamples, seed)[:, np.searchsorted(names, clusters)]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
-from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES
+from babelgrid.analysis.exposure.trend import MIN_LANGUAGES
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
 from babelgrid.runtime.files import write_csv
@@ -108,7 +108,7 @@ def slope_rows(pair: Pair, trained: Sequence[str], ratio: pd.Series, seed: int) 
             for language in here.languages
             if language in ratio.index and all(_is_ranked_in((mixture, language), pair) for mixture in mixtures)
         ]
-        if mixtures and len(languages) >= FEWEST_LANGUAGES:
+        if mixtures and len(languages) >= MIN_LANGUAGES:
             difference = _mean_difference(pair, mixtures, languages)
             slopes = sample_slopes(ratio[languages].to_numpy(float), difference, seed)
             if np.isnan(slopes[0]):  # the ratio of exposures is the same for all languages

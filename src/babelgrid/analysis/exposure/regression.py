@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.bootstrap.statistics import SampledScores, estimate, read_sampled_scores
-from babelgrid.analysis.exposure.trend import FEWEST_LANGUAGES, rank_correlations
+from babelgrid.analysis.exposure.trend import MIN_LANGUAGES, rank_correlations
 from babelgrid.analysis.scores.outcomes import count_outcomes
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.analysis import View
@@ -114,7 +114,7 @@ def design_frame(
 def regression_rows(frame: pd.DataFrame) -> Iterator[Row]:
     """Yield the terms of the pooled model and of the model with one slope per mixture."""
     languages = frame["test_language"].unique()
-    if len(languages) < FEWEST_LANGUAGES:
+    if len(languages) < MIN_LANGUAGES:
         return
     described = {"languages": len(languages), "posts": int(frame["posts"].sum())}
     for model, is_pooled in {"pooled": True, "by_mixture": False}.items():
@@ -181,7 +181,7 @@ def spearman_rows(scores: SampledScores, mixtures: Iterable[str], known: pd.Seri
     for mixture in mixtures:
         ranked = [name for name in scores.languages if (mixture, name) in scores and scores.ranked[mixture, name]]
         languages = [name for name in ranked if name in known.index]
-        if len(languages) < FEWEST_LANGUAGES:
+        if len(languages) < MIN_LANGUAGES:
             continue
         sampled = np.stack([scores.of(mixture, language) for language in languages], axis=1)
         exposure = known[languages].to_numpy()
@@ -190,8 +190,8 @@ def spearman_rows(scores: SampledScores, mixtures: Iterable[str], known: pd.Seri
         [observed] = rank_correlations(exposure[None], sampled[:1])
         posts = sum(scores.posts[mixture, language] for language in languages)
         row: Row = {"model": "spearman", "term": mixture, "languages": len(languages), "posts": posts}
-        told = replicates[~np.isnan(replicates)]
-        row |= estimate(np.concatenate([[observed], told]), "estimate") if len(told) else {"estimate": observed}
+        finite = replicates[~np.isnan(replicates)]
+        row |= estimate(np.concatenate([[observed], finite]), "estimate") if len(finite) else {"estimate": observed}
         keep = ~np.eye(len(languages), dtype=bool)
         left_out = [rank_correlations(exposure[own][None], sampled[:1, own])[0] for own in keep]
         yield row | stability(row["estimate"], dict(zip(languages, left_out, strict=True)))
@@ -199,12 +199,12 @@ def spearman_rows(scores: SampledScores, mixtures: Iterable[str], known: pd.Seri
 
 def stability(whole: float | None, left_out: Mapping[str, float | None]) -> Row:
     """Return the leave-one-out range of an estimate, and the name whose omission changes it most."""
-    told = {name: value for name, value in left_out.items() if value is not None and not np.isnan(value)}
-    if whole is None or np.isnan(whole) or not told:
+    finite = {name: value for name, value in left_out.items() if value is not None and not np.isnan(value)}
+    if whole is None or np.isnan(whole) or not finite:
         return {}
-    moved = {name: abs(value - whole) for name, value in told.items()}
+    moved = {name: abs(value - whole) for name, value in finite.items()}
     furthest = max(moved, key=lambda name: moved[name])
-    return {"loo_low": min(told.values()), "loo_high": max(told.values()), "loo_language": furthest}
+    return {"loo_low": min(finite.values()), "loo_high": max(finite.values()), "loo_language": furthest}
 
 
 def _without(frame: pd.DataFrame, design: pd.DataFrame, language: str) -> tuple[pd.DataFrame, pd.DataFrame]:

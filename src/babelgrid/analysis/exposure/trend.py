@@ -8,7 +8,7 @@ from scipy.stats import pearsonr, rankdata
 
 from babelgrid.types import Floats
 
-FEWEST_LANGUAGES = 5
+MIN_LANGUAGES = 5
 """Minimum number of languages for a trend."""
 _RESAMPLES = 1000
 
@@ -40,10 +40,10 @@ def rank_correlations(x: Floats, y: Floats) -> Floats:
 def fit_band(log_exposure: Floats, score: Floats, generator: np.random.Generator) -> Band | None:
     """Fit a line and bootstrap its 95% band over languages (pairs bootstrap; Efron and Tibshirani 1993, section 9.5).
 
-    Returns None for fewer than `FEWEST_LANGUAGES` languages, or if all languages have the same exposure. Resamples in
+    Returns None for fewer than `MIN_LANGUAGES` languages, or if all languages have the same exposure. Resamples in
     which all languages have the same exposure determine no line and are left out.
     """
-    if len(score) < FEWEST_LANGUAGES or np.ptp(log_exposure) == 0:
+    if len(score) < MIN_LANGUAGES or np.ptp(log_exposure) == 0:
         return None
     x = np.linspace(log_exposure.min(), log_exposure.max(), 50)
     drawn = generator.integers(len(score), size=(_RESAMPLES, len(score)))

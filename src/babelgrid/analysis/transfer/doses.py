@@ -16,7 +16,7 @@ from babelgrid.types import Floats, Row
 
 ENOUGH = 0.95
 """Share of the in-language score that counts as sufficient."""
-_FEWEST_DOSES = 3
+_MIN_DOSES = 3
 """Minimum number of doses for a fit, including dose 0: a curve has three parameters."""
 
 DOSES = ("view", "base", "language", "dose", "mixture", "n", "score", "low", "high", "fitted")
@@ -113,7 +113,7 @@ def fit_series(series: Series, scores: SampledScores) -> list[Curve]:
 
     Returns an empty list if there are fewer than three doses, no dose 0, or missing scores or replicates.
     """
-    if len(series.mixtures) < _FEWEST_DOSES or 0 not in series.mixtures:
+    if len(series.mixtures) < _MIN_DOSES or 0 not in series.mixtures:
         return []
     doses = np.array(list(series.mixtures), dtype=float)
     sampled = np.stack([scores.of(mixture, series.language) for mixture in series.mixtures.values()])
