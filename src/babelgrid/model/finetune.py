@@ -24,8 +24,7 @@ from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.finite import learning_curve
 from babelgrid.model.memory import fit_memory
 from babelgrid.model.saving import SaveState
-from babelgrid.model.trackers import prepare_trackers
-from babelgrid.model.trainer import AdapterTrainer, build_trainer, training_arguments
+from babelgrid.model.trainer import AdapterTrainer, build_trainer, prepare_trackers, training_arguments
 from babelgrid.model.weights import is_finite, to_bytes
 from babelgrid.posts.sample import read_train_posts, sample_posts
 from babelgrid.prompts.tokenizer import load_base_tokenizer

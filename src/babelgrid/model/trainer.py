@@ -1,8 +1,10 @@
 """The training loop: `transformers.Trainer` around babelgrid's forward pass."""
 
 import logging
+import os
 import shutil
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from babelgrid.config.finetune import Finetune
+from babelgrid.errors import UserError
 from babelgrid.model.base import Device
 from babelgrid.model.checkpoints import Checkpoints
 from babelgrid.model.examples import Example
@@ -118,3 +121,18 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def prepare_trackers(names: Sequence[str], folder: Path) -> None:
+    """Check that the trackers are installed, and direct their files to `folder`, which a rerun does not delete.
+
+    Trackers receive loss and learning rate, never text. Raises `UserError` for a tracker that is not installed.
+    """
+    for name in names:
+        if find_spec(name) is None:
+            raise UserError(
+                f"finetune.report_to: {name} is not installed. Run `pip install {name}`, or remove it from the list"
+            )
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder)
+    os.environ["WANDB_DIR"] = str(folder)
+    os.environ["TRACKIO_DIR"] = str(folder)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from babelgrid.display.duration import duration
+from babelgrid.display.text import duration
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.operations.shipped import read_shipped

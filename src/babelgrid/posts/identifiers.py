@@ -1,5 +1,6 @@
 """Convert identifiers to one canonical form, whatever their type or file format."""
 
+import hashlib
 import re
 import unicodedata
 from datetime import date
@@ -84,6 +85,14 @@ def why_no_text(value: Any) -> str:
 def unique_id(value: str, language: str) -> str:
     """Return a post's id prefixed with its language, which makes it unique across languages."""
     return value if value.startswith(f"{language}-") else f"{language}-{value}"
+
+
+def seeded_rank(seed: int, identifier: str) -> str:
+    """Return a sort key for a pseudo-random order that depends only on the seed and the posts' ids.
+
+    Adding posts does not change the relative order of the others.
+    """
+    return hashlib.blake2b(f"{seed}\n{identifier}".encode(), digest_size=16).hexdigest()
 
 
 def _is_nan(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from babelgrid.display.markdown import plain
+from babelgrid.display.text import plain
 from babelgrid.errors import UserError
 from babelgrid.posts.rejects import COLUMNS, EXACT_COPIES, Reason
 from babelgrid.posts.schema import PARTS

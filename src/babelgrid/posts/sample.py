@@ -7,7 +7,7 @@ import pandas as pd
 
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
-from babelgrid.posts.order import seeded_rank
+from babelgrid.posts.identifiers import seeded_rank
 from babelgrid.runtime.files import read_parquet
 
 

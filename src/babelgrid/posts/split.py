@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from babelgrid.config.posts import Split
-from babelgrid.posts.order import seeded_rank
+from babelgrid.posts.identifiers import seeded_rank
 
 Stratum = tuple[str, ...]
 

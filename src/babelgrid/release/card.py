@@ -12,7 +12,7 @@ import yaml
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.prompt import Label
 from babelgrid.config.release import Release
-from babelgrid.display.markdown import in_code, plain
+from babelgrid.display.text import in_code, plain
 from babelgrid.release.name import PublicBase, release_name
 from babelgrid.runtime.files import sha256, write_text
 

@@ -7,8 +7,8 @@ from tabulate import LATEX_ESCAPE_RULES
 
 from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.tables import read_table
-from babelgrid.display.markdown import plain
 from babelgrid.display.order import language_name
+from babelgrid.display.text import plain
 from babelgrid.figures.picture import GridTables, Picture, collect_cells
 from babelgrid.figures.style import METRIC_NAMES, decimal
 from babelgrid.runtime.files import write_text

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from babelgrid.display.duration import duration
 from babelgrid.display.order import language_name
+from babelgrid.display.text import duration
 from babelgrid.figures.style import decimal
 
 Row = list[str]

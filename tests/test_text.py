@@ -2,7 +2,7 @@
 
 import pytest
 
-from babelgrid.display.markdown import in_code, plain
+from babelgrid.display.text import in_code, plain
 
 
 @pytest.mark.parametrize("mark", list(r"\`*_{}[]<>|#!~$"))

@@ -1,4 +1,4 @@
-"""Escape text from data and config for Markdown."""
+"""Write text for people: escaped Markdown, and durations."""
 
 _MARKS = r"\`*_{}[]<>|#!~$"
 
@@ -12,3 +12,12 @@ def plain(text: object) -> str:
 def in_code(text: object) -> str:
     """Return a text for a code span: on one line, without backticks, because a backslash does not escape there."""
     return " ".join(str(text).split()).replace("`", "'")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in two units at most: `4.2 s`, `3 min 05 s` or `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
