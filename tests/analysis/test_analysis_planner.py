@@ -7,7 +7,7 @@ import yaml
 
 from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer.plan_check import check_plan
-from babelgrid.analysis.transfer.planner import build_model, choose_greedily, plan_labels, rivals
+from babelgrid.analysis.transfer.planner import alternatives, build_model, choose_greedily, plan_labels
 from babelgrid.config.load import read_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid
@@ -78,8 +78,8 @@ def test_more_posts_never_lower_expected_scores():
     assert (more >= few - 1e-12).all()
 
 
-def test_rivals_cost_the_same():
-    assert rivals(["es", "en", "hu"], 200) == {"only_en": {"en": 200}, "equal": {"es": 67, "en": 67, "hu": 66}}
+def test_alternatives_cost_the_same():
+    assert alternatives(["es", "en", "hu"], 200) == {"only_en": {"en": 200}, "equal": {"es": 67, "en": 67, "hu": 66}}
 
 
 @pytest.mark.parametrize("risen", [[0.3, 0.28, 0.26, 0.25], [0.3, 0.31, 0.35, 0.6]], ids=["falls", "never levels off"])
@@ -93,7 +93,7 @@ def test_cell_without_score_is_no_donor():
     hole = build_model(sampled({**_grid(), ("en", "es"): float("nan")}), MIXTURES, ["en", "es", "hu"], ALONE)
     without = {cell: score for cell, score in _grid().items() if cell != ("en", "es")}
     plain = build_model(sampled(without), MIXTURES, ["en", "es", "hu"], ALONE)
-    assert (hole.learnt == plain.learnt).all()
+    assert (hole.transfer == plain.transfer).all()
     assert choose_greedily(hole, budget=100, step=10) == choose_greedily(plain, budget=100, step=10)
 
 
@@ -123,7 +123,7 @@ def _plan(tmp_path):
     return read_table(tmp_path / "plan_scores.csv").set_index(["plan", "target"])
 
 
-def test_advice_is_expected_to_beat_rivals(tmp_path):
+def test_advice_is_expected_to_beat_alternatives(tmp_path):
     scores = _plan(tmp_path)
     assert scores["expected"].groupby("target").idxmax().tolist() == [("advice", "mean"), ("advice", "worst")]
     assert ((scores["low"] < scores["expected"] + 0.02) & (scores["expected"] - 0.02 < scores["high"])).all()
@@ -142,7 +142,7 @@ def test_overlay_trains_plans_at_equal_cost(tmp_path):
     assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["api"] is None
 
 
-def test_check_compares_advice_with_rivals(tmp_path):
+def test_check_compares_advice_with_alternatives(tmp_path):
     _plan(tmp_path)
     achieved = {("advice", "en"): 0.7, ("advice", "hu"): 0.6, ("only_en", "en"): 0.8, ("only_en", "hu"): 0.3}
     achieved |= {("equal", "en"): 0.6, ("equal", "hu"): 0.65}

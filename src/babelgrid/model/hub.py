@@ -80,7 +80,7 @@ def _download(key: str, name: str, revision: str) -> Path:
     except GatedRepoError as error:
         raise UserError(
             f"{key}: {name} is gated. Accept its licence on its Hub page, then set the environment variable "
-            "HF_TOKEN to a read token of that account"
+            "HF_TOKEN to a read token of the account that accepted it"
         ) from error
     except RepositoryNotFoundError as error:
         raise UserError(f"{key}: {name} is not on the Hub, or your HF_TOKEN has no access to it") from error

@@ -42,12 +42,14 @@ def measure_intervention(
     """Write intervention.csv (one row for each cell in both experiments) and intervention_slopes.csv.
 
     difference: the score in this experiment minus that of the same cell on the other base, with its 95% interval. Both
-    bases answered the same posts, and the joint bootstrap draws them identically, so the difference is paired.
+    bases are evaluated on the same posts, and the joint bootstrap uses the same resamples for both, so the difference
+    is paired.
     tokens, tokens_against: pre-training tokens of the test language for the two bases. log10_ratio: log10 of their
     ratio.
-    slope: least-squares slope of the difference on log10_ratio over languages (score per tenfold exposure), for each
-    mixture, and under the name `trained` for the mean of the `trained` mixtures. The interval resamples languages and
-    uses one replicate of the differences for each draw. No slope is computed for fewer than five languages.
+    slope: least-squares slope of the difference on log10_ratio across languages: the change in score per tenfold ratio
+    of exposures. There is one row for each mixture, and one named `trained` for the mean over the `trained` mixtures.
+    The interval comes from a bootstrap over languages; each draw uses one replicate of the differences. No slope is
+    computed for fewer than five languages.
     """
     here = read_sampled_scores(replicates_path, min_posts)
     against = read_sampled_scores(against_replicates, min_posts)
@@ -70,8 +72,8 @@ def check_pair(pair: Pair) -> None:
     here, against = (scores.resamples for scores in pair)
     if here != against:
         raise UserError(
-            f"intervention: this experiment has {here} replicates, the other experiment {against}. Set the same "
-            "score and seed in both configs, and run both again"
+            f"intervention: this experiment has {here} replicates, the other experiment {against}. Use the "
+            "same values of `score` and `seed` in both configs, and run both again"
         )
 
 
@@ -117,7 +119,7 @@ def slope_rows(pair: Pair, trained: Sequence[str], ratio: pd.Series, seed: int) 
 
 
 def sample_slopes(x: Floats, sampled: Floats, seed: int) -> Floats:
-    """Return the least-squares slopes on x: first of the observed values, then of each replicate on drawn languages.
+    """Return the slopes for the observed values (first) and for each replicate, on languages drawn with replacement.
 
     x: shape (languages,). sampled: (1 + resamples, languages), the observed values first. Draws in which x does not
     vary have no slope and are left out.

@@ -54,7 +54,7 @@ def transfer_rows(scores: SampledScores) -> Iterator[Row]:
     """Yield mixture, test_language, n, ranked, score, gap and gain of each cell, the last three with intervals.
 
     gap: the score minus that of the adapter trained only on the test language. gain: the score minus that of the
-    untuned base. Both are missing if the grid lacks the other system.
+    untuned base. Each is missing if the grid lacks the adapter or base that it is compared with.
     """
     for mixture, language in scores.cells:
         own = scores.of(mixture, language)
@@ -73,8 +73,8 @@ def donor_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[R
 
     A donor is a trained mixture; its score is the mean over the test languages that it was not trained on. A recipient
     is a test language; its score is the mean over the adapters trained on one other language. cells: number of cells;
-    only ranked cells count. The means of two donors cover different target languages if either was trained on a target
-    of the other.
+    only ranked cells count. Donors trained on different languages are averaged over different test languages, so their
+    scores are not directly comparable.
     """
     trained = [mixture for mixture in mixtures if mixture.is_trained and mixture.name in scores.mixtures]
     for donor in trained:
@@ -88,9 +88,10 @@ def donor_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[R
 def contrast_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
     """Yield kind, mixture, against, test_language, n, effect, low, high.
 
-    asymmetry: T - T', the transfer from `mixture` to `against` minus the reverse; n is that of the smaller cell.
-    second_language: a pair's score minus that of the better of its two languages alone (chosen in each replicate).
+    asymmetry: the transfer from `mixture` to `against` minus the transfer from `against` to `mixture`.
+    second_language: the score of a pair minus the better score of its two monolingual adapters, chosen per replicate.
     left_out: the score of `all` in a language minus that of `all-<language>`: the gain from the language's own posts.
+    n: number of posts; if a contrast compares two cells, the smaller number.
     """
     alone = [language for language in scores.languages if (language, language) in scores]
     for one, other in combinations(alone, 2):
@@ -127,7 +128,7 @@ def _order_alike(rows: pd.DataFrame) -> list[str]:
     names = rows.index.tolist()
     if len(names) < 3 or not rows.shape[1]:
         return names
-    # The optimal order of more leaves takes minutes.
+    # Optimal ordering takes minutes for more than 500 leaves.
     tree = linkage(rows.to_numpy(float), "average", optimal_ordering=len(names) <= 500)
     return [names[leaf] for leaf in leaves_list(tree)]
 

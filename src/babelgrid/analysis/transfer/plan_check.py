@@ -1,4 +1,4 @@
-"""Check a plan: compare the expected and achieved scores of the advice and its rivals, trained at equal cost."""
+"""Check a plan: compare the expected and achieved scores of the advice and its alternatives, trained at equal cost."""
 
 from pathlib import Path
 

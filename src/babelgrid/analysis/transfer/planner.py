@@ -6,8 +6,8 @@ base and the adapter of l:
     score(l) = floor(l) + (ceiling(l) - floor(l)) * (1 - product over s of (1 - f(n_s) * t(s, l)))
 
 t(s, l) is the part of the gap in l that the grid's adapter of s alone closes (0 to 1; 1 for l itself). f(n), from 0 to
-1, is the part of that effect that n posts achieve according to the grid's dose-response curves. The result is an
-estimate for choosing a plan; the check target trains the chosen plan.
+1, is the fraction of that effect reached with n posts, according to the grid's dose-response curves. The result is an
+estimate for choosing a plan; `make plan-check` trains the plan and its alternatives.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,21 +41,22 @@ class TransferModel:
     floor: Floats
     """Score of the untuned base; shape (targets, samples)."""
     ceiling: Floats
-    """Score of the language's own adapter; shape (targets, samples). If there is none, the score of the best mixture or
-    the mean score of other languages' own adapters, whichever is higher, because the effect of the language's own posts
-    is unknown."""
-    learnt: Floats
+    """Score of the language's own adapter; shape (targets, samples). If the language has no adapter, the higher of two
+    scores: that of the best mixture in this language, and the mean score of the other languages' own adapters. The
+    effect of the language's own posts is unknown."""
+    transfer: Floats
     """t(s, l); shape (candidates, targets, samples)."""
     scale: Floats
     """Posts at which 63% of a curve's rise is reached; shape (samples,)."""
-    full: Floats
+    adapter_posts: Floats
     """Train posts of each candidate's adapter in the grid, for which f is 1; shape (candidates,)."""
 
     def expect(self, allocation: Mapping[str, int]) -> Floats:
         """Return the expected score of each target; shape (targets, samples)."""
         posts = np.array([float(allocation.get(language, 0)) for language in self.candidates])
-        worth = np.minimum(share_of_rise(posts[:, None], self.scale) / share_of_rise(self.full[:, None], self.scale), 1)
-        left = np.prod(1 - worth[:, None] * self.learnt, axis=0)
+        rise, full_rise = (share_of_rise(own[:, None], self.scale) for own in (posts, self.adapter_posts))
+        effect = np.minimum(rise / full_rise, 1)
+        left = np.prod(1 - effect[:, None] * self.transfer, axis=0)
         expected: Floats = self.floor + (self.ceiling - self.floor) * (1 - left)
         return expected
 
@@ -77,16 +78,16 @@ def plan_labels(
 ) -> None:
     """Write plan.csv, plan_scores.csv and a config overlay that trains the plans to check them.
 
-    plan.csv: view, plan, language, posts. The plans are `advice` and two rivals of the same cost: `only_<language>`
-    (English, or the first candidate) and `equal` (equal shares of all candidates). plan_scores.csv: view, plan, target
-    (worst language, mean of languages), expected, low, high. The interval covers sampling of the grid's posts and
-    seeds, not errors of the model. Raises `UserError` if the grid lacks the data for a plan.
+    plan.csv: view, plan, language, posts. The plans are `advice` and two alternatives of the same cost:
+    `only_<language>` (English, or the first candidate) and `equal` (equal shares of all candidates). plan_scores.csv:
+    view, plan, target (worst language, mean of languages), expected, low, high. The interval covers sampling of the
+    grid's posts and seeds, not errors of the model. Raises `UserError` if the grid lacks the data for a plan.
     """
     views = read_sampled_scores(replicates_path, min_posts)
     if view not in views:
-        raise UserError(f"plan.view: {view!r} has no scored cell. Scored: {', '.join(views)}")
+        raise UserError(f"plan.view: {view!r} has no scored cells. Views with scored cells: {', '.join(views)}")
     model = build_model(views[view], mixtures, candidates, _posts_alone(exposure_path))
-    plans = {ADVICE: choose_greedily(model, budget, step), **rivals(candidates, budget)}
+    plans = {ADVICE: choose_greedily(model, budget, step), **alternatives(candidates, budget)}
     rows = [
         {"view": view, "plan": plan, "language": language, "posts": posts}
         for plan, allocation in plans.items()
@@ -106,29 +107,31 @@ def build_model(
     """Estimate the model from a grid, for the ranked test languages.
 
     posts_alone: language -> train posts of its adapter. A candidate without its own adapter has an effect only in its
-    own language, and its `full` is the mean over the candidates that have an adapter.
+    own language, and its `adapter_posts` is the mean over the candidates that have an adapter.
     """
     targets = [name for name in scores.languages if (UNTUNED, name) in scores and scores.ranked[UNTUNED, name]]
     if not targets:
-        raise UserError("plan: needs untuned scores on enough posts; set mixtures.none: true (see score.min_posts)")
+        raise UserError(
+            "plan: no test language has a score of the untuned base on score.min_posts posts; set mixtures.none: true"
+        )
     if not posts_alone:
-        raise UserError("plan: needs adapters of one language; add mixtures.monolingual")
+        raise UserError("plan: needs at least one monolingual adapter; add mixtures.monolingual")
     floor = np.stack([scores.of(UNTUNED, language) for language in targets])
     of_base = [UNTUNED, *(own.name for own in mixtures if own.is_trained)]
     ceiling = np.stack([_ceiling(scores, of_base, language) for language in targets])
-    room = ceiling - floor
-    learnt = np.zeros((len(candidates), *floor.shape))
+    headroom = ceiling - floor
+    transfer = np.zeros((len(candidates), *floor.shape))
     for number, source in enumerate(candidates):
         for place, target in enumerate(targets):
             if source == target:
-                learnt[number, place] = 1
+                transfer[number, place] = 1
             elif scores.ranked.get((source, target)):
                 gain = scores.of(source, target) - floor[place]
-                part = np.divide(gain, room[place], out=np.zeros_like(gain), where=room[place] > 0.01)
-                learnt[number, place] = np.clip(part, 0, 1)
+                part = np.divide(gain, headroom[place], out=np.zeros_like(gain), where=headroom[place] > 0.01)
+                transfer[number, place] = np.clip(part, 0, 1)
     average = float(np.mean(list(posts_alone.values())))
-    full = np.array([posts_alone.get(language, average) for language in candidates])
-    return TransferModel(tuple(candidates), floor, ceiling, learnt, _scale(scores, mixtures), full)
+    adapter_posts = np.array([posts_alone.get(language, average) for language in candidates])
+    return TransferModel(tuple(candidates), floor, ceiling, transfer, _scale(scores, mixtures), adapter_posts)
 
 
 def choose_greedily(model: TransferModel, budget: int, step: int) -> Allocation:
@@ -137,11 +140,11 @@ def choose_greedily(model: TransferModel, budget: int, step: int) -> Allocation:
     while (left := budget - sum(allocation.values())) > 0:
         size = min(step, left)
         raised = {name: {**allocation, name: allocation.get(name, 0) + size} for name in model.candidates}
-        allocation = max(raised.values(), key=lambda trial: _aim(model, trial))
+        allocation = max(raised.values(), key=lambda trial: _objective(model, trial))
     return {language: allocation[language] for language in model.candidates if language in allocation}
 
 
-def rivals(candidates: Sequence[str], budget: int) -> dict[str, Allocation]:
+def alternatives(candidates: Sequence[str], budget: int) -> dict[str, Allocation]:
     """Return the two plans that the advice is compared with at the same cost."""
     single = "en" if "en" in candidates else candidates[0]
     share, rest = divmod(budget, len(candidates))
@@ -175,7 +178,7 @@ def overlay(experiment: str, plans: Mapping[str, Allocation], view: str, budget:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
-def _aim(model: TransferModel, allocation: Mapping[str, int]) -> float:
+def _objective(model: TransferModel, allocation: Mapping[str, int]) -> float:
     observed = model.expect(allocation)[:, 0]
     return float(observed.min() + observed.mean())
 

@@ -9,10 +9,10 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.runtime.files import read_parquet, write_csv
 from babelgrid.types import Row
 
-DEGENERATE = 0.85
+MAX_CLASS_SHARE = 0.85
 """Share of one class above which a cell is degenerate."""
-CONFOUNDED = 1.1
-"""Ratio of the largest to the smallest mixture's posts above which size and language are confounded."""
+MAX_SIZE_RATIO = 1.1
+"""Ratio of the largest to the smallest mixture (in posts) above which size and language count as confounded."""
 COLUMNS = ("kind", "where", "count", "warning")
 
 
@@ -27,19 +27,19 @@ def list_warnings(
     """Write warnings.csv: kind, where, count, warning. The table is empty if there are no warnings.
 
     posts: test language -> posts file. Kinds: leak (train posts in the test split), degenerate (one class has more than
-    85% of a cell's gold posts or answers), confounded (mixtures differ in size as well as in languages), one_seed
+    85% of a cell's gold labels or predictions), confounded (mixtures differ in size as well as in languages), one_seed
     (intervals do not cover seed variance), small (cells below the minimum number of posts).
     """
     rows = [
-        *warn_of_leaks(posts),
-        *warn_of_degenerate_cells(read_table(label_bias_path)),
-        *warn_of_sizes(read_table(exposure_path)),
-        *warn_of_seeds_and_small_cells(read_table(scores_path)),
+        *warn_about_leaks(posts),
+        *warn_about_degenerate_cells(read_table(label_bias_path)),
+        *warn_about_sizes(read_table(exposure_path)),
+        *warn_about_seeds_and_small_cells(read_table(scores_path)),
     ]
     write_csv(out, pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def warn_of_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
+def warn_about_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
     """Warn about test posts with the id or text (ignoring case and spaces) of a train post in the same language."""
     for language, path in posts.items():
         frame = read_parquet(path, ["id", "text", "split"])
@@ -51,25 +51,25 @@ def warn_of_leaks(posts: Mapping[str, str | Path]) -> Iterator[Row]:
             yield _row("leak", language, count, f"{count} of {int(is_test.sum())} test posts are also train posts")
 
 
-def warn_of_degenerate_cells(label_bias: pd.DataFrame) -> Iterator[Row]:
+def warn_about_degenerate_cells(label_bias: pd.DataFrame) -> Iterator[Row]:
     """Warn about test languages with almost only one class, and about mixtures that almost always predict one class."""
-    gold = label_bias[label_bias["gold_share"] > DEGENERATE].drop_duplicates(["view", "test_language", "class"])
+    gold = label_bias[label_bias["gold_share"] > MAX_CLASS_SHARE].drop_duplicates(["view", "test_language", "class"])
     for cell in gold.to_dict("records"):
         name = cell["class"]
         text = f"{cell['gold_share']:.0%} of the gold labels are {name}; always predicting {name} gives this accuracy"
         yield _row("degenerate", f"{cell['view']}: {cell['test_language']}", int(cell["n"]), text)
-    said = label_bias[(label_bias["predicted_share"] > DEGENERATE) & (label_bias["gold_share"] <= DEGENERATE)]
-    for (view, mixture), cells in said.groupby(["view", "mixture"], sort=False):
+    is_predicted, is_gold = (label_bias[f"{kind}_share"] > MAX_CLASS_SHARE for kind in ("predicted", "gold"))
+    for (view, mixture), cells in label_bias[is_predicted & ~is_gold].groupby(["view", "mixture"], sort=False):
         languages = ", ".join(cells["test_language"].unique())
-        text = f"more than {DEGENERATE:.0%} of the answers are the same class in {languages}"
+        text = f"more than {MAX_CLASS_SHARE:.0%} of the answers are the same class in {languages}"
         yield _row("degenerate", f"{view}: {mixture}", cells["test_language"].nunique(), text)
 
 
-def warn_of_sizes(exposure: pd.DataFrame) -> Iterator[Row]:
+def warn_about_sizes(exposure: pd.DataFrame) -> Iterator[Row]:
     """Warn if mixtures differ in size as well as in languages."""
     sizes = exposure.groupby("mixture", sort=False)["finetune_posts"].sum()
     trained = sizes[sizes > 0]
-    if len(trained) > 1 and trained.max() > CONFOUNDED * trained.min():
+    if len(trained) > 1 and trained.max() > MAX_SIZE_RATIO * trained.min():
         text = (
             f"mixtures have from {trained.min():.0f} ({trained.idxmin()}) to {trained.max():.0f} ({trained.idxmax()}) "
             f"train posts: effects of language and size are confounded. To separate them, set mixtures.budget: equal"
@@ -77,8 +77,8 @@ def warn_of_sizes(exposure: pd.DataFrame) -> Iterator[Row]:
         yield _row("confounded", "mixtures", len(trained), text)
 
 
-def warn_of_seeds_and_small_cells(scores: pd.DataFrame) -> Iterator[Row]:
-    """Warn about trained mixtures with one seed, and of cells with too few posts to be ranked."""
+def warn_about_seeds_and_small_cells(scores: pd.DataFrame) -> Iterator[Row]:
+    """Warn about trained mixtures with one seed, and about cells with too few posts to be ranked."""
     single = scores[(scores["seeds"] == 1) & (scores["mixture"] != "none")]["mixture"].unique()
     if len(single):
         text = "one seed only: the intervals cover sampling of posts, not seed variance"
