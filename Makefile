@@ -19,7 +19,7 @@ run: .venv/run.stamp
 	@echo "babelgrid: done; see results/lab/report.html, figures and tables"
 
 test: .venv/dev.stamp
-	@echo "babelgrid: running the tests and one grid from end to end (about ten minutes on two cores)"
+	@echo "babelgrid: running the tests and one grid from end to end (about eight minutes on two cores)"
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid"
 
 test-fast: .venv/dev.stamp
@@ -27,7 +27,7 @@ test-fast: .venv/dev.stamp
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid and not slow"
 
 test-grid: .venv/dev.stamp
-	@echo "babelgrid: running grids with edits, kills, releases, archives and endpoints (about 20 minutes on two cores)"
+	@echo "babelgrid: running releases, and grids with edits, kills, archives and endpoints (about 20 minutes on two cores)"
 	@$(BIN)/pytest -n 2 --dist loadfile -m grid
 
 test-real: .venv/dev.stamp

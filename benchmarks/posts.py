@@ -61,7 +61,7 @@ def measure(rows: int, near: float | None) -> dict[str, float | None]:
 def write_posts(path: Path, rows: int) -> None:
     """Write a CSV of random posts."""
     generator = np.random.default_rng(1)
-    words = [f"w{number:04}" for number in range(5000)]
+    words = np.array([f"w{number:04}" for number in range(5000)])
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["language", "text", "label"])

@@ -105,6 +105,7 @@ def test_checkpoints_are_deleted_after_training(checkout):
     assert not [path for path in left if path.is_file()]
 
 
+@pytest.mark.grid
 def test_jobs_per_cell_write_the_same_files(checkout, tmp_path):
     copied = checkout.copy(tmp_path / "copy")
     overlay = copied.overlay("predict: {per_cell: true}")

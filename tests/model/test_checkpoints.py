@@ -258,6 +258,7 @@ def start_job(posts, base, folder, settings):
     )
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["KILL", "TERM", "INT", "HUP"]
 )

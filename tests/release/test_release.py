@@ -24,7 +24,7 @@ from babelgrid.runtime.usage import Usage
 from training import BASE, LABELS, train
 from training import SETTINGS as TRAINING
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.grid
 
 LLAMA = PublicBase("meta-llama/Llama-3.2-3B", "13afe5124825b4f3751f836b40dafda64c1ed062")
 
