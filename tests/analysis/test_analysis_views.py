@@ -71,6 +71,15 @@ def test_nan_probability_raises():
         _answers(["pro"], [[np.nan, 0.1, 0.1, 0.1]])
 
 
+@given(holes=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1))
+def test_nan_anywhere_raises_and_is_counted_by_post(holes):
+    probabilities = np.full((5, 4), 0.25)
+    for post, label in holes:
+        probabilities[post, label] = np.nan
+    with pytest.raises(UserError, match=f"{len({post for post, _ in holes})} posts have NaN"):
+        _answers(["pro"] * 5, probabilities)
+
+
 def test_positive_infinite_log_probability_raises():
     with pytest.raises(UserError, match=r"1 posts have \+inf"):
         _answers(["pro"], [[np.inf, 0.1, 0.1, 0.1]])

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from babelgrid.config.load import load_experiment, read_experiment
+from babelgrid.config.strict_yaml import parse
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid
 
@@ -54,6 +57,20 @@ def test_misread_file_gives_one_line_with_its_path(tmp_path, name):
     assert "\n" not in str(error.value)
     for words in [str(path), *expected] if name != "JSON" else expected:
         assert words in str(error.value)
+
+
+@given(
+    keys=st.lists(st.sampled_from(["epochs", "seed", "labels", "pro", "x y", "é"]), min_size=1, unique=True),
+    data=st.data(),
+)
+def test_key_repeated_anywhere_is_an_error_with_its_line(keys, data):
+    twice = data.draw(st.sampled_from(keys))
+    depth = data.draw(st.integers(0, 3))
+    lines = [*(f"{' ' * level}block{level}:" for level in range(depth)), *(f"{' ' * depth}{key}: 1" for key in keys)]
+    lines.insert(data.draw(st.integers(depth, len(lines))), f"{' ' * depth}{twice}: 1")
+    second = max(number for number, line in enumerate(lines, start=1) if line == f"{' ' * depth}{twice}: 1")
+    with pytest.raises(UserError, match=rf"config\.yaml, line {second}: .*{twice} is given twice"):
+        parse("\n".join(lines), "config.yaml")
 
 
 def test_merged_files_are_checked_again(tmp_path):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from babelgrid import base_files
@@ -168,6 +170,17 @@ Q_PROJ, NORM = "model.layers.1.self_attn.q_proj.weight", "model.norm.weight"
 def test_weights_that_do_not_fit_the_architecture_are_refused(folder, change, words):
     change_weights(folder, change)
     with pytest.raises(UserError, match=words):
+        load(prefetch(folder))
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_base_without_any_of_its_tensors_is_refused(random_base, tmp_path_factory, data):
+    folder = Path(shutil.copytree(read_json(random_base())["folder"], tmp_path_factory.mktemp("part") / "base"))
+    names = sorted(load_file(folder / MODEL))
+    lost = data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=len(names) - 1, unique=True))
+    change_weights(folder, without(*lost))
+    with pytest.raises(UserError, match="they lack "):
         load(prefetch(folder))
 
 
