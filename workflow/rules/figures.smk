@@ -53,8 +53,7 @@ def figure_paths(figure):
 
 
 def figure_log(figure, rule_name):
-    stem = f"{RESULTS}/logs/{rule_name}"
-    return f"{stem}.log" if figure in ONCE else f"{stem}/{{view}}.log"
+    return FILES.log(rule_name if figure in ONCE else f"{rule_name}/{{view}}")
 
 
 def figure_files(figure, category):

@@ -22,7 +22,7 @@ if not IMPORT:
 
     rule probe_speed:
         input:
-            posts=f"{RESULTS}/posts/all.parquet",
+            posts=FILES.posts("all"),
             base=f"{RESULTS}/base.json",
         output:
             f"{RESULTS}/speed.json",
@@ -45,7 +45,7 @@ if not IMPORT:
 
     rule estimate:
         input:
-            posts=f"{RESULTS}/posts/all.parquet",
+            posts=FILES.posts("all"),
             tokens=f"{RESULTS}/posts/tokens.parquet",
             base=f"{RESULTS}/base.json",
             speed=f"{RESULTS}/speed.json",

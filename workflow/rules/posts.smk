@@ -5,7 +5,7 @@ rule prepare_posts:
     input:
         sources=f"{RESULTS}/lab/posts.csv" if LAB_POSTS else trackable(source_files()),
     output:
-        posts=ensure(f"{RESULTS}/posts/all.parquet", non_empty=True),
+        posts=ensure(FILES.posts("all"), non_empty=True),
         dropped=f"{RESULTS}/posts/dropped.csv",
     log:
         FILES.log("prepare_posts"),
@@ -27,7 +27,7 @@ rule prepare_posts:
 # a new file of posts in another language, or a setting that no row uses, trains nothing.
 checkpoint count_labels:
     input:
-        posts=f"{RESULTS}/posts/all.parquet",
+        posts=FILES.posts("all"),
     output:
         directory(COUNTS),
     log:
@@ -56,7 +56,7 @@ rule extract_posts:
     params:
         code=code("extract_posts"),
         # Not an input: the counts contain a digest of this language's rows.
-        posts=f"{RESULTS}/posts/all.parquet",
+        posts=FILES.posts("all"),
     script:
         "../scripts/extract_posts.py"
 
@@ -90,7 +90,7 @@ rule check_posts:
 
 rule count_tokens:
     input:
-        posts=f"{RESULTS}/posts/all.parquet",
+        posts=FILES.posts("all"),
         base=f"{RESULTS}/base.json",
     output:
         ensure(f"{RESULTS}/posts/tokens.parquet", non_empty=True),
@@ -108,7 +108,7 @@ rule count_tokens:
 
 rule report_posts:
     input:
-        posts=f"{RESULTS}/posts/all.parquet",
+        posts=FILES.posts("all"),
         dropped=f"{RESULTS}/posts/dropped.csv",
         tokens=f"{RESULTS}/posts/tokens.parquet",
     output:

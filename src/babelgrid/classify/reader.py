@@ -21,6 +21,7 @@ from typing import IO, Any, TypeVar
 import pyarrow as pa
 
 from babelgrid.config.classify import Classify
+from babelgrid.config.fields import named_columns
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError, nearest
 from babelgrid.posts.clean import clean, is_empty
@@ -91,7 +92,7 @@ class Archive:
     @cached_property
     def roles(self) -> dict[str, str]:
         """Role -> column, for the roles that the data has."""
-        return {role: name for role, name in self.settings.columns.model_dump().items() if name is not None}
+        return named_columns(self.settings.columns)
 
     @property
     def rows_there(self) -> int | None:

@@ -130,9 +130,14 @@ def refuse_twice(values: T, form: Callable[[Any], object] = repr) -> T:
     return values
 
 
+def named_columns(columns: Settings) -> dict[str, str]:
+    """Return role -> column of the data, without the roles that have no column."""
+    return {role: name for role, name in columns.model_dump().items() if name is not None}
+
+
 def refuse_shared_columns(columns: Settings, roles: Iterable[str]) -> None:
     """Raise `ValueError` if the column of one of these roles is also the column of any other role."""
-    named = {role: name for role, name in columns.model_dump().items() if name is not None}
+    named = named_columns(columns)
     for role in roles:
         for other, name in named.items():
             if other != role and name == named.get(role):

@@ -42,9 +42,8 @@ def order_clusters(clusters: pd.DataFrame, view: str, axis: str, names: Sequence
 
     axis: `mixture` or `test_language`. The table lacks a language in which some mixture has no score.
     """
-    own = clusters[(clusters["view"] == view) & (clusters["axis"] == axis)].sort_values("position")
-    ordered = [name for name in own["name"] if name in set(names)]
-    return ordered + [name for name in names if name not in set(ordered)]
+    own = clusters[(clusters["view"] == view) & (clusters["axis"] == axis)].sort_values("position")["name"]
+    return list(dict.fromkeys([*own[own.isin(names)], *names]))
 
 
 def _kind(mixture: str, languages: set[str]) -> str:

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from babelgrid.runtime.files import sha256, write_json
+from babelgrid.runtime.files import publish, sha256, sync, write_json
 from babelgrid.runtime.ownership import check_owner, publishing
 
 log = logging.getLogger(__name__)
@@ -41,12 +40,12 @@ class Checkpoints:
         write()
         files = {path.relative_to(made).as_posix(): sha256(path) for path in sorted(made.rglob("*")) if path.is_file()}
         write_json(made / MANIFEST, {"fingerprint": self.fingerprint, "files": files})
-        _sync(made)
+        for path in made.rglob("*"):
+            sync(path)
         place = self.folder / made.name
         with publishing():
             shutil.rmtree(place, ignore_errors=True)
-            made.replace(place)
-            _sync_folder(self.folder)
+            publish(made, place)
         for older in self._newest_first():
             if older != place:
                 shutil.rmtree(older, ignore_errors=True)
@@ -102,22 +101,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _sync(folder: Path) -> None:
-    """Flush every file and folder to disk, so that after a power cut no file name exists without its content."""
-    for path in _all_within(folder):
-        _sync_folder(path)
-
-
-def _all_within(folder: Path) -> Iterator[Path]:
-    yield from folder.rglob("*")
-    yield folder
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from babelgrid.config.fields import named_columns
 from babelgrid.config.posts import Columns, Posts
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
@@ -73,7 +74,7 @@ def source_files(settings: Posts) -> list[Path]:
 
 
 def _tables(settings: Posts, meanings: Meanings) -> Iterator[Table]:
-    wanted = {name for name in settings.columns.model_dump().values() if name is not None}
+    wanted = set(named_columns(settings.columns).values())
     if settings.dataset:
         yield from read_dataset(settings.dataset, wanted, meanings.is_left_out)
         return
@@ -148,8 +149,7 @@ def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counte
 def _roles(table: Table, columns: Columns) -> dict[str, str]:
     """Return the column of each role, without roles whose value is given by the path."""
     given_by_name = {"language": table.language, "part": table.part}
-    declared = {role: name for role, name in columns.model_dump().items() if name is not None}
-    return {role: name for role, name in declared.items() if given_by_name.get(role) is None}
+    return {role: name for role, name in named_columns(columns).items() if given_by_name.get(role) is None}
 
 
 def _read_record(

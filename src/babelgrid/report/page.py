@@ -65,12 +65,10 @@ def write_report(
 ) -> None:
     """Write the report as one HTML page that loads no other file.
 
-    tables: name -> file; cells and exposure are required; scores, clusters, confusions, claims and warnings are shown
-    if given.
-    posts: test language -> Parquet of its posts, read only if texts are shown.
-    posts_report: posts/report.json; base: base.json; benchmarks: the folder of Snakemake's benchmark files. Each may
-    be missing, for example with predictions made elsewhere. config: the experiment, shown without the folders of this
-    machine. note: a sentence on what is constructed in the data, or an empty string.
+    tables: name -> file; cells and exposure are required, the others are shown if given. posts: test language ->
+    Parquet of its posts, read only if texts are shown. posts_report: posts/report.json; base: base.json; benchmarks:
+    the folder of Snakemake's benchmark files. Each may be missing, for example with predictions made elsewhere.
+    config: the experiment, shown without the folders of this machine. note: what is constructed in the data, or "".
     """
     record = provenance({}, [*tables.values(), *(path for path in (posts_report, base) if path)])
     record["git_commit"] = git_commit()

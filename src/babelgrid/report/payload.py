@@ -40,34 +40,29 @@ def build_payload(
 ) -> Json:
     """Return the grid as plain builtins for JSON; scores are in thousandths, missing ones are null.
 
-    cells, exposure: the tables of those names. metric: the metric that is shown first; its intervals are taken from
-    scores.csv if that table exists. table: the share table that languages are ordered by. clusters: clusters.csv, the
-    order in which similar rows are adjacent. confusions: as written by `scores.confusions`. Arrays are in mixture-major
-    order: all languages of the first mixture, then of the next.
+    cells, exposure, scores, clusters, confusions: the tables of those names. metric: the metric that is shown first;
+    its intervals are taken from scores.csv if that table exists. table: the share table that languages are ordered by.
+    Arrays are in mixture-major order: all languages of the first mixture, then of the next.
     """
     mixtures = _order_mixtures(cells, seen_cells(exposure))
     languages = cells["test_language"].drop_duplicates().tolist()
-    shares = exposure_of_languages(exposure, table)
-    families = families_of(languages)
     grid = pd.MultiIndex.from_product([list(mixtures), languages], names=["mixture", "test_language"])
-    means = {name: average_over_seeds(cells, name) for name in METRICS} | {metric: merge_scores(cells, scores, metric)}
-    orders = _order_languages(languages, shares, families)
+    means = {name: average_over_seeds(cells, name) for name in METRICS if name != metric}
+    means[metric] = merge_scores(cells, scores, metric)
     posts = _number_examples(confusions, languages)
     return {
         "metric": metric,
         "metrics": METRIC_NAMES,
         "exposure": describe_quantity(table),
-        "languages": _describe_languages(languages, shares, families),
         "mixtures": _describe_mixtures(mixtures, exposure, languages),
         "views": [
             _view_payload(view, classes, means, grid, metric)
-            | {"clusters": _cluster_payload(clusters, view, list(mixtures), languages)}
+            | _cluster_payload(view, clusters, list(mixtures), languages)
             | _confusion_payload(view, classes, grid, confusions, posts)
             for view, classes in views.items()
         ],
         "posts": {code: list(numbers) for code, numbers in posts.items()},
-        "orders": {name: _positions(order, languages) for name, order in orders.items()},
-        "rows": {name: _order_rows(mixtures, order) for name, order in orders.items()},
+        **_language_payload(mixtures, languages, exposure, table),
         "colours": {"score": _colours("cividis"), "difference": _colours("RdBu")},
     }
 
@@ -125,13 +120,15 @@ def _view_payload(
 
 
 def _cluster_payload(
-    clusters: pd.DataFrame | None, view: str, mixtures: Sequence[str], languages: Sequence[str]
+    view: str, clusters: pd.DataFrame | None, mixtures: Sequence[str], languages: Sequence[str]
 ) -> Json:
-    if clusters is None:
-        return {"languages": list(range(len(languages))), "rows": list(range(len(mixtures)))}
+    """Return positions in the order of clusters.csv; without that table, languages and mixtures keep their order."""
+    orders = {"languages": ("test_language", languages), "rows": ("mixture", mixtures)}
     return {
-        "languages": _positions(order_clusters(clusters, view, "test_language", languages), languages),
-        "rows": _positions(order_clusters(clusters, view, "mixture", mixtures), mixtures),
+        "clusters": {
+            key: _positions(names if clusters is None else order_clusters(clusters, view, axis, names), names)
+            for key, (axis, names) in orders.items()
+        }
     }
 
 
@@ -177,6 +174,20 @@ def _order_languages(languages: Sequence[str], shares: pd.Series, families: Mapp
         "exposure": by_exposure,
         "family": sorted(by_exposure, key=lambda code: families[code]),
         "name": sorted(languages, key=language_name),
+    }
+
+
+def _language_payload(
+    mixtures: Mapping[str, str], languages: Sequence[str], exposure: pd.DataFrame, table: str
+) -> Json:
+    """Return the languages, and the positions of languages and mixtures in each order that does not need scores."""
+    shares = exposure_of_languages(exposure, table)
+    families = families_of(languages)
+    orders = _order_languages(languages, shares, families)
+    return {
+        "languages": _describe_languages(languages, shares, families),
+        "orders": {name: _positions(order, languages) for name, order in orders.items()},
+        "rows": {name: _order_rows(mixtures, order) for name, order in orders.items()},
     }
 
 

@@ -80,12 +80,12 @@ def publish(temporary: Path, path: Path) -> None:
     Raises `UserError` if another process has taken over this job in the meantime.
     """
     with publishing():
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -304,7 +304,7 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
         for file in folder.rglob("*"):
             if file.is_file():
                 file.chmod(0o644)
-            _sync(file)
+            sync(file)
         with publishing():
             shutil.rmtree(path, ignore_errors=True)
             publish(folder, path)

@@ -9,7 +9,7 @@ from scipy.stats import pearsonr, rankdata
 from babelgrid.types import Floats
 
 MIN_LANGUAGES = 5
-"""Minimum number of languages for a trend."""
+"""Minimum number of languages for a trend or a regression."""
 _RESAMPLES = 1000
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.scores.views import LOGP
+from babelgrid.config.fields import named_columns
 from babelgrid.config.predictions import Import
 from babelgrid.config.prompt import Label
 from babelgrid.errors import UserError
@@ -58,7 +59,7 @@ def import_predictions(
 
 def _read(path: Path, settings: Import) -> pd.DataFrame:
     """Return the rows of the selected parts as text, with one column for each role and each probability."""
-    declared = {role: name for role, name in settings.columns.model_dump().items() if name is not None}
+    declared = named_columns(settings.columns)
     roles = declared | {f"{LOGP}{label}": name for label, name in settings.probabilities.items()}
     keys = {f"predictions.import.columns.{role}": name for role, name in declared.items()}
     keys |= {f"predictions.import.probabilities.{label}": name for label, name in settings.probabilities.items()}
@@ -70,7 +71,8 @@ def _read(path: Path, settings: Import) -> pd.DataFrame:
         for record in stream.records:
             names.update(dict.fromkeys(record.values))
             rows.append(_as_row(record, roles, path))
-    check_columns(str(path), stream.columns or names, keys)
+    if stream.columns is None:
+        check_columns(str(path), names, keys)
     table = pd.DataFrame(rows, columns=list(roles), dtype=object)
     if settings.parts is None:
         return table
