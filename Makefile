@@ -19,11 +19,11 @@ run: .venv/run.stamp
 	@echo "babelgrid: done; see results/lab/report.html, figures and tables"
 
 test: .venv/dev.stamp
-	@echo "babelgrid: running the tests and one grid from end to end (about eight minutes on two cores)"
+	@echo "babelgrid: running the tests and one grid from end to end (minutes)"
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid"
 
 test-fast: .venv/dev.stamp
-	@echo "babelgrid: running the tests that take less than a second each"
+	@echo "babelgrid: running the quick tests"
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid and not slow"
 
 test-grid: .venv/dev.stamp
