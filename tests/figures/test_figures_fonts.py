@@ -76,7 +76,7 @@ def test_latin_script_needs_no_other_font(install):
 def test_missing_fonts_log_one_line_per_script_with_package(install, caplog):
     install()
     with caplog.at_level(logging.WARNING):
-        fonts.warn_about_missing(["支持反对中立", LETTERS, "뉴스", "\N{TEST TUBE}"])
+        fonts.warn_of_missing(["支持反对中立", LETTERS, "뉴스", "\N{TEST TUBE}"])
     # matplotlib logs its own line if building its list of fonts takes long.
     lines = [record.message for record in caplog.records if record.name == "root"]
     assert len(lines) == 4
