@@ -68,9 +68,13 @@ def test_chat_template_may_begin_each_turn_with_bos(chat, tokenizer):
     assert ids.count(tokenizer.eos_token_id) == 2
 
 
-def test_two_leading_bos_in_chat_are_refused(chat, tokenizer):
-    with pytest.raises(UserError, match="two BOS"):
-        encode_prompts(chat("{{ bos_token }}" + CHATML), ["x"], tokenizer, 64)
+def test_chat_template_may_write_bos_before_a_turn_that_begins_with_it(chat, tokenizer):
+    frame = chat("{{ bos_token }}" + CHATML)
+    message = [{"role": "user", "content": "Post: new families\nA:"}]
+    own = tokenizer.apply_chat_template(message, add_generation_prompt=True)["input_ids"]
+    ids = encode_prompts(frame, ["new families"], tokenizer, 64)[0]
+    assert ids == own
+    assert ids[:2] == [tokenizer.bos_token_id] * 2
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,8 @@ def _explaining_control_tokens() -> Iterator[None]:
 
 def _check_ends(ids: Sequence[int], frame: Frame, tokenizer: PreTrainedTokenizerBase) -> None:
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if bos is not None and list(ids[:2]) == [bos, bos]:
+    # A chat template writes its own BOS, and may begin its first turn with another.
+    if bos is not None and list(ids[:2]) == [bos, bos] and frame.add_special_tokens:
         raise UserError("the prompt begins with two BOS tokens: remove the BOS from prompt.template")
     wants_eos = eos is not None and frame.after.rstrip().endswith(str(tokenizer.eos_token))
     if eos is not None and eos != bos and not wants_eos and list(ids[-1:]) == [eos]:
