@@ -23,7 +23,7 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune, Lora, Predict
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.model.examples import Example
-from babelgrid.model.finetune import add_adapter
+from babelgrid.model.lora import add_adapter
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.prompts.tokenizer import load_tokenizer
 from benchmarks.measure import summary, write_result

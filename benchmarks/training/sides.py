@@ -13,7 +13,7 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.model.examples import Example
-from babelgrid.model.finetune import add_adapter
+from babelgrid.model.lora import add_adapter
 from babelgrid.model.trainer import build_trainer, training_arguments
 from babelgrid.prompts.tokenizer import load_tokenizer
 from babelgrid.runtime.files import read_json

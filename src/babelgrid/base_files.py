@@ -22,15 +22,16 @@ TOKENIZER = ("*.json", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "vocab*
 STAMPS = ".stamps.json"
 
 
-def record_base(name: str, revision: str | None, folder: Path, out: Path) -> None:
-    """Write base.json: the base's name, its revision, its folder, and the SHA-256 of every file in the folder.
+def record_base(name: str, revision: str | None, folder: Path, out: Path, forward: str = "thin") -> None:
+    """Write base.json: the base's name, revision, folder and first forward path, and the SHA-256 of its files.
 
     Sizes and times of the files are written to `base.stamps.json` next to base.json, so jobs need not hash the base
     again. They are separate because base.json is part of every result's provenance and must depend on content only.
     """
     stamps = {path.name: _stamped(path) for path in _files_in(folder)}
     checksums = {name: stamp["sha256"] for name, stamp in stamps.items()}
-    write_json(out, {"name": name, "revision": revision, "folder": str(folder), "sha256": checksums})
+    described = {"name": name, "revision": revision, "folder": str(folder), "forward": forward}
+    write_json(out, described | {"sha256": checksums})
     write_json(out.with_suffix(STAMPS), stamps)
 
 
@@ -57,8 +58,14 @@ def base_folder(base_path: str | Path, *, tokenizer_only: bool = False) -> Path:
 def read_base(base_path: str | Path) -> dict[str, Any]:
     """Return the content of base.json; raise `UserError` if it is incomplete."""
     record = read_json(base_path)
-    if not isinstance(record, dict) or not isinstance(record.get("sha256"), dict) or "folder" not in record:
-        raise UserError(f"{base_path}: lacks the folder or the checksums of the base. Delete it and run again")
+    if (
+        not isinstance(record, dict)
+        or not isinstance(record.get("sha256"), dict)
+        or not {"folder", "forward"} <= record.keys()
+    ):
+        raise UserError(
+            f"{base_path}: lacks the folder, forward path or checksums of the base. Delete it and run again"
+        )
     return record
 
 

@@ -5,17 +5,14 @@ import pandas as pd
 import pytest
 import torch
 from peft import get_peft_model
-from transformers import Gemma2Config, Gemma2ForCausalLM
 
-from babelgrid.base_files import record_base
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Lora
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.errors import UserError
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
-from babelgrid.model.finetune import lora_config
 from babelgrid.model.forward import summed_loss
+from babelgrid.model.lora import lora_config
 from babelgrid.model.packing import collate
 from babelgrid.model.predict import score_posts
 from babelgrid.model.score import label_log_probabilities
@@ -47,7 +44,8 @@ POSTS = pd.DataFrame(
 def adapted(base_path, dropout=0.0):
     """Return the 4-bit base with a LoRA adapter whose update is not zero."""
     torch.manual_seed(1)
-    model = get_peft_model(load_base(base_path, Base(folder="x"), CPU), lora_config(Lora(rank=4, dropout=dropout)))
+    base = load_base(base_path, Base(folder="x"), CPU)
+    model = get_peft_model(base, lora_config(Lora(rank=4, dropout=dropout), base))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
@@ -214,34 +212,6 @@ def test_bfloat16_loss_is_within_one_percent_of_float32(random_base):
     assert loss.item() != exact.item()
     loss.backward()
     assert all(weight.grad.dtype == torch.float32 for weight in half.parameters() if weight.requires_grad)
-
-
-def test_sliding_window_shorter_than_prompt_is_refused(random_base):
-    model = adapted(random_base("mistral"))
-    for module in model.modules():
-        if hasattr(module, "sliding_window"):
-            module.sliding_window = 4
-    model.config.sliding_window = 4
-    tokenizer = load_tokenizer(read_json(random_base())["folder"])
-    batch = collate(train_examples(POSTS, Prompt(), LABELS, "label", tokenizer))
-    with pytest.raises(UserError, match=r"reaches 4 tokens back.*Lower prompt\.max_post_tokens"):
-        summed_loss(model, batch)
-
-
-def test_unsupported_architecture_is_refused(tmp_path):
-    config = Gemma2Config(
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        vocab_size=512,
-    )
-    Gemma2ForCausalLM(config).save_pretrained(tmp_path / "base")
-    record_base("gemma2", None, tmp_path / "base", tmp_path / "base.json")
-    with pytest.raises(UserError, match="Gemma2ForCausalLM computes its logits in an unsupported way"):
-        load_base(tmp_path / "base.json", Base(folder="x"), CPU)
 
 
 def test_merging_in_float32_does_not_change_scores(random_base):

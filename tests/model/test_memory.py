@@ -13,7 +13,7 @@ from babelgrid.errors import UserError
 from babelgrid.model import score, trainer
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
-from babelgrid.model.finetune import add_adapter
+from babelgrid.model.lora import add_adapter
 from babelgrid.model.memory import fit_memory, memory_plans
 from babelgrid.model.predict import score_posts
 from babelgrid.model.trainer import build_trainer, training_arguments

@@ -1,8 +1,8 @@
 """Settings of fine-tuning and of scoring."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from babelgrid.config.fields import Number, Once, Settings, Text, Whole
 
@@ -18,6 +18,19 @@ class Lora(Settings):
     """Dropout on the adapter's input during training."""
     targets: Literal["all-linear"] | Annotated[list[Text], Once] = "all-linear"
     """Names of the layers to adapt, or all linear layers except the output matrix."""
+    use_rslora: bool = False
+    """Scale the update by alpha / sqrt(rank) instead (rsLoRA, arXiv 2312.03732), which suits large ranks."""
+    use_dora: bool = False
+    """Also train the length of each output's weights (DoRA, arXiv 2402.09353): slower, often better at small ranks."""
+    init_lora_weights: Literal["default", "gaussian", "orthogonal", "pissa", "loftq"] = "default"
+    """Initial values, as in peft. pissa: the base's largest singular vectors (arXiv 2404.02948); needs weights that are
+    not kept in 4 bits. loftq: the largest part of the base's rounding error (arXiv 2310.08659, one step)."""
+
+    @model_validator(mode="after")
+    def _take_one_change_of_weights(self) -> Self:
+        if self.use_dora and self.init_lora_weights == "pissa":
+            raise ValueError("use_dora and init_lora_weights: pissa cannot be combined; remove one of them")
+        return self
 
 
 class Finetune(Settings):

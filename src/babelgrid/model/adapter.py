@@ -10,7 +10,8 @@ from safetensors import safe_open
 from babelgrid.base_files import read_base
 from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.adapter_config import AdapterConfig, check_base, read_adapter_config
-from babelgrid.model.base import agree, check_forward, listed, note_tying
+from babelgrid.model.base import listed, note_tying
+from babelgrid.model.forward_path import agree, check_path
 from babelgrid.model.weights import is_finite
 
 WEIGHTS = "adapter_model.safetensors"
@@ -32,7 +33,7 @@ def add_trained_adapter(model: Any, folder: Path, base_path: Path) -> Any:
     own = _without_copies_of_base(tensors, asked, adapted)
     _check_fit(own, asked, folder)
     _load(adapted, own, folder)
-    check_forward(adapted, folder)
+    check_path(adapted, folder)
     return adapted
 
 
@@ -42,11 +43,11 @@ def merge(adapted: Any, folder: Path) -> Any:
     If the output matrix is tied to the input embedding, it is copied first: merging an adapter of one into the shared
     weights would change the other. Raises `UserError` if merging changes the outputs.
     """
-    before = check_forward(adapted, folder)
+    before = check_path(adapted, folder)
     _untie(adapted.get_base_model())
     model = adapted.merge_and_unload()
     note_tying(model)
-    if not agree(check_forward(model, folder), before, model.dtype):
+    if not agree(check_path(model, folder), before, model.dtype):
         raise UserError(f"{folder}: outputs change when the adapter is merged into the weights; please report this bug")
     return model
 

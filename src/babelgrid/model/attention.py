@@ -1,9 +1,11 @@
 """Attention over a packed batch: each example attends to the shared prefix and to its own earlier tokens.
 
 All other layers process tokens independently and need no information on packing. The attention is registered with
-transformers as `ATTENTION`, so any model that uses the attention registry supports packed batches.
+transformers as `ATTENTION`, so any model that uses the attention registry supports packed batches. In a packed batch,
+the index of a key in its example equals its position, so causal masks and sliding windows compare indices.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +14,6 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from babelgrid.errors import UserError
 from babelgrid.model.packing import Batch
 
 ATTENTION = "babelgrid"
@@ -29,44 +30,47 @@ def packed_attention(
     scaling: float | None = None,
     packed: Batch | None = None,
     sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Return the attention output [1, T, heads, head width] for query, key, value [1, heads, T, head width].
 
-    packed: the batch of the T tokens; without it, use transformers' own `sdpa` attention.
-    Raises `UserError` if the model's sliding window is shorter than a prompt.
+    packed: the batch of the T tokens; without it, all sequences are complete and `attention_mask` is transformers' own.
+    sliding_window: number of most recent tokens that a token attends to, including itself; None for all.
+    softcap: bound of the scores (Gemma 2, arXiv 2408.00118). s_aux: one sink score per head (gpt-oss).
     """
-    if packed is None:
+    scores = Scores(dropout, scaling, softcap, s_aux)
+    if packed is None and scores.are_plain:
         window = {"sliding_window": sliding_window, **others}
         return sdpa_attention_forward(  # type: ignore[no-untyped-call,no-any-return,unused-ignore]
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **window
         )
+    if packed is None:
+        visible = _causal_mask(query.shape[2], 0, None, query.device) if attention_mask is None else attention_mask
+        return _attend(query, key, value, visible, scores).transpose(1, 2), None
     shared = query.shape[2] - len(packed["places"])
-    _check_window(sliding_window, shared + packed["width"])
-    options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling, "enable_gqa": key.shape[1] != query.shape[1]}
     rows = _as_rows(query[:, :, shared:], packed["places"], packed["rows"], packed["width"])
-    mask = _may_see(packed["width"], shared, query.device)
-    of_rows = scaled_dot_product_attention(
-        rows, _with_prefix(key, packed), _with_prefix(value, packed), attn_mask=mask, is_causal=mask is None, **options
-    )
+    mask = _mask_unless_causal(packed["width"], shared, sliding_window, query.device)
+    of_rows = _attend(rows, _with_prefix(key, packed), _with_prefix(value, packed), mask, scores)
     of_own = of_rows.transpose(1, 2).flatten(0, 1).index_select(0, packed["places"])
     if not shared:
         return of_own[None], None
     prefix_query, prefix_key, prefix_value = (tensor[:, :, :shared] for tensor in (query, key, value))
-    of_prefix = scaled_dot_product_attention(prefix_query, prefix_key, prefix_value, is_causal=True, **options)
+    prefix_mask = _mask_unless_causal(shared, 0, sliding_window, query.device)
+    of_prefix = _attend(prefix_query, prefix_key, prefix_value, prefix_mask, scores)
     return torch.cat([of_prefix[0].transpose(0, 1), of_own])[None], None
 
 
-def _check_window(reach: int | None, longest: int) -> None:
-    if reach is not None and longest > reach:
-        raise UserError(
-            f"base: its attention reaches {reach} tokens back, but prompts are up to {longest} tokens long. "
-            "Lower prompt.max_post_tokens, or use another base"
-        )
-
-
 def attention_of_predictions(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packed: Batch, *, dropout: float, scaling: float
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    packed: Batch,
+    *,
+    dropout: float,
+    scaling: float,
+    sliding_window: int | None = None,
 ) -> torch.Tensor:
     """Return the attention output [N, heads, head width] for the queries of a batch's N predictions only.
 
@@ -76,17 +80,53 @@ def attention_of_predictions(
     keys = _with_prefix(key, packed)
     positions = query.new_zeros(packed["rows"] * width, dtype=torch.long)
     positions.index_copy_(0, places, packed["positions"].index_select(0, packed["index"]))
-    mask = torch.arange(keys.shape[2], device=query.device) <= positions.view(packed["rows"], 1, width, 1)
-    of_rows = scaled_dot_product_attention(
-        _as_rows(query, places, packed["rows"], width),
-        keys,
-        _with_prefix(value, packed),
-        attn_mask=mask,
-        dropout_p=dropout,
-        scale=scaling,
-        enable_gqa=key.shape[1] != query.shape[1],
-    )
+    mask = _visible(positions.view(packed["rows"], 1, width, 1), keys.shape[2], sliding_window)
+    rows = _as_rows(query, places, packed["rows"], width)
+    of_rows = _attend(rows, keys, _with_prefix(value, packed), mask, Scores(dropout, scaling))
     return of_rows.transpose(1, 2).flatten(0, 1).index_select(0, places)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How attention scores become weights."""
+
+    dropout: float
+    scaling: float | None
+    softcap: float | None = None
+    sinks: torch.Tensor | None = None
+
+    @property
+    def are_plain(self) -> bool:
+        """Return whether PyTorch's own attention computes these scores."""
+        return self.softcap is None and self.sinks is None
+
+
+def _attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, scores: Scores
+) -> torch.Tensor:
+    """Return the attention output [B, heads, Q, head width]; mask: True where a query sees a key, None for causal."""
+    if scores.are_plain:
+        return scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            is_causal=mask is None,
+            dropout_p=scores.dropout,
+            scale=scores.scaling,
+            enable_gqa=key.shape[1] != query.shape[1],
+        )
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    raw = query @ key.mT * (query.shape[-1] ** -0.5 if scores.scaling is None else scores.scaling)
+    if scores.softcap is not None:
+        raw = scores.softcap * torch.tanh(raw / scores.softcap)
+    visible = _causal_mask(query.shape[2], 0, None, query.device) if mask is None else mask
+    raw = raw.float().masked_fill(~visible, float("-inf"))
+    if scores.sinks is not None:
+        raw = torch.cat([raw, scores.sinks.float().view(1, -1, 1, 1).expand(*raw.shape[:3], 1)], dim=-1)
+    weights = raw.softmax(-1)[..., : key.shape[2]].to(value.dtype)
+    return torch.nn.functional.dropout(weights, scores.dropout) @ value
 
 
 def _with_prefix(tokens: torch.Tensor, packed: Batch) -> torch.Tensor:
@@ -106,9 +146,22 @@ def _as_rows(tokens: torch.Tensor, places: torch.Tensor, rows: int, width: int) 
     return filled.view(rows, width, *line.shape[1:]).transpose(1, 2)
 
 
-def _may_see(width: int, shared: int, device: torch.device) -> torch.Tensor | None:
-    """Return the causal mask [W, P + W] over prefix and own tokens, or None if `is_causal` is sufficient."""
-    return torch.ones(width, shared + width, dtype=torch.bool, device=device).tril(shared) if shared else None
+def _mask_unless_causal(width: int, shared: int, window: int | None, device: torch.device) -> torch.Tensor | None:
+    """Return the mask [W, P + W] of own tokens over prefix and own tokens, or None if `is_causal` is sufficient."""
+    reach = window if window is not None and window < shared + width else None
+    return None if not shared and reach is None else _causal_mask(width, shared, reach, device)
+
+
+def _causal_mask(width: int, shared: int, window: int | None, device: torch.device) -> torch.Tensor:
+    positions = torch.arange(shared, shared + width, device=device)
+    return _visible(positions[:, None], shared + width, window)
+
+
+def _visible(positions: torch.Tensor, keys: int, window: int | None) -> torch.Tensor:
+    """Return whether queries at `positions` [..., 1] see each of the first `keys` positions [..., keys]."""
+    indices = torch.arange(keys, device=positions.device)
+    seen = indices <= positions
+    return seen if window is None else seen & (indices > positions - window)
 
 
 AttentionInterface.register(ATTENTION, packed_attention)

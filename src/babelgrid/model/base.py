@@ -9,13 +9,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
-from babelgrid.base_files import base_folder
+from babelgrid.base_files import base_folder, read_base
 from babelgrid.config.base import Base
 from babelgrid.errors import UserError, in_one_line
-from babelgrid.model.attention import ATTENTION
-from babelgrid.model.examples import Example
-from babelgrid.model.forward import answer_logits
-from babelgrid.model.packing import collate, to_device
+from babelgrid.model.forward_path import choose_path
 from babelgrid.runtime.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -78,7 +75,7 @@ def load_base(base_path: str | Path, settings: Base, device: Device) -> PreTrain
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     note_tying(model)
-    check_forward(model, "base")
+    choose_path(model, "base", read_base(base_path)["forward"])
     return model
 
 
@@ -95,7 +92,7 @@ def _load_nf4(folder: Path, settings: Base, device: Device) -> PreTrainedModel:
             quantization_config=quantization,
             dtype=device.dtype,
             device_map={"": device.name},
-            attn_implementation=ATTENTION,
+            attn_implementation="eager",  # replaced by choose_path
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
@@ -153,45 +150,3 @@ def _shall_dequantize(settings: Base, model: PreTrainedModel, device: Device) ->
     free, _ = torch.cuda.mem_get_info()
     needed = 2 * model.num_parameters()
     return bool(needed < SHARE_OF_MEMORY_FOR_WEIGHTS * free)
-
-
-@torch.inference_mode()
-def check_forward(model: Any, source: str | Path) -> torch.Tensor:
-    """Return the logits [vocabulary] after five tokens, after checking that `answer_logits` and the model agree.
-
-    source: the base or the adapter, for the message. Raises `UserError` for logits that are not finite, and for
-    architectures whose logits `answer_logits` cannot reproduce, for example capped logits.
-    """
-    ids = torch.arange(5, device=model.device)[None]
-    examples = [Example((0, 1, 2, 3, 4, 0), 5), Example((0, 1, 3, 0), 3)]
-    batch = to_device(collate(examples), model.device)
-    try:
-        ours = answer_logits(model, batch)[0].float()
-        # As in `answer_logits`: the adapter's weights may be float32 while the base is in 16 bits.
-        with torch.autocast(model.device.type, model.dtype, enabled=model.dtype != torch.float32):
-            theirs: torch.Tensor = model(input_ids=ids, use_cache=False).logits[0, -1].float()
-    except (AttributeError, TypeError, ValueError) as error:
-        raise _unknown_architecture(model, source) from error
-    if not theirs.isfinite().all():
-        raise UserError(
-            f"{source}: outputs in {model.dtype} are not finite (NaN or infinity), so no label can be chosen. "
-            "Its weights are damaged, or too large for this data type"
-        )
-    if not agree(ours, theirs, model.dtype):
-        raise _unknown_architecture(model, source)
-    return theirs
-
-
-def agree(logits: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> bool:
-    """Return whether two computations of the same logits differ only by rounding; False if either contains NaN."""
-    # In 16 bits the two accumulate rounding differently; a different computation differs far more.
-    tolerance = 1e-3 if dtype == torch.float32 else 0.05
-    return bool((logits - others).norm() <= tolerance * others.norm())
-
-
-def _unknown_architecture(model: Any, source: str | Path) -> UserError:
-    its = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return UserError(
-        f"{source}: {type(its).__name__} computes its logits in an unsupported way. "
-        "Use a Llama-, Qwen2-, Qwen3- or Mistral-like base"
-    )

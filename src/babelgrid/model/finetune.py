@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import get_peft_model_state_dict
 from pydantic import BaseModel
 from transformers import set_seed
 
 from babelgrid.base_files import read_base, weights_digest
 from babelgrid.config.base import Base
-from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune, Lora
+from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune
 from babelgrid.config.prompt import Label, Prompt, label_settings
-from babelgrid.errors import UserError, nearest
+from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.model.adapter_config import BASE_WEIGHTS
 from babelgrid.model.base import Device, choose_device, describe_device, listed, load_base, note_device
 from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.finite import learning_curve
+from babelgrid.model.lora import add_adapter, fit_unchanged_base, initial_update
 from babelgrid.model.memory import fit_memory
 from babelgrid.model.saving import SaveState
 from babelgrid.model.trainer import AdapterTrainer, build_trainer, prepare_trackers, training_arguments
@@ -67,10 +68,11 @@ def finetune(
     set_seed(seed)
     device = choose_device()
     model = add_adapter(load_base(base_path, base, device), settings.lora)
+    initial = initial_update(model, settings.lora)
     plan = _plan(model, examples, settings, device, seed, checkpoints / "rehearsal")
     state = Checkpoints(checkpoints, _fingerprint(record, plan, code, device))
     trainer = _train(model, examples, plan, device, seed, state, usage)
-    write_folder(adapter, lambda folder: _write_adapter(folder, trainer, record, read_base(base_path)))
+    write_folder(adapter, lambda folder: _write_adapter(folder, trainer, initial, record, read_base(base_path)))
     state.remove()
 
 
@@ -137,43 +139,24 @@ def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: D
     return {kind: digest(content) for kind, content in kinds.items()}
 
 
-def add_adapter(model: Any, settings: Lora) -> Any:
-    """Return the base with a new LoRA adapter; raise `UserError` if the base lacks a target layer."""
-    linear = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    if not isinstance(settings.targets, str):
-        for target in settings.targets:
-            if target not in linear:
-                raise UserError(
-                    f"finetune.lora.targets: the base has no linear layer {target!r}{nearest(target, linear)}. "
-                    f"Allowed: {', '.join(sorted(linear))}"
-                )
-    return get_peft_model(model, lora_config(settings))
-
-
-def lora_config(settings: Lora) -> LoraConfig:
-    """Return peft's description of the adapter."""
-    targets = settings.targets if isinstance(settings.targets, str) else sorted(settings.targets)
-    return LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=targets,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-
-
 def _write_adapter(
-    folder: Path, trainer: AdapterTrainer, record: Mapping[str, Any], its_base: Mapping[str, Any]
+    folder: Path,
+    trainer: AdapterTrainer,
+    initial: dict[str, torch.Tensor],
+    record: Mapping[str, Any],
+    its_base: Mapping[str, Any],
 ) -> None:
     """Write weights, peft's configuration, the learning curve and the provenance into an empty folder.
 
+    initial: the adapter's tensors before training, if they were taken out of the base's weights.
     its_base: content of base.json. Its name and revision are written to the configuration, the digest of its weights to
     the metadata of the adapter's weights. Raises `UserError` for weights that are not finite.
     """
     model: Any = trainer.model
+    config = model.peft_config["default"]
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
     weights = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
+    weights = fit_unchanged_base(weights, initial, config)
     broken = [name for name, tensor in weights.items() if not is_finite(tensor)]
     if broken:
         raise UserError(
@@ -183,7 +166,6 @@ def _write_adapter(
     metadata = {"format": "pt", BASE_WEIGHTS: weights_digest(its_base)}
     # Written as bytes, so that a full disk raises an ordinary `OSError`.
     (folder / "adapter_model.safetensors").write_bytes(to_bytes(weights, metadata))
-    config = model.peft_config["default"]
     config.inference_mode = True
     config.base_model_name_or_path, config.revision = its_base["name"], its_base["revision"]
     # Sets of layer names have no fixed order; sort them so that the same adapter has the same bytes.

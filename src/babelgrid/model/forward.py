@@ -1,70 +1,95 @@
-"""Forward pass that computes a shared prompt prefix once, and logits only where tokens are predicted."""
+"""Logits only where tokens are predicted, computed in one of three ways.
 
-from typing import Any
+- `thin`: Llama-like decoders; a shared prompt prefix once, the last layer only at the predictions (`thin`).
+- `packed`: the model's own layers and head over a packed batch, a shared prompt prefix once.
+- `padded`: the model's own forward pass over padded prompts, which is right for any causal language model.
+
+`forward_path` chooses the first that equals the model's own forward pass.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
-from transformers.models.llama.modeling_llama import rotate_half
 
-from babelgrid.model.attention import attention_of_predictions
 from babelgrid.model.packing import Batch
+from babelgrid.model.thin import thin_logits
+
+ForwardPath = Literal["thin", "packed", "padded"]
 
 
-def decoder_and_head(model: Any) -> tuple[Any, torch.nn.Module]:
-    """Return the decoder and the output matrix of a base, with or without an adapter."""
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return causal.get_decoder(), causal.get_output_embeddings()
+def causal_model(model: Any) -> Any:
+    """Return the causal language model of a base, with or without an adapter."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
-    """Return the logits [N, vocabulary] of a batch's N predictions.
-
-    The model's attention must be `attention.packed_attention`. The last layer computes keys and values for all tokens,
-    but everything else, like the output matrix, only for the N tokens that something is predicted from.
-    """
-    decoder, head = decoder_and_head(model)
-    dtype = decoder.embed_tokens.weight.dtype
+    """Return the logits [N, vocabulary] of a batch's N predictions, by the path that the base was loaded with."""
+    causal = causal_model(model)
+    dtype = causal.get_input_embeddings().weight.dtype
     # The adapter's weights are float32; if the base is in 16 bits, multiply by them in 16 bits too.
     with torch.autocast(batch["tokens"].device.type, dtype, enabled=dtype != torch.float32):
-        hidden = decoder.embed_tokens(batch["tokens"][None])
-        angles = decoder.rotary_emb(hidden, position_ids=batch["positions"][None])
-        context = {"position_embeddings": angles, "attention_mask": None, "packed": batch}
-        *layers, last = decoder.layers
-        for layer in layers:
-            hidden = layer(hidden, **context)
-        return head(decoder.norm(_predict_from(last, hidden, angles, batch)))  # type: ignore[no-any-return]
+        return LOGITS[causal.forward_path](causal, batch)
 
 
-def _predict_from(
-    layer: Any, hidden: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor], batch: Batch
-) -> torch.Tensor:
-    """Return a Llama layer's output [N, width] at the N predictions, given hidden states [1, T, width]."""
-    attention, index = layer.self_attn, batch["index"]
-    normed = layer.input_layernorm(hidden)
-    key = _rotate(_heads(attention, "k", normed), *angles)
-    asking, *its_angles = (tensor.index_select(1, index) for tensor in (normed, *angles))
-    query = _rotate(_heads(attention, "q", asking), *its_angles)
-    attended = attention_of_predictions(
-        query,
-        key,
-        _heads(attention, "v", normed),
-        batch,
-        dropout=attention.attention_dropout if attention.training else 0.0,
-        scaling=attention.scaling,
-    )
-    hidden = hidden[0].index_select(0, index) + attention.o_proj(attended.flatten(1))
-    return hidden + layer.mlp(layer.post_attention_layernorm(hidden))  # type: ignore[no-any-return]
+def packed_logits(causal: Any, batch: Batch) -> torch.Tensor:
+    """Return the logits [N, vocabulary] of a batch's N predictions, from the model's own layers and head.
+
+    The model's attention must be `attention.packed_attention`, which needs no mask. A mask of four dimensions keeps
+    transformers from building one, since it counts as complete.
+    """
+    no_mask = batch["tokens"].new_zeros((1, 1, 1, 1), dtype=torch.bool)
+    return causal(  # type: ignore[no-any-return]
+        input_ids=batch["tokens"][None],
+        position_ids=batch["positions"][None],
+        attention_mask=no_mask,
+        use_cache=False,
+        logits_to_keep=batch["index"],
+        packed=batch,
+    ).logits[0]
 
 
-def _heads(attention: Any, name: str, tokens: torch.Tensor) -> torch.Tensor:
-    """Return queries, keys or values [1, heads, T, head width], normalised if the model has a norm for them."""
-    projected = getattr(attention, f"{name}_proj")(tokens).unflatten(-1, (-1, attention.head_dim))
-    norm = getattr(attention, f"{name}_norm", torch.nn.Identity())
-    return norm(projected).transpose(1, 2)  # type: ignore[no-any-return]
+def padded_logits(causal: Any, batch: Batch) -> torch.Tensor:
+    """Return the logits [N, vocabulary] of a batch's N predictions, from the model's own forward pass.
+
+    Prompts are padded on the right: in a causal model, attentive or recurrent, no token sees what follows it.
+    """
+    shared, width = len(batch["tokens"]) - len(batch["places"]), batch["width"]
+    own = batch["tokens"].new_zeros(batch["rows"] * width)
+    own.index_copy_(0, batch["places"], batch["tokens"][shared:])
+    real = torch.zeros_like(own).index_fill_(0, batch["places"], 1).view(-1, width)
+    prefix = batch["tokens"][:shared].expand(batch["rows"], -1)
+    rows, columns = rows_and_columns(batch)
+    needed, column = torch.unique(columns, return_inverse=True)
+    inputs = {
+        "input_ids": torch.cat([prefix, own.view(-1, width)], dim=1),
+        "attention_mask": torch.cat([torch.ones_like(prefix), real], dim=1),
+        "use_cache": False,
+    }
+    if "logits_to_keep" in inspect.signature(causal.forward).parameters:
+        logits = causal(**inputs, logits_to_keep=needed).logits
+    else:
+        logits = causal(**inputs).logits[:, needed]
+    return logits[rows, column]  # type: ignore[no-any-return]
 
 
-def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Apply rotary position embeddings (RoPE, arXiv 2104.09864) to queries or keys [1, heads, T, head width]."""
-    return heads * cos[:, None] + rotate_half(heads) * sin[:, None]  # type: ignore[no-untyped-call,no-any-return]
+def rows_and_columns(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the row and the column [N] of each prediction when prompts are padded; the prefix is read in row 0."""
+    shared = len(batch["tokens"]) - len(batch["places"])
+    in_prefix = batch["index"] < shared
+    place = batch["places"][(batch["index"] - shared).clamp(min=0)]
+    rows = torch.where(in_prefix, 0, place // batch["width"])
+    columns = torch.where(in_prefix, batch["index"], shared + place % batch["width"])
+    return rows, columns
+
+
+LOGITS: dict[ForwardPath, Callable[[Any, Batch], torch.Tensor]] = {
+    "thin": thin_logits,
+    "packed": packed_logits,
+    "padded": padded_logits,
+}
+"""Functions of the paths, fastest first."""
 
 
 def summed_loss(model: Any, batch: Batch) -> torch.Tensor:

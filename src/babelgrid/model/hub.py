@@ -39,12 +39,14 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 
 
 def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
-    """Download the base if it is on the Hub, and write its name, revision, folder and SHA-256 of every file to `out`.
+    """Download the base if it is on the Hub, and write its name, forward path and SHA-256 of every file to `out`.
 
     lab_folder: folder of the base that the experiment pre-trained itself, or None.
     Raises `UserError` if the base is not available, if loading it would run third-party code, read a pickle or read
-    outside the folder, or if a weight is not finite.
+    outside the folder, if a weight is not finite, or if no forward path works for its type.
     """
+    from babelgrid.model.base_types import judge_base  # loads transformers, which adapters do not need
+
     if settings.hub:
         name, folder = settings.hub, _download("base.hub", settings.hub, str(settings.revision))
     elif lab_folder is not None:
@@ -53,7 +55,9 @@ def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
         folder = Path(str(settings.folder)).expanduser()
         name = Path(public_path(folder)).name or "base"
     check_folder(folder)
-    record_base(name, settings.revision, folder, out)
+    forward = judge_base(folder)
+    log.info("%s: forward path %r", name, forward)
+    record_base(name, settings.revision, folder, out, forward)
 
 
 def prefetch_adapter(hub: str, revision: str, folder: Path) -> None:

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from huggingface_hub import try_to_load_from_cache
 
 from babelgrid.config.base import Base
+from babelgrid.errors import UserError
 from babelgrid.figures.fonts import describe_missing, missing
+from babelgrid.model.base_types import judge_base
 from babelgrid.operations.training_check import loss_of_three_steps
 from babelgrid.resources import billions_of_parameters
 
@@ -54,6 +57,7 @@ def examine(requirements: Path, results: Path, base: Base, words: Sequence[str] 
         "GPU": lambda: check_gpu(needed=base.lab is None),
         "4 bits": check_four_bits,
         "training": check_training,
+        "base": lambda: check_base(base),
         "disk": lambda: check_disk(results, base),
         "memory": lambda: check_memory(base),
         "SLURM": check_slurm,
@@ -128,6 +132,23 @@ def check_training() -> Finding:
     if not last < first:
         return Finding("training", True, f"{words}: the loss should fall; check the installation of torch and peft")
     return Finding("training", False, words)
+
+
+def check_base(base: Base) -> Finding:
+    """Find the base's forward path from its config.json, if that is on this machine."""
+    if base.lab:
+        return Finding("base", False, "the experiment pre-trains it; forward path thin")
+    if base.folder:
+        folder = Path(base.folder).expanduser()
+    else:
+        cached = try_to_load_from_cache(str(base.hub), "config.json", revision=base.revision)
+        if not isinstance(cached, str):
+            return Finding("base", False, "not downloaded yet; `snakemake prefetch` finds its forward path")
+        folder = Path(cached).parent
+    try:
+        return Finding("base", False, f"forward path {judge_base(folder)}")
+    except UserError as error:
+        return Finding("base", True, str(error))
 
 
 def check_disk(results: Path, base: Base) -> Finding:

@@ -14,7 +14,7 @@ from babelgrid.config.finetune import Finetune, Predict
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.model.base import Device, choose_device, load_base, name_of
 from babelgrid.model.examples import train_examples
-from babelgrid.model.finetune import add_adapter
+from babelgrid.model.lora import add_adapter
 from babelgrid.model.score import label_log_probabilities
 from babelgrid.model.trainer import build_trainer, training_arguments
 from babelgrid.operations.shipped import read_shipped

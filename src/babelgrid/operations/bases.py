@@ -1,0 +1,120 @@
+"""Write docs/bases.md, the forward path of each type of base: `python -m babelgrid.operations.bases`."""
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from transformers import AutoConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from babelgrid.errors import UserError
+from babelgrid.model.base_types import EXAMPLES, judge_model, small_model
+from babelgrid.model.forward import answer_logits, causal_model, rows_and_columns
+from babelgrid.model.forward_path import gradient_error, own_logits
+from babelgrid.model.packing import collate
+from babelgrid.runtime.files import whole_file
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Result for a type: its path and how much it differs from the model's own forward pass, or why it has none."""
+
+    type: str
+    path: str = ""
+    log_probability: float = 0.0
+    """Largest difference of a log-probability, in nats."""
+    gradient: float = 0.0
+    """Norm of the difference of LoRA gradients, relative to their norm."""
+    reason: str = ""
+
+
+def check_type(name: str, config: Any = None) -> Checked:
+    """Build a small random model of a type and find its forward path; config: defaults to the type's default."""
+    model = small_model(AutoConfig.for_model(name) if config is None else config)
+    if model is None:
+        return Checked(name, reason="no small model can be built from its default configuration")
+    try:
+        judge_model(model, name)
+    except UserError as error:
+        return Checked(name, reason=str(error).removeprefix(f"{name}: ").split(". Use ")[0])
+    causal = causal_model(model)
+    return Checked(name, causal.forward_path, _log_probability_difference(model), gradient_error(model, EXAMPLES))
+
+
+@torch.inference_mode()
+def _log_probability_difference(model: Any) -> float:
+    """Return the largest difference of a log-probability from the model's own forward pass, in nats."""
+    batch = collate(EXAMPLES)
+    rows, columns = rows_and_columns(batch)
+    expected = [logits.log_softmax(-1) for logits in own_logits(model, EXAMPLES)]
+    theirs = torch.stack([expected[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)])
+    return float((answer_logits(model, batch).log_softmax(-1) - theirs).abs().max())
+
+
+def check_types(names: list[str]) -> Iterator[Checked]:
+    """Yield the result for each type, in order."""
+    for name in names:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield check_type(name)
+
+
+def page(checked: list[Checked]) -> str:
+    """Return docs/bases.md: its hand-written introduction, a table of types that work, and one of those that do not."""
+    works, fails = [each for each in checked if each.path], [each for each in checked if not each.path]
+    counts = {path: sum(each.path == path for each in works) for path in ("thin", "packed", "padded")}
+    count = ", ".join(f"{number} *{path}*" for path, number in counts.items())
+    examples = pd.read_csv(DOCS / "bases/examples.csv", dtype=str, keep_default_na=False)
+    return "\n".join(
+        [
+            (DOCS / "bases/introduction.md").read_text(encoding="utf-8"),
+            f"With transformers {version('transformers')}, {len(works)} types work ({count}), {len(fails)} do not.\n",
+            *_table(["type", "forward path", "log-probabilities", "gradients", "examples"],
+                    [_row(each, examples) for each in works]),
+            "\n## Types that do not work\n",
+            *_table(["type", "why"], [[f"`{each.type}`", each.reason.replace("|", "/")] for each in fails]),
+            "",
+        ]
+    )  # fmt: skip
+
+
+def _row(checked: Checked, examples: pd.DataFrame) -> list[str]:
+    bases = examples[examples["type"] == checked.type]
+    named = [f"{base.base} ({base.languages}; {base.licence})" for base in bases.itertuples()]
+    differences = [f"{number:.0e}" for number in (checked.log_probability, checked.gradient)]
+    return [f"`{checked.type}`", checked.path, *differences, "; ".join(named)]
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
+
+
+def main() -> None:
+    """Check all types, or those named, and write docs/bases.md or print its text."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("types", nargs="*", help="check only these types, and print the table")
+    named = parser.parse_args().types
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    checked = []
+    for each in check_types(named or sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))):
+        checked.append(each)
+        print(f"{each.type}: {each.path or each.reason}", file=sys.stderr, flush=True)
+    if named:
+        print(page(checked))
+        return
+    with whole_file(DOCS / "bases.md") as temporary:
+        temporary.write_text(page(checked), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
