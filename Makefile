@@ -10,7 +10,7 @@ INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https:
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) $(INDEX) --require-hashes
 
-.PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-paths bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -61,7 +61,7 @@ plan-check: run
 	@$(BIN)/snakemake plan --cores $(CORES)
 	@$(BIN)/snakemake plan_checked --cores $(CORES) --configfile config/config.yaml results/lab/plan.yaml
 
-bench: bench-startup bench-training bench-scoring bench-classify bench-posts bench-archive bench-grid bench-scale
+bench: bench-startup bench-training bench-scoring bench-paths bench-classify bench-posts bench-archive bench-grid bench-scale
 	@echo "babelgrid: done; see benchmarks/results for the records and docs/performance.md for an explanation"
 
 bench-startup: .venv/bench.stamp
@@ -75,6 +75,10 @@ bench-training: .venv/bench.stamp
 bench-scoring: .venv/bench.stamp
 	@echo "babelgrid: scoring the same posts with lm-eval, generate and babelgrid (about 20 minutes)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring.run
+
+bench-paths: .venv/bench.stamp
+	@echo "babelgrid: comparing the forward paths with a plain padded loop (about three minutes)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.paths --rounds 7
 
 bench-classify: run
 	@echo "babelgrid: classifying an archive, compared with scoring alone (about ten minutes)"
