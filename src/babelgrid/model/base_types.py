@@ -34,7 +34,12 @@ SIZES = {
     "num_attention_heads": 4,
     "head_dim": 16,
     "max_position_embeddings": 128,
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
+    **dict.fromkeys(("num_experts_per_tok", "moe_k", "top_k_experts"), 2),
+    **dict.fromkeys(("n_group", "topk_group"), 1),
 }
+MAX_PARAMETERS = 300_000_000
+"""Weights of the largest model that is built to find a path; 1.2 GB in float32."""
 WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "window_size")
 STANDARD_DEVIATION = 0.1
 
@@ -87,6 +92,8 @@ def small_model(config: PreTrainedConfig) -> Any | None:
     for sizes in (SIZES, {}):
         try:
             small = shrink(config, sizes)
+            if _count_parameters(small) > MAX_PARAMETERS:
+                continue
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
@@ -134,6 +141,12 @@ def _layers_of(content: Mapping[str, Any], layers: str) -> tuple[int, dict[str, 
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _count_parameters(config: PreTrainedConfig) -> int:
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _randomize(model: torch.nn.Module) -> None:
