@@ -103,3 +103,12 @@ def test_comments_and_formatting_do_not_change_the_hash(tmp_path, old, new):
 def test_changed_code_changes_the_hash(tmp_path, old, new):
     assert CODE.count(old) == 1
     assert hash_of(tmp_path, CODE.replace(old, new)) != hash_of(tmp_path, CODE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [("rate: float = 0.1", "rate: float = 0.2", True), ("rate: float", "rate: int", False), ("= 3", "= 4", False)],
+)
+def test_hash_of_settings_leaves_out_their_defaults(tmp_path, monkeypatch, old, new, is_same):
+    monkeypatch.setattr("babelgrid.runtime.code_hash.CONFIG", tmp_path)
+    assert (hash_of(tmp_path, CODE.replace(old, new)) == hash_of(tmp_path, CODE)) == is_same

@@ -102,6 +102,21 @@ def test_new_learning_rate_retrains_everything(checkout):
     assert not {"pretrain_base", "prepare_posts", "count_tokens", "fit_baselines"} & set(planned)
 
 
+def test_changed_default_plans_what_it_touches(checkout, edited):
+    name = "src/babelgrid/config/finetune.py"
+    edited(name)
+    path = checkout.folder / name
+    code = path.read_text(encoding="utf-8").removesuffix("EDITED = True\n")
+    assert "epochs: Number = Field(default=5," in code
+    path.write_text(code.replace("epochs: Number = Field(default=5,", "epochs: Number = Field(default=6,"))
+    assert checkout.planned() == {}  # the config sets the number of epochs
+    assert "warmup: Number = Field(default=0.03," in code
+    path.write_text(code.replace("warmup: Number = Field(default=0.03,", "warmup: Number = Field(default=0.04,"))
+    planned = checkout.planned()
+    assert (planned["finetune"], planned["predict"]) == (2, 2)  # `none` is not scored again
+    assert not {"pretrain_base", "prepare_posts", "fit_baselines"} & set(planned)
+
+
 def test_new_dose_trains_only_its_own_adapter(checkout):
     overlay = checkout.overlay("mixtures: {doses: [{base: en, add: [hu], sizes: [4, 6]}]}")
     planned = checkout.planned(overlays=[overlay])

@@ -42,9 +42,10 @@ def choose_path(
     expected = own_logits(model, examples)
     _check_finite(model, source, expected)
     _check_causal(model, source, examples[-1], expected[-1])
-    paths = [path for path, _ in CANDIDATES]
+    candidates = _candidates(causal)
+    paths = [path for path, _ in candidates]
     faults = []
-    for path, attention in CANDIDATES[paths.index(first) :]:
+    for path, attention in candidates[paths.index(first) :]:
         _use(causal, path, attention)
         fault = _fault(model, examples, expected)
         if fault is None:
@@ -78,10 +79,11 @@ def check_gradients(model: Any, examples: Sequence[Example] = EXAMPLES) -> None:
     model: a base with an adapter. Its gradients are deleted.
     """
     causal = causal_model(model)
-    first = CANDIDATES.index((causal.forward_path, causal.config._attn_implementation))
-    for path, attention in CANDIDATES[first:]:
+    candidates = _candidates(causal)
+    first = candidates.index((causal.forward_path, causal.config._attn_implementation))
+    for path, attention in candidates[first:]:
         _use(causal, path, attention)
-        if gradient_error(model, examples) <= tolerance(model.dtype) or (path, attention) == CANDIDATES[-1]:
+        if gradient_error(model, examples) <= tolerance(model.dtype) or (path, attention) == candidates[-1]:
             break
         log.warning("base: forward path %r does not apply: gradients differ from the model's own", path)
     model.zero_grad(set_to_none=True)
@@ -105,15 +107,15 @@ def gradient_error(model: Any, examples: Sequence[Example]) -> float:
 def own_logits(model: Any, examples: Sequence[Example]) -> list[torch.Tensor]:
     """Return the logits [tokens, vocabulary] of the model's own forward pass, one example at a time, in float32."""
     causal = causal_model(model)
-    before = causal.config._attn_implementation
-    causal.set_attn_implementation("eager")
+    path, attention = getattr(causal, "forward_path", "padded"), causal.config._attn_implementation
+    _use(causal, "padded", "eager")
     try:
         # As in `answer_logits`: the adapter's weights may be float32 while the base is in 16 bits.
         with torch.autocast(model.device.type, model.dtype, enabled=model.dtype != torch.float32):
             inputs = [torch.tensor([example.ids[:-1]], device=model.device) for example in examples]
             return [model(input_ids=ids, use_cache=False).logits[0].float() for ids in inputs]
     finally:
-        causal.set_attn_implementation(before)
+        _use(causal, path, attention)
 
 
 def agree(values: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> bool:
@@ -127,9 +129,18 @@ def tolerance(dtype: torch.dtype) -> float:
     return 1e-3 if dtype == torch.float32 else 0.05
 
 
+def _candidates(causal: Any) -> list[tuple[ForwardPath, str]]:
+    """Return the candidates whose attention the model can switch to."""
+    # Models without replaceable attention keep the one they were loaded with, `eager`.
+    if not causal._can_set_attn_implementation():
+        return [("thin", "eager"), ("packed", "eager"), ("padded", "eager")]
+    return [candidate for candidate in CANDIDATES if candidate[1] != "sdpa" or causal._supports_sdpa]
+
+
 def _use(causal: Any, path: ForwardPath, attention: str) -> None:
     causal.forward_path = path
-    causal.set_attn_implementation(attention)
+    if causal.config._attn_implementation != attention:
+        causal.set_attn_implementation(attention)
 
 
 @torch.inference_mode()

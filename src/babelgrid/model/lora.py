@@ -135,7 +135,18 @@ def fit_unchanged_base(
 def layers_to_leave_out(model: Any) -> list[str]:
     """Return the names of linear layers that LoRA cannot adapt: routers of experts, fused layers of Mamba."""
     linear = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    # A subclass that a model defines itself computes more than a product; a router returns several tensors.
-    own = {name.rsplit(".", 1)[-1] for name, module in linear if type(module).__module__.startswith("transformers.")}
+    own = {name.rsplit(".", 1)[-1] for name, module in linear if not _returns_product(module)}
     fused = MAMBA_LAYERS if model.config.model_type in MAMBA_TYPES else set()
     return sorted(own | {name.rsplit(".", 1)[-1] for name, _ in linear} & fused)
+
+
+@torch.inference_mode()
+def _returns_product(layer: torch.nn.Linear) -> bool:
+    """Return whether a layer returns one tensor; a router, a subclass that a model defines itself, returns several."""
+    if not type(layer).__module__.startswith("transformers."):
+        return True
+    try:
+        output: object = layer(layer.weight.new_zeros(1, layer.in_features))
+    except Exception:  # code of many models, which may raise any exception
+        return False
+    return isinstance(output, torch.Tensor) and output.shape == (1, layer.out_features)

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2]
+CONFIG = SOURCE / "babelgrid/config"
 
 
 def modules_behind(script: str | Path) -> list[Path]:
@@ -28,7 +29,8 @@ def hash_code(script: str | Path) -> str:
     """Return one SHA-256 (hexadecimal) over the code of `script` and of every babelgrid module it imports.
 
     Only code that can change a result is hashed: the syntax trees without docstrings, and the module names. Comments,
-    formatting, paths and modification times are ignored.
+    formatting, paths and modification times are ignored, and so are the defaults of settings: a rule gets the values of
+    its settings as parameters.
     """
     digest = hashlib.sha256(_hash(Path(script)))
     for module in modules_behind(script):
@@ -48,12 +50,20 @@ def _imported(file: Path) -> tuple[Path, ...]:
 
 @cache
 def _code(file: Path) -> ast.Module:
-    """Return the syntax tree of a file without the docstrings of modules, classes, functions and attributes."""
+    """Return the syntax tree of a file without docstrings and, in `config`, without the defaults of settings."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
+    for settings in _classes(tree) if file.parent == CONFIG else ():
+        for statement in settings.body:
+            if isinstance(statement, ast.AnnAssign):
+                statement.value = None
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [statement for statement in node.body if not _is_docstring(statement)]
     return tree
+
+
+def _classes(tree: ast.AST) -> Iterator[ast.ClassDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
