@@ -107,7 +107,8 @@ def gradient_error(model: Any, examples: Sequence[Example]) -> float:
 def own_logits(model: Any, examples: Sequence[Example]) -> list[torch.Tensor]:
     """Return the logits [tokens, vocabulary] of the model's own forward pass, one example at a time, in float32."""
     causal = causal_model(model)
-    path, attention = getattr(causal, "forward_path", "padded"), causal.config._attn_implementation
+    path: ForwardPath = getattr(causal, "forward_path", "padded")
+    attention = causal.config._attn_implementation
     _use(causal, "padded", "eager")
     try:
         # As in `answer_logits`: the adapter's weights may be float32 while the base is in 16 bits.

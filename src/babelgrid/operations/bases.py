@@ -15,7 +15,7 @@ import torch
 from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from babelgrid.errors import UserError
+from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.base_types import EXAMPLES, judge_model, small_model
 from babelgrid.model.forward import answer_logits, causal_model, rows_and_columns
 from babelgrid.model.forward_path import gradient_error, own_logits
@@ -40,13 +40,15 @@ class Checked:
 
 def check_type(name: str, config: Any = None) -> Checked:
     """Build a small random model of a type and find its forward path; config: defaults to the type's default."""
-    model = small_model(AutoConfig.for_model(name) if config is None else config)
-    if model is None:
-        return Checked(name, reason="no small model can be built from its default configuration")
     try:
+        model = small_model(AutoConfig.for_model(name) if config is None else config)
+        if model is None:
+            return Checked(name, reason="no small model can be built from its default configuration")
         judge_model(model, name)
     except UserError as error:
         return Checked(name, reason=str(error).removeprefix(f"{name}: ").split(". Use ")[0])
+    except Exception as error:  # code of many models, which may raise any exception
+        return Checked(name, reason=f"{type(error).__name__}: {in_one_line(error)}")
     causal = causal_model(model)
     return Checked(name, causal.forward_path, _log_probability_difference(model), gradient_error(model, EXAMPLES))
 
