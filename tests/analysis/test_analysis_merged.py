@@ -123,6 +123,16 @@ def test_other_metrics_have_no_interval(tmp_path):
     assert other[["low", "high", "spearman_low", "within_high"]].isna().all()
 
 
+def test_scores_that_do_not_vary_have_no_rank_correlation(tmp_path):
+    constant = dict.fromkeys(_scores(), 0.4)
+    table, _ = _measure(tmp_path, constant, noise=0.02)
+    average = table.set_index(["kind", "metric"]).loc[("average", "macro_f1")]
+    names = [f"{kind}{end}" for kind in ("spearman", "within") for end in ("_low", "_high")]
+    assert average[["spearman", "spearman_within", *names]].isna().all()
+    assert average["difference"] == 0
+    assert average["low"] < 0 < average["high"]
+
+
 def test_only_ranked_cells_count(tmp_path):
     table, cells = _measure(tmp_path, _scores(), min_posts=1000)
     assert table.empty

@@ -80,9 +80,9 @@ def test_merged_pairs_stand_beside_trained_pairs(merged):
         assert cell["difference"] == pytest.approx(own - trained, abs=2e-6)
         assert cell["low"] <= cell["high"]
     summary = table(merged, "merged").set_index(["view", "metric", "kind"])
-    average = summary.loc[("topic", "macro_f1", "average")]
+    average = summary.loc[("stance", "macro_f1", "average")]
     assert (average["rows"], average["cells"]) == (3, 9)
-    own = cells[(cells["view"] == "topic") & (cells["kind"] == "average")]
+    own = cells[(cells["view"] == "stance") & (cells["kind"] == "average")]
     assert average["difference"] == pytest.approx(own["difference"].mean(), abs=2e-6)
     assert average["low"] <= average["difference"] <= average["high"]
     assert -1 <= average["spearman"] <= 1

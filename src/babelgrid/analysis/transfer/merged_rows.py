@@ -129,9 +129,9 @@ def _mean_within(merged: Floats, trained: Floats, languages: Sequence[str]) -> F
 
 
 def _estimate(sampled: Floats, name: str, prefix: str = "") -> Row:
-    """Return a statistic with its interval, from the replicates in which it is defined; without any, no interval."""
+    """Return a statistic with its interval, from the replicates in which it is defined, if both exist."""
     replicates = sampled[1:][~np.isnan(sampled[1:])]
-    if not len(replicates):
+    if np.isnan(sampled[0]) or not len(replicates):
         return {name: sampled[0]}
     return estimate(np.concatenate([sampled[:1], replicates]), name, prefix)
 
