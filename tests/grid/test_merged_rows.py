@@ -100,11 +100,9 @@ def test_no_verdict_is_about_merged_rows(merged):
 
 def test_merged_row_depends_on_its_parents_only(merged):
     assert merged.planned() == {}
-    weights = "results/tiny/adapters/es/seed0/adapter_model.safetensors"
-    planned = merged.planned("--forcerun", "finetune", "--until", "predict", "--", weights, *_adapters("en~hu", SWAP))
-    assert planned == {"finetune": 1}
-    planned = merged.planned("--forcerun", "finetune", "--", weights, *_adapters("en~es", "hu~es"))
-    assert planned["merge_adapters"] == 2
+    [changed] = _adapters("es")
+    assert merged.planned(*_adapters("es", "en~hu", SWAP), "--forcerun", changed) == {"finetune": 1}
+    assert merged.planned(*_adapters("en~es", "hu~es"), "--forcerun", changed) == {"finetune": 1, "merge_adapters": 2}
 
 
 def _adapters(*names):
