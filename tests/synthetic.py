@@ -36,7 +36,7 @@ def languages_of(mixture):
     """Return the languages of a mixture."""
     if mixture.startswith("all"):
         return [language for language in LANGUAGES if language != mixture.removeprefix("all-")]
-    return [] if mixture == "none" else mixture.split("@")[0].split("+")
+    return [] if mixture == "none" else mixture.split("@")[0].replace("~", "+").split("+")
 
 
 def write_tables(folder, mixtures, *, views=VIEWS, seeds=2):

@@ -1,7 +1,9 @@
 """Test properties of the grid: names, nested doses, equal budgets."""
 
+import json
 import re
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from babelgrid.config.load import load_experiment, read_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import _by_name, build_grid
-from babelgrid.mixture import Mixture
+from babelgrid.mixture import Merge, Mixture, is_merged
 
 LAB = read_experiment(Path(__file__).parents[1] / "config" / "config.yaml").model_dump(mode="json")
 LANGUAGES = LAB["languages"]["train"]
@@ -138,3 +140,81 @@ def test_rows_with_the_same_name_must_be_equal():
     for other, named in ((Mixture("en", ("es",)), "'en'"), (Mixture("EN", ("en",)), "'en' and 'EN'")):
         with pytest.raises(UserError, match=f"two different rows would be called {named},"):
             _by_name([english, other])
+
+
+THREE = ["en", "es", "hu"]
+
+
+def merged_of(monolingual=THREE, **merged):
+    return grid_of(none=True, all=False, monolingual=monolingual, merged=merged)
+
+
+def test_merged_rows_are_named_by_their_parents():
+    grid = merged_of(
+        pairs=["hu", "en"],
+        averages=[{"of": ["en", "hu"], "weights": [3, 1]}, {"of": THREE}],
+        swaps=[
+            {"outer": "hu", "inner": "en", "bottom": 2, "top": 1},
+            {"outer": "hu", "inner": "en", "bottom": 5, "top": 2, "transition": 1},
+            {"outer": "hu", "inner": "es", "bottom": 0, "top": 1},
+        ],
+    )
+    names = ["hu~en", "0.75en~0.25hu", "en~es~hu", "2hu~en~1hu", "5hu~1~en~1~2hu", "es~1hu"]
+    assert [name for name in grid.mixtures if is_merged(name)] == names
+    assert grid.merged == [(name, seed) for name in names for seed in grid.seeds]
+    assert [name for name, _ in grid.adapters] == [name for name in THREE for _ in grid.seeds]
+    assert grid.mixtures["0.75en~0.25hu"].merge.weights == (0.75, 0.25)
+    assert grid.mixtures["hu~en"].languages == ("hu", "en")
+
+
+def test_thirteen_languages_have_78_merged_pairs():
+    grid = merged_of(monolingual="all", pairs="all")
+    pairs = {mixture.all_languages for mixture in grid.mixtures.values() if mixture.merge}
+    assert len(LANGUAGES) == 13
+    assert len(grid.merged) == 78 * len(grid.seeds)
+    assert {frozenset(pair) for pair in pairs} == {frozenset(pair) for pair in combinations(LANGUAGES, 2)}
+
+
+def test_merged_row_is_passed_to_jobs_as_plain_builtins():
+    for mixture in merged_of(
+        pairs="all", swaps=[{"outer": "hu", "inner": "en", "bottom": 1, "top": 1}]
+    ).mixtures.values():
+        settings = mixture.to_settings()
+        assert Mixture.from_settings(json.loads(json.dumps(settings))) == mixture
+        assert ("merge" in settings) == is_merged(mixture.name)
+
+
+def test_merged_row_has_the_posts_of_its_parents():
+    """With an equal budget, each parent has the whole budget; parents share the first posts of a language."""
+    en, dosed = Mixture("en", ("en",)), Mixture("en+hu@5", ("en",), "hu", 5)
+    mixture = Mixture("en~en+hu@5", ("en", "hu"), merge=Merge((en, dosed), (0.5, 0.5)))
+    assert mixture.posts_per_language({"en": 90, "hu": 90}, 40) == {"en": 40, "hu": 5}
+    assert mixture.posts_per_language({"en": 90, "hu": 90}, None) == {"en": 90, "hu": 5}
+    assert not mixture.is_trained
+    assert mixture.has_adapter
+
+
+@pytest.mark.parametrize(
+    ("merged", "words"),
+    [
+        (
+            {"pairs": ["en", "ko"]},
+            "merged.pairs: the grid has no trained adapter 'ko'; add 'ko' to mixtures.monolingual",
+        ),
+        ({"averages": [{"of": ["en", "en+es"]}]}, "merged.averages.of: .*'en.es'.*; declare the row under mixtures"),
+        ({"averages": [{"of": ["en", "none"]}]}, "no trained adapter 'none'; name rows that are trained"),
+        ({"pairs": "all", "averages": [{"of": ["en~es", "hu"]}]}, "'en~es'.*; name rows that are trained"),
+        ({"swaps": [{"outer": "hi", "inner": "en", "bottom": 1, "top": 1}]}, "merged.swaps.outer: .*'hi'"),
+        ({"pairs": ["en"]}, "needs at least two languages"),
+        ({"pairs": ["en", "sv"]}, "merged.pairs: 'sv' is not in languages.train"),
+        ({"pairs": "all", "averages": [{"of": ["es", "en"]}]}, "'en~es' and 'es~en' are made of the same adapters"),
+        ({"averages": [{"of": ["en", "es"], "weights": [1]}]}, "weights: give one for each of en, es; found 1"),
+        ({"averages": [{"of": ["en", "es"], "weights": [1, 0]}]}, "greater than 0"),
+        ({"averages": [{"of": ["en"]}]}, "at least 2 items"),
+        ({"swaps": [{"outer": "en", "inner": "en", "bottom": 1, "top": 1}]}, "outer and inner are both 'en'"),
+        ({"swaps": [{"outer": "en", "inner": "es", "bottom": 0, "top": 0}]}, "nothing would be swapped"),
+    ],
+)
+def test_mistakes_in_merged_rows_are_explained(merged, words):
+    with pytest.raises(UserError, match=words):
+        merged_of(**merged)

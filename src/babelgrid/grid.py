@@ -1,15 +1,15 @@
 """Build the grid: its mixtures, what each is made of, and the cells they span."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 from babelgrid.config.experiment import Experiment
-from babelgrid.config.mixtures import Dose, Pairs
+from babelgrid.config.mixtures import Dose, LayerSwap, Pairs
 from babelgrid.config.shown import shown
 from babelgrid.errors import UserError, nearest
-from babelgrid.mixture import Mixture, Needs
+from babelgrid.mixture import MERGED, Merge, Mixture, Needs, Swap
 from babelgrid.posts.imported_mixtures import mixture_names
 
 MAX_MIXTURE_NAME = 200
@@ -35,24 +35,32 @@ class Grid:
         return [(name, seed) for name, seed in self.rows if self.mixtures[name].is_trained]
 
     @property
+    def merged(self) -> list[tuple[str, int]]:
+        """Return every (mixture, seed) that is merged from trained adapters."""
+        return [(name, seed) for name, seed in self.rows if self.mixtures[name].merge]
+
+    @property
     def cells(self) -> list[tuple[str, int, str]]:
         """Return every (mixture, seed, test language)."""
         return [(*row, language) for row in self.rows for language in self.test_languages]
 
     def seeds_of(self, name: str) -> tuple[int, ...]:
         """Return the seeds of a mixture."""
-        return self.seeds if self.mixtures[name].is_trained else self.seeds[:1]
+        return self.seeds if self.mixtures[name].has_adapter else self.seeds[:1]
 
 
 def build_grid(experiment: Experiment) -> Grid:
     """Expand the declared mixtures, in order of declaration, each once.
 
     For predictions made elsewhere, the mixtures are read from the files.
-    Raises `UserError` if a declaration names a language that is not a train language, or if two different rows would
-    have the same name, because their files would overwrite each other.
+    Raises `UserError` if a declaration names a language that is not a train language, if a merged row needs an adapter
+    that the grid lacks, or if two different rows would have the same name, because their files would overwrite each
+    other.
     """
     _check_languages(experiment)
-    expanded = imported_mixtures(experiment).values() if experiment.predictions else _expand(experiment)
+    expanded = [*(imported_mixtures(experiment).values() if experiment.predictions else _expand(experiment))]
+    if not experiment.predictions:
+        expanded += _expand_merged(experiment, expanded)
     asked = map(Mixture, experiment.api.rows if experiment.api else ())
     mixtures = _by_name([*expanded, *asked])
     if not mixtures:
@@ -181,6 +189,65 @@ def _expand(experiment: Experiment) -> Iterator[Mixture]:
         yield Mixture(name, languages, allocation=tuple(posts.items()))
 
 
+def _expand_merged(experiment: Experiment, mixtures: Iterable[Mixture]) -> Iterator[Mixture]:
+    """Yield the merged rows, made from the trained rows among `mixtures`."""
+    declared, train = experiment.mixtures.merged, experiment.languages.train
+    trained = {mixture.name: mixture for mixture in mixtures if mixture.is_trained}
+
+    def parents(names: Collection[str], key: str) -> tuple[Mixture, ...]:
+        return tuple(_parent(name, trained, train, f"merged.{key}") for name in names)
+
+    is_all = declared.pairs == "all"
+    alone = parents(
+        _listed(experiment.mixtures.monolingual if is_all else declared.pairs, train, "merged.pairs"), "pairs"
+    )
+    if declared.pairs and len(alone) < 2:
+        raise UserError(
+            "mixtures.merged.pairs: needs at least two languages with an adapter of their own; add them to "
+            "mixtures.monolingual"
+        )
+    for pair in combinations(alone, 2):
+        yield _average(pair, (1.0, 1.0))
+    for average in declared.averages:
+        yield _average(parents(average.of, "averages.of"), average.weights or [1.0] * len(average.of))
+    for swap in declared.swaps:
+        [outer], [inner] = parents([swap.outer], "swaps.outer"), parents([swap.inner], "swaps.inner")
+        yield _swapped(outer, inner, swap)
+
+
+def _parent(name: str, trained: Mapping[str, Mixture], train: Collection[str], where: str) -> Mixture:
+    if name not in trained:
+        add = f"add {name!r} to mixtures.monolingual" if name in train else "declare the row under mixtures"
+        if name == "none" or MERGED in name:
+            add = "name rows that are trained"
+        raise UserError(
+            f"mixtures.{where}: the grid has no trained adapter {name!r}{nearest(name, trained)}; {add}. "
+            f"Trained here: {', '.join(trained) or 'no row'}"
+        )
+    return trained[name]
+
+
+def _average(parents: Collection[Mixture], weights: Collection[float]) -> Mixture:
+    shares = tuple(weight / sum(weights) for weight in weights)
+    merge = Merge(tuple(parents), shares)
+    is_equal = merge.kind == "average"
+    names = [f"{'' if is_equal else f'{share:.3g}'}{own.name}" for own, share in zip(parents, shares, strict=True)]
+    return Mixture(MERGED.join(names), _languages_of(parents), merge=merge)
+
+
+def _swapped(outer: Mixture, inner: Mixture, swap: LayerSwap) -> Mixture:
+    """Return the row of a layer swap; its name lists the layers from the bottom to the top."""
+    between = [str(swap.transition)] if swap.transition else []
+    below = [f"{swap.bottom}{outer.name}", *between] if swap.bottom else []
+    above = [*between, f"{swap.top}{outer.name}"] if swap.top else []
+    merge = Merge((outer, inner), (0.5, 0.5), Swap(swap.bottom, swap.top, swap.transition))
+    return Mixture(MERGED.join([*below, inner.name, *above]), _languages_of([outer, inner]), merge=merge)
+
+
+def _languages_of(parents: Iterable[Mixture]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(language for parent in parents for language in parent.all_languages))
+
+
 def _pairs(blocks: Iterable[Pairs], train: list[str]) -> Iterator[Mixture]:
     """Yield each pair of languages once, in order of first occurrence: `es+en` is `en+es`."""
     met: set[frozenset[str]] = set()
@@ -223,14 +290,25 @@ def _check_mixtures(mixtures: Iterable[Mixture], budget: int | None) -> None:
     """Reject mixtures that would be trained twice under two names, and budgets that are too small."""
     made_of: dict[object, str] = {}
     for mixture in mixtures:
-        parts = (frozenset(mixture.languages), mixture.dose_language, mixture.dose, frozenset(mixture.allocation))
+        parts = (*_recipe(mixture), mixture.dose_language, mixture.dose, frozenset(mixture.allocation))
         # With two train languages, `all-hu` equals `en`; such a small grid may contain both.
-        is_named = mixture.is_trained and not re.fullmatch("all(-.*)?", mixture.name)
+        is_named = mixture.has_adapter and not re.fullmatch("all(-.*)?", mixture.name)
         first = made_of.setdefault(parts, mixture.name) if is_named else mixture.name
         if first != mixture.name:
-            raise UserError(f"mixtures: {first!r} and {mixture.name!r} are made of the same posts; keep one of them")
-        if budget is not None and mixture.languages and not mixture.allocation:
+            of = "adapters" if mixture.merge else "posts"
+            raise UserError(f"mixtures: {first!r} and {mixture.name!r} are made of the same {of}; keep one of them")
+        if budget is not None and mixture.is_trained and not mixture.allocation:
             _check_budget(mixture, budget)
+
+
+def _recipe(mixture: Mixture) -> tuple[object, ...]:
+    """Return what a mixture is made of, whatever the order in which it was declared."""
+    if mixture.merge is None:
+        return frozenset(mixture.languages), None
+    names = [parent.name for parent in mixture.merge.parents]
+    if mixture.merge.swap:
+        return tuple(names), mixture.merge.swap
+    return frozenset(zip(names, mixture.merge.weights, strict=True)), None
 
 
 def _check_lengths(names: Iterable[str]) -> None:

@@ -1,8 +1,62 @@
-"""Define mixtures, each the training data of one adapter, and what a grid of them needs of the posts."""
+"""Define mixtures, each the training data of one row of the grid, and what a grid of them needs of the posts."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
+
+MERGED = "~"
+"""Joins the names of parents in the name of a merged row; no other row's name contains it."""
+
+
+def is_merged(name: str) -> bool:
+    """Return whether a row, by its name, was merged from other rows' adapters without training."""
+    return MERGED in name
+
+
+class Swap(NamedTuple):
+    """Numbers of layers in a layer swap."""
+
+    bottom: int
+    """Layers at the bottom, next to the input."""
+    top: int
+    """Layers at the top, next to the output."""
+    transition: int
+    """Layers averaged at each border between the two adapters."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How a row is made from adapters of the grid, without training.
+
+    An average, or a layer swap of two parents (Bandarkar et al. 2025, arXiv 2410.01335): bottom and top layers of the
+    first parent, middle layers of the second.
+    """
+
+    parents: "tuple[Mixture, ...]"
+    weights: tuple[float, ...]
+    """Weight of each parent's update, with the sum 1. In a layer swap, they apply to the transition layers."""
+    swap: Swap | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return `average` (equal weights), `weighted` or `swap`."""
+        if self.swap:
+            return "swap"
+        return "average" if len(set(self.weights)) == 1 else "weighted"
+
+    def weights_in(self, layer: int, layers: int) -> tuple[float, ...]:
+        """Return the weight of each parent's update in a layer, counted from 0 at the bottom, of a base with `layers`.
+
+        A swap without bottom (or top) layers has no transition there.
+        """
+        if self.swap is None:
+            return self.weights
+        bottom, top, transition = self.swap
+        if layer < bottom or layer >= layers - top:
+            return (1.0, 0.0)
+        below = bottom > 0 and layer < bottom + transition
+        above = top > 0 and layer >= layers - top - transition
+        return self.weights if below or above else (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -18,21 +72,44 @@ class Mixture:
     dose: int = 0
     allocation: tuple[tuple[str, int], ...] = ()
     """(language, posts) if the mixture has a fixed number of posts of each language."""
+    merge: Merge | None = None
+    """How the row is merged from other adapters; None if it is trained. Its languages are those of its parents."""
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build a mixture from plain builtins, the form in which the workflow passes it to a job."""
         allocation = tuple((language, posts) for language, posts in settings["allocation"])
-        return cls(**{**settings, "languages": tuple(settings["languages"]), "allocation": allocation})
+        merge = settings.get("merge")
+        if merge is not None:
+            parents = tuple(map(cls.from_settings, merge["parents"]))
+            merge = Merge(parents, tuple(merge["weights"]), merge["swap"] and Swap(*merge["swap"]))
+        own = {"languages": tuple(settings["languages"]), "allocation": allocation, "merge": merge}
+        return cls(**{**settings, **own})
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return the mixture as plain builtins; the key `merge` exists only for merged rows."""
+        allocation = [list(part) for part in self.allocation]
+        own = {**asdict(self), "languages": list(self.languages), "allocation": allocation}
+        del own["merge"]
+        if self.merge is None:
+            return own
+        parents = [parent.to_settings() for parent in self.merge.parents]
+        swap = list(self.merge.swap) if self.merge.swap else None
+        return {**own, "merge": {"parents": parents, "weights": list(self.merge.weights), "swap": swap}}
 
     @property
     def is_trained(self) -> bool:
-        """Return whether there is an adapter for this mixture."""
+        """Return whether an adapter is trained on this mixture."""
+        return self.has_adapter and self.merge is None
+
+    @property
+    def has_adapter(self) -> bool:
+        """Return whether there is an adapter for this mixture, trained or merged."""
         return bool(self.languages)
 
     @property
     def all_languages(self) -> tuple[str, ...]:
-        """Return the languages that an adapter of this mixture is trained on, including the dose."""
+        """Return the languages that an adapter of this mixture (or its parents) is trained on, including the dose."""
         return (*self.languages, self.dose_language) if self.dose_language else self.languages
 
     def posts_per_language(self, available: dict[str, int], budget: int | None) -> dict[str, int]:
@@ -40,7 +117,11 @@ class Mixture:
 
         available: number of available train posts by language.
         budget: total posts (divided evenly, earlier languages get the remainder), or None for all available posts.
+        A merged row uses the posts of all its parents: each takes the first posts of a language in one order.
         """
+        if self.merge:
+            counts = [parent.posts_per_language(available, budget) for parent in self.merge.parents]
+            return {language: max(own.get(language, 0) for own in counts) for language in self.languages}
         if self.allocation:
             return dict(self.allocation)
         if budget is None:
@@ -49,6 +130,19 @@ class Mixture:
             share, rest = divmod(budget - self.dose, len(self.languages))
             taken = {language: share + (i < rest) for i, language in enumerate(self.languages)}
         return {**taken, self.dose_language: self.dose} if self.dose_language else taken
+
+
+def trained_twins(mixtures: Iterable[Mixture]) -> dict[str, str]:
+    """Return merged row -> the row that is trained on the same languages in full, where there is one."""
+    mixtures = list(mixtures)
+    in_full = {frozenset(own.languages): own.name for own in mixtures if own.is_trained and _is_in_full(own)}
+    merged = [own for own in mixtures if own.merge and all(map(_is_in_full, own.merge.parents))]
+    found = {own.name: in_full.get(frozenset(own.languages)) for own in merged}
+    return {name: twin for name, twin in found.items() if twin is not None}
+
+
+def _is_in_full(mixture: Mixture) -> bool:
+    return not mixture.dose_language and not mixture.allocation
 
 
 @dataclass(frozen=True)

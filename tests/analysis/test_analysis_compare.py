@@ -126,7 +126,9 @@ def test_holm_steps_and_families():
     assert holm(pd.Series([0.01, np.nan, 0.04, 0.03, 0.005])).tolist() == pytest.approx(
         [0.03, np.nan, 0.06, 0.06, 0.02], nan_ok=True
     )
-    table = pd.DataFrame({"view": "v", "kind": ["none", "none", "mixture"], "p_mcnemar": [0.01, 0.02, 0.03]})
+    table = pd.DataFrame(
+        {"view": "v", "kind": ["none", "none", "mixture"], "mixture": "en", "p_mcnemar": [0.01, 0.02, 0.03]}
+    )
     assert adjust(table)["p_holm"].tolist() == pytest.approx([0.02, 0.02, 0.03])
 
 
@@ -139,3 +141,16 @@ def test_bootstrap_p_counts_observed_sample():
 def test_untuned_base_is_only_a_rival_in_pairs():
     rivals = [("none", MODEL), ("en", MODEL)]
     assert pairs_of(rivals) == [Pair("en", ("none", MODEL), "none")]
+
+
+def test_merged_rows_do_not_change_the_comparisons_of_trained_rows():
+    trained = [(name, kind) for name in ("en", "es") for kind in (MODEL, "majority")]
+    rivals = [("none", MODEL), *trained, *(("en~es", kind) for kind in (MODEL, "majority"))]
+    found = [(pair.mixture, pair.against, pair.kind) for pair in pairs_of(rivals)]
+    assert found == [
+        *((name, "none", "none") for name in ("en", "es", "en~es")),
+        *((name, "majority", "baseline") for name in ("en", "es", "en~es")),
+        ("en", "es", "mixture"),
+    ]
+    table = pd.DataFrame({"view": "label", "kind": "none", "mixture": ["en", "es", "en~es"], "p_mcnemar": 0.02})
+    assert adjust(table)["p_holm"].tolist() == [0.04, 0.04, 0.02]

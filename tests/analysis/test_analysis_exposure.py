@@ -6,7 +6,7 @@ import pytest
 from babelgrid.analysis.exposure.exposure import exposure_of_languages, measure_exposure, seen_cells
 from babelgrid.analysis.tables import read_table
 from babelgrid.errors import UserError
-from babelgrid.mixture import Mixture
+from babelgrid.mixture import Merge, Mixture
 
 MIXTURES = [Mixture("none"), Mixture("en", ("en",)), Mixture("en+hu@2", ("en",), "hu", 2)]
 
@@ -99,3 +99,18 @@ def test_errors_leave_no_file(settings, tmp_path):
     assert not settings["out"].exists()
     with pytest.raises(UserError, match="no column for the table 'commoncrawl_2023_50'"):
         exposure_of_languages(_measure(settings), "commoncrawl_2023_50")
+
+
+def test_merged_row_has_the_posts_of_its_parents_and_saw_what_both_saw(settings):
+    english, dosed = MIXTURES[1:]
+    merged = Mixture("en~en+hu@2", ("en", "hu"), merge=Merge((english, dosed), (0.5, 0.5)))
+    exposure = _measure(settings, mixtures=[*MIXTURES, merged]).set_index(["mixture", "language"])
+    counted = ["finetune_posts", "finetune_text_tokens", "finetune_prompt_tokens"]
+    seen = ["finetune_text_tokens_seen", "finetune_prompt_tokens_seen", "finetune_to_pretraining"]
+    for language, times in (("en", 2), ("hu", 1)):
+        own, parent = exposure.loc[(merged.name, language)], exposure.loc[("en+hu@2", language)]
+        assert own["seen"]
+        assert own[counted].tolist() == parent[counted].tolist()
+        assert own[seen].astype(float).tolist() == pytest.approx(
+            [times * value for value in parent[seen].astype(float)]
+        )

@@ -8,7 +8,8 @@ SOUND = {
     "posts": [("1", "one", "train"), ("2", "two", "test")],
     "scores": [("topic", "en", "hu", 2, True), ("topic", "none", "hu", 1, True)],
     "bias": [("topic", "en", "hu", "yes", 100, 0.5, 0.5), ("topic", "en", "hu", "no", 100, 0.5, 0.5)],
-    "exposure": [("en", "en", 100.0), ("es", "es", 100.0), ("none", "en", 0.0)],
+    # A merged row has the posts of both its parents, which no budget can change.
+    "exposure": [("en", "en", 100.0), ("es", "es", 100.0), ("none", "en", 0.0), ("en~es", "en", 200.0)],
 }
 
 

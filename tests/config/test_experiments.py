@@ -10,13 +10,14 @@ import yaml
 from babelgrid.config.load import read_experiment
 from babelgrid.config.schema import manual, overlay_schema_json, schema_json
 from babelgrid.grid import build_grid
+from babelgrid.mixture import trained_twins
 
 CONFIG = Path(__file__).parents[2] / "config"
 EXPERIMENTS = ["config.yaml", "paper.yaml", "grid13.yaml", "sib200.yaml"]
 
 
 def test_every_shipped_file_is_tested_here():
-    others = {"archive.yaml", "embedded.yaml", "lab_uniform.yaml", "published.yaml"}
+    others = {"archive.yaml", "embedded.yaml", "lab_merged.yaml", "lab_uniform.yaml", "published.yaml"}
     assert {path.name for path in CONFIG.glob("*.yaml")} == set(EXPERIMENTS) | others
 
 
@@ -35,7 +36,9 @@ def test_embedded_overlay_replaces_the_base(name):
     assert build_grid(embedded).cells == build_grid(plain).cells
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, "archive.yaml", "embedded.yaml", "lab_uniform.yaml", "published.yaml"])
+@pytest.mark.parametrize(
+    "name", [*EXPERIMENTS, "archive.yaml", "embedded.yaml", "lab_merged.yaml", "lab_uniform.yaml", "published.yaml"]
+)
 def test_shipped_file_matches_its_schema(name):
     text = (CONFIG / name).read_text(encoding="utf-8")
     schema = CONFIG / text.splitlines()[0].split("$schema=")[1]
@@ -50,6 +53,13 @@ def test_uniform_lab_differs_only_in_its_base():
     differing = {name for name in type(skewed).model_fields if getattr(skewed, name) != getattr(uniform, name)}
     assert differing == {"experiment", "base", "intervention"}
     assert build_grid(uniform).cells == build_grid(skewed).cells
+
+
+def test_merged_lab_has_all_pairs_without_training_and_those_with_english_trained():
+    grid = build_grid(read_experiment(CONFIG / "config.yaml", CONFIG / "lab_merged.yaml"))
+    merged = [own for own in grid.mixtures.values() if own.merge]
+    assert [own.merge.kind for own in merged] == ["average"] * 78 + ["swap"]
+    assert len(trained_twins(grid.mixtures.values())) == 12 + 1
 
 
 def test_schema_and_manual_match_the_models():

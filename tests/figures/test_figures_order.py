@@ -25,6 +25,9 @@ def test_mixtures_are_grouped_by_kind_in_grid_order():
         "all": ["en", "es", "pt"],
         "all-en": ["es", "pt"],
         "en+hu@25": ["en", "hu"],
+        "en~es": ["en", "es"],
+        "2es~en~2es": ["en", "es"],
+        "0.75en~0.25en+hu@25": ["en", "hu"],
     }
     seen = {(mixture, language) for mixture, languages in held.items() for language in languages}
     assert list(group_mixtures(list(held), seen).values()) == [
@@ -34,6 +37,7 @@ def test_mixtures_are_grouped_by_kind_in_grid_order():
         ["iberia"],
         ["all", "all-en"],
         ["en+hu@25"],
+        ["en~es", "2es~en~2es", "0.75en~0.25en+hu@25"],
     ]
 
 

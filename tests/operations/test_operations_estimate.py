@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from babelgrid.errors import UserError
-from babelgrid.mixture import Mixture
+from babelgrid.mixture import Merge, Mixture
 from babelgrid.operations.estimate import (
     Row,
     Speed,
@@ -43,6 +43,15 @@ def test_job_time_is_start_plus_tokens():
     assert english.finetune == 5 + 3 * 40 / 10
     assert dosed.finetune == 5 + 3 * (40 + 2 * 20) / 10
     assert english.predict == {"en/seed0": 5 + (100 + 200) / 100}
+
+
+def test_merged_row_is_scored_but_not_trained():
+    english, dosed = (mixture for mixture, _ in ROWS[1:])
+    merged = Mixture("en~en+hu@2", ("en", "hu"), merge=Merge((english, dosed), (0.5, 0.5)))
+    rows = _rows(rows=[*ROWS, (merged, 0)])
+    assert rows[-1].finetune is None
+    assert rows[-1].predict.keys() == {"en~en+hu@2/seed0"}
+    assert [row.adapters for row in rows] == [0, 1, 1, 2]
 
 
 def test_budget_limits_trained_posts():

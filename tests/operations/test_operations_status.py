@@ -47,6 +47,14 @@ def test_state_of_each_cell_follows_from_its_files(results):
     assert "left: 1 finetune jobs at 20 s each, 2 predict jobs at 4 s each" in words
 
 
+def test_failed_merge_is_shown_as_such(results):
+    _write(results / "logs/merge_adapters/en~hu/seed0.log", "2026-11-25 08:00:00,000 leave no middle layer\n")
+    rows = read_rows([*ROWS, ("en~hu", 0)], ["none"], LANGUAGES, results, per_cell=False, merged=["en~hu"])
+    words = describe_status(rows, LANGUAGES, results / "benchmarks")
+    assert f"merge_adapters en~hu/seed0: {results}/logs/merge_adapters/en~hu/seed0.log (" in words
+    assert "left: 1 finetune jobs at 20 s each, 3 predict jobs at 4 s each" in words
+
+
 def test_running_job_shows_its_last_line_until_it_is_killed(results):
     log = results / "logs/finetune/en/seed1.log"
     with job(log):

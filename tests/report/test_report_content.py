@@ -146,3 +146,11 @@ def test_languages_have_a_family_or_are_not_listed():
         "zh-Hant": "Sino-Tibetan",
         "xx": "not listed",
     }
+
+
+def test_answer_leaves_out_merged_rows():
+    scores = {"en": [0.9, 0.6, 0.4], "es": [0.6, 0.9, 0.8], "en~es": [0.99, 0.99, 0.99]}
+    held = {"en": ["en"], "es": ["es"], "en~es": ["en", "es"]}
+    trained = {name: row for name, row in scores.items() if name != "en~es"}
+    settings = {"metric": "macro_f1", "table": "llama2", "seed": 0}
+    assert answer(*_grid(scores, held), None, None, **settings) == answer(*_grid(trained, held), None, None, **settings)

@@ -36,8 +36,8 @@ def classifying_adapter():
         raise WorkflowError(
             f"classify.adapter: {mixture!r} is an API; an archive is classified by an adapter of the grid, or `none`"
         )
-    is_trained = GRID.mixtures[mixture].is_trained
-    folder = os.path.dirname(FILES.adapter(mixture, seed)) if is_trained else None
+    has_adapter = GRID.mixtures[mixture].has_adapter
+    folder = os.path.dirname(FILES.adapter(mixture, seed)) if has_adapter else None
     return folder, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"
 
 

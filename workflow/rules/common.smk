@@ -3,7 +3,6 @@ import json
 import os
 import re
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -18,6 +17,7 @@ from babelgrid.config.load import load_experiment
 from babelgrid.config.prompt import label_settings
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
+from babelgrid.mixture import trained_twins
 from babelgrid.resources import host_memory_mb, minutes
 from babelgrid.results_layout import ResultsLayout
 from babelgrid.runtime.code_hash import hash_code
@@ -84,13 +84,7 @@ def settings(*blocks):
 
 def mixture_settings(name):
     """Return the composition of a mixture as plain builtins."""
-    mixture = GRID.mixtures[name]
-    allocation = [list(part) for part in mixture.allocation]
-    return {
-        **asdict(mixture),
-        "languages": list(mixture.languages),
-        "allocation": allocation,
-    }
+    return GRID.mixtures[name].to_settings()
 
 
 def templates_of(languages):

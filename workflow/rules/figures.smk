@@ -11,7 +11,8 @@ LOOK = {"note": NOTE, "width": {1: 3.4, 2: 7.0}[EXPERIMENT.figures.columns]}
 SCORED = {**LOOK, "metric": EXPERIMENT.score.metric}
 EXPOSED = {**SCORED, "table": EXPERIMENT.exposure.tables[0]}
 # Confusion and calibration are drawn for one mixture. The report and its tables have the others.
-CONFUSED = {**LOOK, "mixture": max(GRID.mixtures.values(), key=lambda mixture: len(mixture.languages)).name}
+UNMERGED = [mixture for mixture in GRID.mixtures.values() if not mixture.merge]
+CONFUSED = {**LOOK, "mixture": max(UNMERGED, key=lambda mixture: len(mixture.languages)).name}
 GRID_TABLES = ["cells.csv", "scores.csv", "exposure.csv"]
 ALONE = [name for name in GRID.mixtures if name in GRID.test_languages]
 HAS_DOSES = any(mixture.dose_language for mixture in GRID.mixtures.values())

@@ -14,6 +14,8 @@ rule finetune:
         FILES.log("finetune/{mixture}/seed{seed}"),
     benchmark:
         FILES.benchmark("finetune/{mixture}/seed{seed}")
+    wildcard_constraints:
+        mixture=row_pattern(name for name, own in GRID.mixtures.items() if own.is_trained),
     conda:
         "../../envs/babelgrid.yaml"
     threads: MODEL_THREADS
@@ -32,6 +34,33 @@ rule finetune:
         trackers=f"{RESULTS}/trackers/{{mixture}}/seed{{seed}}",
     script:
         "../scripts/finetune.py"
+
+
+# The adapter of a merged row is made from other adapters on the CPU, without loading the base.
+rule merge_adapters:
+    input:
+        parents=adapters_to_merge,
+        configs=lambda wildcards: adapters_to_merge(wildcards, "adapter_config.json"),
+        base=f"{RESULTS}/base.json",
+    output:
+        weights=FILES.adapter("{mixture}", "{seed}"),
+        config=FILES.adapter("{mixture}", "{seed}", "adapter_config.json"),
+        provenance=FILES.adapter("{mixture}", "{seed}", "provenance.json"),
+    log:
+        FILES.log("merge_adapters/{mixture}/seed{seed}"),
+    benchmark:
+        FILES.benchmark("merge_adapters/{mixture}/seed{seed}")
+    wildcard_constraints:
+        mixture=row_pattern(name for name, own in GRID.mixtures.items() if own.merge),
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("merge_adapters"),
+        settings=training_settings,
+        mixture=lambda wildcards: mixture_settings(wildcards.mixture),
+        budget=EXPERIMENT.mixtures.posts,
+    script:
+        "../scripts/merge_adapters.py"
 
 
 # One job scores an adapter in all test languages, or one job scores each cell.

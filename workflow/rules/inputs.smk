@@ -33,10 +33,16 @@ def answers_of_mixture(wildcards):
 
 def adapter_to_score(wildcards):
     """Return the adapter files of a row, weights first; empty for the untuned base."""
-    if not GRID.mixtures[wildcards.mixture].is_trained:
+    if not GRID.mixtures[wildcards.mixture].has_adapter:
         return []
     row = (wildcards.mixture, wildcards.seed)
     return [FILES.adapter(*row), FILES.adapter(*row, "adapter_config.json")]
+
+
+def adapters_to_merge(wildcards, file="adapter_model.safetensors"):
+    """Return this file of each parent of a merged row, with the same seed."""
+    parents = GRID.mixtures[wildcards.mixture].merge.parents
+    return [FILES.adapter(parent.name, wildcards.seed, file) for parent in parents]
 
 
 def table_of(experiment, name):

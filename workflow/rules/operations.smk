@@ -9,7 +9,8 @@ rule status:
     params:
         grid={
             "rows": [list(row) for row in GRID.rows],
-            "untrained": [name for name, mixture in GRID.mixtures.items() if not mixture.is_trained],
+            "untrained": [name for name, mixture in GRID.mixtures.items() if not mixture.has_adapter],
+            "merged": [name for name, mixture in GRID.mixtures.items() if mixture.merge],
             "languages": list(GRID.test_languages),
             "results": RESULTS,
             "per_cell": EXPERIMENT.predict.per_cell,

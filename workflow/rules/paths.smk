@@ -64,7 +64,7 @@ def stamps(paths):
 
 # Files of the grid that the rules of tables take as inputs.
 POSTS_REPORT = [] if IMPORT else [f"{RESULTS}/posts/report.json"]
-ADAPTERS = [] if IMPORT else [FILES.adapter(*row) for row in GRID.adapters]
+ADAPTERS = [] if IMPORT else [FILES.adapter(*row) for row in [*GRID.adapters, *GRID.merged]]
 PREDICTIONS = [FILES.predictions(*cell) for cell in GRID.cells]
 # The posts that the grid needs, as an object: Snakemake does not compare objects, so changes rerun nothing.
 NEEDS = needs_of(GRID, EXPERIMENT)

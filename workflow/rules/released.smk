@@ -20,7 +20,7 @@ def released_row(name):
         mixture, seed = find_row(GRID, name, "release.adapters")
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    if not GRID.mixtures[mixture].is_trained:
+    if not GRID.mixtures[mixture].has_adapter:
         raise WorkflowError(f"release.adapters: {mixture!r} has no adapter: nothing was trained for it")
     return mixture, seed
 

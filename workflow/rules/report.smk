@@ -54,7 +54,7 @@ rule write_report:
         confusions=f"{RESULTS}/tables/confusions.parquet",
         # Their recorded settings must match the config that the page shows.
         predictions=PREDICTIONS,
-        adapters=[FILES.adapter(*row, "provenance.json") for row in GRID.adapters if ADAPTERS],
+        adapters=[str(Path(path).with_name("provenance.json")) for path in ADAPTERS],
         # Texts are read only if the config asks for them.
         posts=TEST_POSTS * EXPERIMENT.report.show_texts,
         posts_report=POSTS_REPORT,

@@ -39,6 +39,31 @@ rule measure_transfer:
         "../scripts/measure_transfer.py"
 
 
+# Merged rows beside the rows that are trained on the same languages.
+if trained_twins(GRID.mixtures.values()):
+    TABLES += [f"{RESULTS}/tables/{name}.csv" for name in ["merged", "merged_cells"]]
+
+    rule measure_merged:
+        input:
+            replicates=f"{RESULTS}/tables/replicates.parquet",
+            cells=f"{RESULTS}/tables/cells.csv",
+        output:
+            merged=ensure(f"{RESULTS}/tables/merged.csv", non_empty=True),
+            cells=ensure(f"{RESULTS}/tables/merged_cells.csv", non_empty=True),
+        log:
+            FILES.log("measure_merged"),
+        localrule: True
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("measure_merged"),
+            mixtures=MIXTURE_SETTINGS,
+            metric=EXPERIMENT.score.metric,
+            min_posts=EXPERIMENT.score.min_posts,
+        script:
+            "../scripts/measure_merged.py"
+
+
 rule measure_doses:
     input:
         replicates=f"{RESULTS}/tables/replicates.parquet",
@@ -98,10 +123,13 @@ rule measure_calibration:
         "../scripts/measure_calibration.py"
 
 
-# API rows say nothing about the base's pre-training.
+# API rows say nothing about the base's pre-training, and merged rows repeat what their parents say.
+REGRESSED = [cell for cell in CELLS_OF_BASE if not GRID.mixtures[cell[0]].merge]
+
+
 rule regress_exposure:
     input:
-        predictions=[FILES.predictions(*cell) for cell in CELLS_OF_BASE],
+        predictions=[FILES.predictions(*cell) for cell in REGRESSED],
         exposure=f"{RESULTS}/tables/exposure.csv",
         replicates=f"{RESULTS}/tables/replicates.parquet",
         posts_report=POSTS_REPORT,
@@ -114,7 +142,7 @@ rule regress_exposure:
         "../../envs/babelgrid.yaml"
     params:
         code=code("regress_exposure"),
-        cells=list(map(list, CELLS_OF_BASE)),
+        cells=list(map(list, REGRESSED)),
         views=EXPERIMENT.effective_views,
         min_posts=EXPERIMENT.score.min_posts,
         seed=EXPERIMENT.seed,

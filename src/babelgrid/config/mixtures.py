@@ -5,7 +5,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from babelgrid.config.fields import Language, Once, OnceAsSpelled, PathName, Settings, Text, Whole, refuse_twice
+from babelgrid.config.fields import (
+    Language,
+    Number,
+    Once,
+    OnceAsSpelled,
+    PathName,
+    Settings,
+    Text,
+    Whole,
+    refuse_twice,
+)
 from babelgrid.spelling import fold
 
 
@@ -49,6 +59,55 @@ class Dose(Settings):
         return self
 
 
+class Average(Settings):
+    """A row whose update is the weighted average of the updates of other rows' adapters."""
+
+    of: Annotated[list[Text], Once] = Field(min_length=2)
+    """Rows whose adapters are averaged, e.g. `[en, hu]` or `[en+es, all-hu]`."""
+    weights: list[Annotated[Number, Field(gt=0, le=10**6)]] | None = None
+    """Weight of each row, in the same order; they are divided by their sum. Null: equal weights."""
+
+    @model_validator(mode="after")
+    def _weigh_each_row(self) -> Self:
+        if self.weights is not None and len(self.weights) != len(self.of):
+            raise ValueError(f"weights: give one for each of {', '.join(self.of)}; found {len(self.weights)}")
+        return self
+
+
+class LayerSwap(Settings):
+    """A row with the bottom and top layers of one adapter and the middle layers of another (arXiv 2410.01335)."""
+
+    outer: Text
+    """Row whose adapter gives the bottom and top layers, e.g. `hu` (the language expert of the article)."""
+    inner: Text
+    """Row whose adapter gives the middle layers, e.g. `en` (the task expert of the article)."""
+    bottom: Whole = Field(ge=0, le=10_000)
+    """Number of layers next to the input that come from `outer`."""
+    top: Whole = Field(ge=0, le=10_000)
+    """Number of layers next to the output that come from `outer`; an adapted output matrix belongs to the top layer."""
+    transition: Whole = Field(default=0, ge=0, le=10_000)
+    """Number of layers between them, at each border, in which the two updates are averaged."""
+
+    @model_validator(mode="after")
+    def _swap_between_two(self) -> Self:
+        if self.outer == self.inner:
+            raise ValueError(f"outer and inner are both {self.outer!r}; name two different rows")
+        if self.bottom + self.top == 0:
+            raise ValueError("bottom and top are both 0, so nothing would be swapped; set at least one")
+        return self
+
+
+class Merged(Settings):
+    """Rows that are made without training, from the adapters of other rows with the same seed."""
+
+    pairs: Languages = Field(default=[])
+    """Average each pair of these languages' adapters: `en~es`, …; all: every language in `monolingual`."""
+    averages: Annotated[list[Average], Once] = Field(default=[])
+    """Averages of any rows' adapters: `en~es~hu`, or `0.75en~0.25hu` with weights."""
+    swaps: Annotated[list[LayerSwap], Once] = Field(default=[])
+    """Layer swaps: `2hu~en~1hu`, from the bottom to the top; with transition layers, `2hu~1~en~1~1hu`."""
+
+
 class Mixtures(Settings):
     """The rows of the grid, declared by rule instead of listed one by one."""
 
@@ -70,6 +129,8 @@ class Mixtures(Settings):
     """A mixture plus a few posts of another language: `en+hu@25`, …"""
     allocations: Annotated[dict[MixtureName, dict[Language, Posts]], OnceAsSpelled] = Field(default={})
     """Named mixtures with a fixed number of posts per language, e.g. `few: {en: 100, hu: 20}`, whatever the budget."""
+    merged: Merged = Merged()
+    """Rows made without training, from adapters of the rows above."""
     budget: Literal["natural", "equal"] = "natural"
     """All posts of each language, or equally many posts per mixture, so that language and size are not confounded."""
     posts: Posts | None = Field(default=None, ge=1)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import langcodes
 import pandas as pd
 
+from babelgrid.mixture import is_merged
+
 
 def language_name(code: str) -> str:
     """Return the English name of a language code, e.g. `Hungarian`."""
@@ -31,6 +33,7 @@ def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[
         "Sets of languages": [],
         "All, and all but one": [],
         "With a dose (@posts)": [],
+        "Merged, without training": [],
     }
     for mixture in mixtures:
         groups[_kind(mixture, {language for name, language in seen if name == mixture})].append(mixture)
@@ -49,6 +52,8 @@ def order_clusters(clusters: pd.DataFrame, view: str, axis: str, names: Sequence
 def _kind(mixture: str, languages: set[str]) -> str:
     if not languages:
         return "By API" if mixture.startswith("api-") else "Untuned"
+    if is_merged(mixture):
+        return "Merged, without training"
     if "@" in mixture:
         return "With a dose (@posts)"
     if mixture == "all" or mixture.startswith("all-"):

@@ -26,7 +26,7 @@ def add_trained_adapter(model: Any, folder: Path, base_path: Path) -> Any:
     or of a shape other than the configured one.
     """
     config = read_adapter_config(folder)
-    tensors, metadata = _read_tensors(folder / WEIGHTS)
+    tensors, metadata = read_tensors(folder / WEIGHTS)
     check_base(config, metadata, read_base(base_path), folder)
     adapted = _prepare(model, config, folder).eval()
     asked = _adapter_tensors(adapted)
@@ -52,7 +52,7 @@ def merge(adapted: Any, folder: Path) -> Any:
     return model
 
 
-def _read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
+def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     """Return an adapter's tensors and the metadata of the file."""
     try:
         with safe_open(path, framework="pt") as file:

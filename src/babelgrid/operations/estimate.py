@@ -47,6 +47,8 @@ class Row:
     finetune: float | None
     predict: Mapping[str, float]
     """Name of the job -> seconds; one job for the row, or one for each cell."""
+    adapters: int = 0
+    """Size of its adapter, in adapters of a trained row: a merged one has the ranks of its parents together."""
 
     @property
     def seconds(self) -> float:
@@ -126,7 +128,8 @@ def estimate_rows(
         tokens = epochs * sum(count * float(train["mean"][language]) for language, count in taken.items())
         finetune = speed.start_seconds + tokens / speed.trained if taken else None
         jobs = {f"{name}/{cell}": own for cell, own in scoring.items()} if per_cell else {name: sum(scoring.values())}
-        found.append(Row(name, finetune, {job: speed.start_seconds + own for job, own in jobs.items()}))
+        adapters = len(mixture.merge.parents) if mixture.merge else int(mixture.has_adapter)
+        found.append(Row(name, finetune, {job: speed.start_seconds + own for job, own in jobs.items()}, adapters))
     return found
 
 
@@ -221,7 +224,7 @@ def read_speed(path: Path) -> Speed:
 def _disk(rows: Sequence[Row], speed: Speed, base: Path, test_posts: int) -> float:
     """Return the bytes needed; an adapter's checkpoint (weights and two moments) exists only during training."""
     files = Path(read_json(base)["folder"]).glob("*")
-    adapters = sum(row.finetune is not None for row in rows) * speed.adapter_bytes
+    adapters = sum(row.adapters for row in rows) * speed.adapter_bytes
     return sum(path.stat().st_size for path in files) + adapters + len(rows) * test_posts * BYTES_PER_PREDICTION
 
 

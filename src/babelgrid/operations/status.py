@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Row:
-    """A row (mixture, seed): its training, unless it is the untuned base, and the scoring job of each test language."""
+    """A row (mixture, seed): its training (or merging), unless it is the untuned base, and its scoring jobs."""
 
     mixture: str
     seed: int
@@ -64,14 +64,24 @@ class Row:
 
 
 def read_rows(
-    rows: Sequence[tuple[str, int]], untrained: Sequence[str], languages: Sequence[str], results: Path, per_cell: bool
+    rows: Sequence[tuple[str, int]],
+    untrained: Sequence[str],
+    languages: Sequence[str],
+    results: Path,
+    per_cell: bool,
+    merged: Sequence[str] = (),
 ) -> list[Row]:
-    """Return the rows of a grid under `results`; per_cell: whether each cell is scored by its own job."""
+    """Return the rows of a grid under `results`.
+
+    untrained, merged: mixtures without an adapter, and those whose adapter is merged from others. per_cell: whether
+    each cell is scored by its own job.
+    """
     files = ResultsLayout(str(results))
     found = []
     for mixture, seed in rows:
         row = f"{mixture}/seed{seed}"
-        finetune = _job(files, f"finetune/{row}", [files.adapter(mixture, seed)])
+        made_by = "merge_adapters" if mixture in merged else "finetune"
+        finetune = _job(files, f"{made_by}/{row}", [files.adapter(mixture, seed)])
         cells = {name: files.predictions(mixture, seed, name) for name in languages}
         if per_cell:
             jobs = {name: _job(files, f"predict/{row}/{name}", [cell]) for name, cell in cells.items()}

@@ -98,7 +98,8 @@ def _missing_languages(counts: Counts, languages: Sequence[str], part: str) -> I
 
 
 def _missing_labels(counts: Counts, mixtures: Sequence[Mixture], labels: Sequence[str]) -> Iterator[str]:
-    for mixture in mixtures:
+    # A merged row has the posts of its parents, which are rows themselves.
+    for mixture in [own for own in mixtures if own.is_trained]:
         parts = [counts["train"].get(language, {}) for language in mixture.languages]
         found = {label: sum(part.get(label, 0) for part in parts) for label in labels}
         there_are = ", ".join(f"{label} {number}" for label, number in found.items() if number)

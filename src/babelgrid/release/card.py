@@ -13,6 +13,7 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.config.prompt import Label
 from babelgrid.config.release import Release
 from babelgrid.display.text import in_code, plain
+from babelgrid.mixture import is_merged
 from babelgrid.release.name import PublicBase, release_name
 from babelgrid.runtime.files import sha256, write_text
 
@@ -31,7 +32,12 @@ class Row:
     cells_path: Path
     """Path of tables/cells.csv."""
     posts: Mapping[str, Path]
-    """Posts file of each language that the adapter was trained on."""
+    """Posts file of each language that the adapter, or its parents if it is merged, was trained on."""
+
+    @property
+    def is_merged(self) -> bool:
+        """Return whether the adapter was merged from others without training."""
+        return is_merged(self.mixture)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from babelgrid.runtime.places import public_settings
 FURTHER = {
     "donors": "Donor and recipient languages",
     "contrasts": "Asymmetry, second languages, and the cost of leaving a language out",
+    "merged": "Rows merged without training, compared with rows trained on the same languages",
+    "merged_cells": "Merged and trained rows of the same languages, cell by cell",
     "dose_fits": "Doses: fitted curves, and the number of posts that reaches 95% of the in-language score",
     "regression": "Exposure and correctness: regression over posts",
     "intervention": "Intervention: the same grid on two bases",

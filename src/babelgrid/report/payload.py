@@ -198,7 +198,7 @@ def _order_rows(mixtures: Mapping[str, str], languages: Sequence[str]) -> list[i
 
     def key(position: int) -> tuple[Any, ...]:
         name, group = names[position]
-        parts = re.split("[+@]", name.removeprefix("all-"))
+        parts = re.split("[+@~]", name.removeprefix("all-"))
         return groups.index(group), [int(part) if part.isdigit() else rank.get(part, len(rank)) for part in parts]
 
     names = list(mixtures.items())

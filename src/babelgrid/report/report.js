@@ -423,7 +423,7 @@
     const points = [];
     const started = new Set();
     data.mixtures.forEach((mixture, row) => {
-      const found = /^(.+)\+([^+@]+)@(\d+)$/.exec(mixture.name);
+      const found = /^([^~]+)\+([^+@~]+)@(\d+)$/.exec(mixture.name);
       if (!found || !codes.has(found[2])) return;
       const [, base, added, dose] = found;
       const series = `${base} and ${added}`;

@@ -16,6 +16,7 @@ from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel
 from babelgrid.analysis.bootstrap.replicates import Draws, Resampled, resample_panel
 from babelgrid.analysis.scores.views import LabelScores, read_answers, read_baselines
 from babelgrid.config.analysis import Score, View
+from babelgrid.mixture import is_merged
 from babelgrid.runtime.files import write_csv
 from babelgrid.types import Cell, Floats
 
@@ -59,7 +60,7 @@ def compare_cells(
     See `replicates.resample_cells` and `cells.score_cells` for the arguments. Columns: view, test_language, mixture,
     against, kind, n (posts answered by both), difference of the metric, low and high (its 95% paired percentile
     interval over posts and seeds), p_bootstrap (two-sided, from the same replicates, at least 2 / (B + 1)), p_mcnemar
-    (see `mcnemar`) and p_holm (p_mcnemar adjusted within each family of a view and a kind).
+    (see `mcnemar`) and p_holm (p_mcnemar adjusted within each family, see `adjust`).
     """
     beside = {row: read_baselines(path) for row, path in baselines.items()}
     tables = []
@@ -76,10 +77,14 @@ def compare_cells(
 
 
 def pairs_of(rivals: Sequence[System]) -> list[Pair]:
-    """Return all comparisons: each mixture against `none`, against its baselines and against every other mixture."""
+    """Return all comparisons: each mixture against `none`, against its baselines and against every other mixture.
+
+    Merged rows are not compared with other mixtures: merged.csv compares them with their trained twins.
+    """
     mixtures = [mixture for mixture, name in rivals if name == MODEL]
-    trained = [mixture for mixture in mixtures if mixture != "none"]
-    with_none = [Pair(mixture, ("none", MODEL), "none") for mixture in trained if "none" in mixtures]
+    tuned = [mixture for mixture in mixtures if mixture != "none"]
+    trained = [mixture for mixture in tuned if not is_merged(mixture)]
+    with_none = [Pair(mixture, ("none", MODEL), "none") for mixture in tuned if "none" in mixtures]
     with_baselines = [Pair(rival[0], rival, "baseline") for rival in rivals if rival[1] != MODEL]
     return [*with_none, *with_baselines, *(Pair(a, (b, MODEL), "mixture") for a, b in combinations(trained, 2))]
 
@@ -151,8 +156,12 @@ def mcnemar(
 
 
 def adjust(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Add p_holm: p_mcnemar adjusted by Holm (1979, Scand. J. Stat. 6:65) within each view and kind."""
-    families = comparisons.groupby(["view", "kind"], sort=False)["p_mcnemar"]
+    """Add p_holm: p_mcnemar adjusted by Holm (1979, Scand. J. Stat. 6:65) within each view and kind.
+
+    Merged rows are families of their own, so that they do not change the p-values of trained rows.
+    """
+    keys = [comparisons["view"], comparisons["kind"], comparisons["mixture"].map(is_merged)]
+    families = comparisons.groupby(keys, sort=False)["p_mcnemar"]
     return comparisons.assign(p_holm=families.transform(holm))
 
 

@@ -6,7 +6,8 @@ pretraining_tokens: pre-training tokens in the language. Exact for the lab; othe
     table times the base's total pre-training tokens, which is an estimate unless that table describes this base. Empty
     if unknown.
 finetune_posts, finetune_text_tokens, finetune_prompt_tokens: unique posts and their tokens, without and with the
-    prompt; means over seeds. finetune_…_seen: tokens over all epochs.
+    prompt; means over seeds. finetune_…_seen: tokens over all epochs. A merged row has the posts of its parents, and
+    has seen what all of them have seen together.
 finetune_to_pretraining: text tokens seen in fine-tuning divided by the base's total pre-training tokens in all
     languages.
 seen: whether the mixture contains the language.
@@ -27,9 +28,11 @@ from babelgrid.runtime.files import read_json, read_parquet, write_csv
 from babelgrid.types import Row
 
 Counted = dict[str, float]
-_COUNTED = ["posts", "text_tokens", "prompt_tokens"]
-_NOTHING = dict.fromkeys(_COUNTED, 0.0)
-_UNKNOWN = dict.fromkeys(_COUNTED, float("nan"))
+_PASSED = ["text_tokens", "prompt_tokens"]
+_COUNTED = ["posts", *_PASSED]
+_COUNTS = [*_COUNTED, *(f"{kind}_passed" for kind in _PASSED)]
+_NOTHING = dict.fromkeys(_COUNTS, 0.0)
+_UNKNOWN = dict.fromkeys(_COUNTS, float("nan"))
 
 
 def measure_exposure(
@@ -115,8 +118,8 @@ def _read_tokens(path: str | Path) -> pd.DataFrame:
 def _count_finetuning(
     mixture: Mixture, train: Mapping[str, pd.DataFrame], tokens: pd.DataFrame, seeds: Sequence[int], budget: int | None
 ) -> dict[str, Counted]:
-    """Return language -> posts, text_tokens and prompt_tokens in the mixture, as means over seeds."""
-    if not mixture.is_trained:
+    """Return language -> posts, tokens in the mixture, and tokens that it passes in one epoch, as means over seeds."""
+    if not mixture.has_adapter:
         return {}
     drawn = pd.concat([sample_posts(train, mixture, seed, budget)[["id", "language"]] for seed in seeds])
     counted = drawn.join(tokens, on="id")
@@ -124,20 +127,26 @@ def _count_finetuning(
         first = counted.loc[counted["posts"].isna(), "id"].iloc[0]
         raise UserError(f"tokens: the post {first!r} has no token count; delete the tokens file and run again")
     means = counted.groupby("language")[_COUNTED].sum() / len(seeds)
-    return {
+    found = {
         str(language): dict(zip(_COUNTED, row, strict=True))
         for language, row in zip(means.index, means.to_numpy(), strict=True)
     }
+    parents = mixture.merge.parents if mixture.merge else ()
+    trained = [_count_finetuning(parent, train, tokens, seeds, budget) for parent in parents] or [found]
+    for language, own in found.items():
+        for kind in _PASSED:
+            own[f"{kind}_passed"] = sum(each[language][kind] for each in trained if language in each)
+    return found
 
 
 def _finetuning_columns(counted: Counted, epochs: float, whole: float | None) -> Row:
-    seen = counted["text_tokens"] * epochs
+    seen = counted["text_tokens_passed"] * epochs
     return {
         "finetune_posts": counted["posts"],
         "finetune_text_tokens": counted["text_tokens"],
         "finetune_text_tokens_seen": seen,
         "finetune_prompt_tokens": counted["prompt_tokens"],
-        "finetune_prompt_tokens_seen": counted["prompt_tokens"] * epochs,
+        "finetune_prompt_tokens_seen": counted["prompt_tokens_passed"] * epochs,
         # Floats are written with six decimals, which would round a ratio such as 5e-9 to 0.
         "finetune_to_pretraining": None if whole is None or math.isnan(seen) else Decimal(f"{seen / whole:.6g}"),
     }

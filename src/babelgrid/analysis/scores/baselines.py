@@ -28,13 +28,15 @@ def write_baselines(
 ) -> None:
     """Fit the baselines of a (mixture, seed) on its adapter's train posts and write their answers.
 
+    A merged row's train posts are those of all its parents.
+
     train, test: posts files by language. The untuned base has no train posts; its only baseline is the majority class
     over `train`, which then contains all train languages.
     """
     train_posts = read_train_posts(train)
     posts = {language: read_parquet(path) for language, path in test.items()}
     test_posts = {language: rows[rows["split"] == "test"].reset_index(drop=True) for language, rows in posts.items()}
-    if mixture.is_trained:
+    if mixture.has_adapter:
         answers = fit_baselines(sample_posts(train_posts, mixture, seed, budget), test_posts, labels)
     else:
         answers = fit_majority(pd.concat(train_posts.values()), test_posts, labels)

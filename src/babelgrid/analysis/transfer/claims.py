@@ -76,7 +76,7 @@ def judge_transfer(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterat
 
 def judge_multilingual(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterator[Row]:
     """Test the adapter of all languages against the adapters of one language, outside that language."""
-    single = [mixture for mixture in mixtures if len(mixture.all_languages) == 1]
+    single = [mixture for mixture in mixtures if mixture.is_trained and len(mixture.all_languages) == 1]
     cells = [cell for cell in _unseen(scores, single) if (ALL, cell[1]) in scores]
     test = "score of the adapter of all languages minus adapters of one language, outside that language"
     if not cells:

@@ -97,7 +97,7 @@ def contrast_rows(scores: SampledScores, mixtures: Sequence[Mixture]) -> Iterato
     for one, other in combinations(alone, 2):
         effect = scores.of(one, other) - scores.of(other, one)
         yield _contrast("asymmetry", (one, other), (other, one), other, effect, scores)
-    known = {mixture.name: mixture for mixture in mixtures}
+    known = {mixture.name: mixture for mixture in mixtures if mixture.is_trained}
     for mixture, language in scores.cells:
         made_of = known[mixture].all_languages if mixture in known else ()
         if len(made_of) == 2 and not known[mixture].dose and all(part in scores.mixtures for part in made_of):

@@ -170,7 +170,8 @@ def overlay(experiment: str, plans: Mapping[str, Allocation], view: str, budget:
         "experiment": f"{experiment}_plan",
         "mixtures": {
             **{"none": True, "monolingual": [], "pairs": [], "sets": {}, "all": False, "leave_one_out": []},
-            **{"doses": [], "budget": "natural", "posts": None, "allocations": dict(plans)},
+            **{"doses": [], "merged": {"pairs": [], "averages": [], "swaps": []}},
+            **{"budget": "natural", "posts": None, "allocations": dict(plans)},
         },
         "api": None,
         "plan": {"budget": budget, "step": step, "view": view, "checks": experiment},
