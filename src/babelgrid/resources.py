@@ -15,7 +15,7 @@ UNKNOWN_BILLIONS = 8.0
 
 
 def billions_of_parameters(base: Base) -> float:
-    """Return the size of a base in 10^9 parameters: 0 for the lab's base, else from its files or its name, else 8.
+    """Return the size of a base in 10^9 parameters: 0 for the lab's base, else from its folder or its name, else 8.
 
     Opens no file and uses no network, so a workflow can call this each time it is parsed.
     """
@@ -23,7 +23,7 @@ def billions_of_parameters(base: Base) -> float:
         return 0.0
     if base.folder:
         return parameters_in(Path(base.folder).expanduser()) / 1e9 or UNKNOWN_BILLIONS
-    named = re.search(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", (base.hub or "").lower())
+    named = re.search(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", (base.hub or Path(base.gguf or "").name).lower())
     if named is None:
         return UNKNOWN_BILLIONS
     return float(named[1]) / (1 if named[2] == "b" else 1000)

@@ -44,6 +44,21 @@ MISTAKES = {
         {"predictions": {"imports": {}}},
         ["'imports'", "did you mean 'import'"],
     ),
+    "GGUF without a full commit": (
+        {"base": {"lab": None, "gguf": "a/b/c.gguf", "revision": "main"}},
+        ["base", "revision", "40-digit"],
+    ),
+    "GGUF of a repository without its file": (
+        {"base": {"lab": None, "gguf": "b/c.gguf", "revision": "0" * 40}},
+        ["base", "'b/c.gguf'", "owner/name/file.gguf"],
+    ),
+    "GGUF that leaves the repository": (
+        {"base": {"lab": None, "gguf": "a/b/../c.gguf", "revision": "0" * 40}},
+        ["base", "owner/name/file.gguf"],
+    ),
+    "GGUF of another kind": ({"base": {"lab": None, "gguf": "model.bin"}}, ["base", "'model.bin'", ".gguf"]),
+    "GGUF beside another base": ({"base": {"gguf": "model.gguf"}}, ["base", "exactly one", "found gguf, lab"]),
+    "revision without a repository": ({"base": {"revision": "0" * 40}}, ["base", "revision", "hub", "gguf"]),
     "hub without revision": ({"base": {"lab": None, "hub": "a/b"}}, ["base", "revision", "40-digit"]),
     "template without text": ({"prompt": {"template": "Label:"}}, ["prompt", "{text}", "exactly once"]),
     "unknown label in a view": (

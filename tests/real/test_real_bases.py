@@ -1,89 +1,84 @@
-"""Real bases on real tweets: the forward path equals plain transformers and peft on padded prompts, in float32."""
+"""Test the bases of `make real-bases`: their weights are those of the GGUF files, and damage to them is noticed."""
 
 from pathlib import Path
 
-import pandas as pd
+import gguf
+import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM
 
-from babelgrid.base_files import record_base
-from babelgrid.config.base import Base
-from babelgrid.config.finetune import Lora
-from babelgrid.config.prompt import Label, Prompt
-from babelgrid.model.base import Device, load_base
-from babelgrid.model.base_types import judge_base
-from babelgrid.model.examples import train_examples
-from babelgrid.model.forward import answer_logits, causal_model, rows_and_columns, summed_loss
-from babelgrid.model.lora import add_adapter
-from babelgrid.model.packing import collate
+from babelgrid.errors import UserError
+from babelgrid.model import gguf_check
+from babelgrid.model.gguf_check import check_conversion, fit_of, sentences
+from babelgrid.operations.real_bases import BASES
 from babelgrid.prompts.tokenizer import load_tokenizer
+from babelgrid.runtime.files import read_json
 
 pytestmark = pytest.mark.real
 
-BASES = Path(__file__).parents[2] / "data/bases"
-LANGUAGES = ["ar", "de", "en", "es", "fr", "hi", "hu", "in", "it", "ko", "pl", "pt", "tr"]
-LABELS = {
-    "pro-immigration": Label(answer=" favour"),
-    "anti-immigration": Label(answer=" against"),
-    "neutral": Label(answer=" neutral"),
-    "unrelated": Label(answer=" other"),
-}
-PROMPT = Prompt(
-    template="Is the tweet in favour of immigration, against it, neutral or about some other topic?\n{text}\nAnswer:",
-    max_post_tokens=48,
-)
+FOLDER = Path(__file__).parents[2] / "data/bases"
 
 
-def sixteen_tweets(shared_file):
-    """Return one or two tweets of each language."""
-    tweets = pd.read_csv(shared_file("data/immigration13/tweets.csv"), dtype=str, keep_default_na=False)
-    tweets = tweets[tweets["label"].isin(LABELS)]
-    counts = {language: 2 if language in ("en", "es", "ko") else 1 for language in LANGUAGES}
-    posts = pd.concat([tweets[tweets["lang"] == language].head(count) for language, count in counts.items()])
-    return posts.rename(columns={"lang": "language"}).reset_index(drop=True)
+@pytest.fixture(params=BASES, ids=lambda base: base.name)
+def base(request):
+    """Return each base, or skip the test if it has not been made."""
+    if not (FOLDER / request.param.name / "gguf.json").is_file():
+        pytest.skip("needs `make real-bases`")
+    return request.param
 
 
-def plain_logits(model, examples, pad):
-    """Return the logits at the last inputs from transformers' own forward pass, four padded prompts at a time."""
-    found = []
-    for some in (examples[first : first + 4] for first in range(0, len(examples), 4)):
-        width = max(len(example.ids) for example in some) - 1
-        rows = [[*example.ids[:-1], *[pad] * (width + 1 - len(example.ids))] for example in some]
-        mask = [[1] * (len(example.ids) - 1) + [0] * (width + 1 - len(example.ids)) for example in some]
-        logits = model(input_ids=torch.tensor(rows), attention_mask=torch.tensor(mask), use_cache=False).logits
-        found += [logits[row, len(example.ids) - 2] for row, example in enumerate(some)]
-    return torch.stack(found)
+def test_matrices_are_those_of_the_gguf_file(base):
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(FOLDER / base.gguf).tensors}
+    places = {"model.layers.3.mlp.down_proj.weight": "blk.3.ffn_down.weight"}
+    places["model.embed_tokens.weight"] = "token_embd.weight"
+    with safe_open(FOLDER / base.name / "model.safetensors", framework="numpy") as file:
+        for ours, theirs in places.items():
+            tensor = tensors[theirs]
+            assert np.array_equal(file.get_tensor(ours), gguf.dequantize(tensor.data, tensor.tensor_type)), ours
 
 
-def gradient(model, loss):
-    model.zero_grad()
-    loss.backward()
-    return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.requires_grad])
+def test_sentences_are_predicted_as_recorded(base, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = check_conversion(FOLDER / base.name, FOLDER / base.gguf, base.sha256)
+    assert found["compared_with"].startswith("the recorded value")
+    record = read_json(FOLDER / base.name / "gguf.json")
+    assert (record["sha256"], record["check"]["by_language"]) == (base.sha256, found["by_language"])
 
 
-@pytest.mark.parametrize(("name", "path"), [("smollm2-135m-instruct", "thin"), ("gemma-3-270m", "packed")])
-def test_real_base_equals_padded_transformers_and_peft(shared_file, tmp_path, name, path):
-    folder = BASES / name
+def test_terms_are_beside_the_weights(base):
+    assert base.terms in (FOLDER / base.name / "NOTICE").read_text(encoding="utf-8")
+    assert list((FOLDER / base.name).glob("LICENSE*"))
+
+
+def swap_gate_and_up(model):
+    for layer in model.model.layers:
+        gate, up = layer.mlp.gate_proj.weight.clone(), layer.mlp.up_proj.weight.clone()
+        layer.mlp.gate_proj.weight.copy_(up)
+        layer.mlp.up_proj.weight.copy_(gate)
+
+
+def shift_norms(model):
+    for name, weight in model.named_parameters():
+        if "norm" in name:
+            weight.sub_(1)
+
+
+def shift_vocabulary(model):
+    weight = model.get_input_embeddings().weight
+    weight.copy_(weight.roll(1, 0))
+
+
+@pytest.mark.parametrize("damage", [swap_gate_and_up, shift_norms, shift_vocabulary])
+@torch.no_grad()
+def test_damage_to_all_layers_or_the_vocabulary_exceeds_the_bound(damage):
+    folder = FOLDER / "smollm2-135m-instruct"
     if not folder.is_dir():
-        pytest.skip(f"{folder} is missing: run `make real-bases`")
-    torch.manual_seed(0)
-    assert judge_base(folder) == path
-    record_base(name, None, folder, tmp_path / "base.json", path)
-    model = add_adapter(
-        load_base(tmp_path / "base.json", Base(folder=str(folder)), Device("cpu", torch.float32)), Lora(rank=4)
-    )
-    for weight_name, weight in model.named_parameters():
-        if "lora_B" in weight_name:
-            torch.nn.init.normal_(weight, std=0.02)
-    causal = causal_model(model.eval())
-    assert causal.forward_path == path
-    tokenizer = load_tokenizer(folder)
-    examples = train_examples(sixteen_tweets(shared_file), PROMPT, LABELS, "label", tokenizer)
-    batch = collate(examples)
-    ours, our_gradient = answer_logits(model, batch).detach(), gradient(model, summed_loss(model, batch))
-    causal.set_attn_implementation("eager")
-    theirs = plain_logits(model, examples, tokenizer.pad_token_id)[rows_and_columns(batch)[0]]
-    loss = torch.nn.functional.cross_entropy(theirs, batch["targets"], reduction="sum")
-    their_gradient = gradient(model, loss)
-    assert (ours.log_softmax(-1) - theirs.log_softmax(-1)).abs().max() < 1e-4
-    assert (our_gradient - their_gradient).norm() < 1e-4 * their_gradient.norm()
+        pytest.skip("needs `make real-bases`")
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), load_tokenizer(folder)
+    texts = {language: sentences()[language] for language in ("en", "hi", "ko")}
+    damage(model)
+    fits = {language: fit_of(model, tokenizer, text) for language, text in texts.items()}
+    with pytest.raises(UserError, match="its best perplexity on ordinary sentences"):
+        gguf_check._compare_with_bound(folder, fits, model.config.vocab_size)

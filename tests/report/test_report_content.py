@@ -11,6 +11,7 @@ import pytest
 
 from babelgrid.report.answer import answer, spearman_interval
 from babelgrid.report.families import families_of
+from babelgrid.report.sections import provenance_table
 from babelgrid.runtime.files import write_csv
 from synthetic import LANGUAGES, MANY
 
@@ -154,3 +155,12 @@ def test_answer_leaves_out_merged_rows():
     trained = {name: row for name, row in scores.items() if name != "en~es"}
     settings = {"metric": "macro_f1", "table": "llama2", "seed": 0}
     assert answer(*_grid(scores, held), None, None, **settings) == answer(*_grid(trained, held), None, None, **settings)
+
+
+def test_base_from_gguf_is_shown_with_its_rounding():
+    source = {"file": "a.gguf", "revision": "c0", "sha256": "d1", "tensors_by_type": {"F32": 2, "Q4_K": 27}}
+    base = {"name": "a.gguf", "revision": None, "sha256": {}, "gguf": source}
+    rows = dict(provenance_table(base, {"git_commit": None, "versions": {}}).rows)
+    assert rows["revision of the base"] == "c0"
+    assert rows["tensors of the GGUF file by type (results are those of these rounded weights)"] == "F32 2, Q4_K 27"
+    assert rows["SHA-256 of a.gguf"] == "d1"

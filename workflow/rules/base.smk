@@ -1,4 +1,5 @@
-# The base model: pre-trained by the lab, downloaded, or in a local folder. Later rules treat all three alike.
+# The base model: pre-trained by the lab, downloaded, converted from GGUF, or in a local folder. Later rules treat all
+# of them alike.
 if LAB_BASE:
 
     rule pretrain_base:
@@ -24,9 +25,30 @@ if LAB_BASE:
             "../scripts/pretrain_base.py"
 
 
+if EXPERIMENT.base.gguf:
+
+    # A local rule, as it may need a network.
+    rule convert_base:
+        input:
+            trackable(gguf_files()),
+        output:
+            directory(f"{RESULTS}/base"),
+        log:
+            FILES.log("convert_base"),
+        localrule: True
+        conda:
+            "../../envs/babelgrid.yaml"
+        params:
+            code=code("convert_base"),
+            gguf={"gguf": EXPERIMENT.base.gguf, "revision": EXPERIMENT.base.revision},
+            stamps=stamps(gguf_files()),
+        script:
+            "../scripts/convert_base.py"
+
+
 rule prefetch_base:
     input:
-        lab=f"{RESULTS}/base" if LAB_BASE else [],
+        made=f"{RESULTS}/base" if LAB_BASE or EXPERIMENT.base.gguf else [],
         folder=trackable(base_files()),
     output:
         f"{RESULTS}/base.json",

@@ -24,6 +24,15 @@ def base_files():
     )
 
 
+def gguf_files():
+    """Return the local GGUF file of the base if it exists; the script reports a missing one."""
+    base = EXPERIMENT.base
+    if base.gguf is None or base.is_gguf_on_hub:
+        return []
+    path = str(Path(base.gguf).expanduser())
+    return [path] if os.path.isfile(path) else []
+
+
 def price_files():
     """Return the user's own price list, if there is one."""
     return [EXPERIMENT.cost.prices] if EXPERIMENT.cost.prices else []

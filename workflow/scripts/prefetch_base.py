@@ -7,6 +7,6 @@ from babelgrid.runtime.job import job
 with job(snakemake.log[0]):
     prefetch_base(
         Base(**snakemake.params.settings["base"]),
-        Path(snakemake.input.lab) if snakemake.input.lab else None,
+        Path(snakemake.input.made) if snakemake.input.made else None,
         Path(snakemake.output[0]),
     )

@@ -4,9 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from babelgrid.config.fields import COMMIT, HubName, Language, Number, Settings, Text, Whole
+from babelgrid.config.fields import COMMIT, HUB_FILE, HubName, Language, Number, Settings, Text, Whole
 from babelgrid.errors import nearest
 
+KINDS = ("hub", "folder", "gguf", "lab")
 LAB_LANGUAGES = ("en", "es", "pt", "fr", "it", "de", "ar", "hi", "hu", "id", "tr", "pl", "ko")
 
 
@@ -75,7 +76,7 @@ class LabBase(Settings):
 
 
 class Base(Settings):
-    """The pre-trained model: exactly one of hub, folder, lab."""
+    """The pre-trained model: exactly one of hub, folder, gguf, lab."""
 
     hub: HubName | None = None
     """Name on the Hugging Face Hub, e.g. `meta-llama/Llama-3.2-3B`. Requires `revision`. Downloaded once."""
@@ -83,6 +84,8 @@ class Base(Settings):
     """The 40-digit commit of the Hub repository, so that the base cannot change during the experiment."""
     folder: Text | None = None
     """A local folder in Hugging Face layout (config.json, *.safetensors, tokenizer files)."""
+    gguf: Text | None = None
+    """A local GGUF file, or with `revision` a file on the Hub (`owner/name/file.gguf`). Converted once, to float32."""
     lab: LabBase | None = None
     """A base that the experiment pre-trains itself."""
     double_quantization: bool = True
@@ -90,13 +93,36 @@ class Base(Settings):
     weights: Literal["auto", "nf4", "dequantized"] = "auto"
     """Keep weights in 4 bits, or dequantise them once: same numbers, faster. Auto: whichever fits on the device."""
 
+    @property
+    def is_gguf_on_hub(self) -> bool:
+        """Whether the GGUF file is in a repository on the Hub."""
+        return self.gguf is not None and self.revision is not None
+
     @model_validator(mode="after")
     def _take_exactly_one_base(self) -> Self:
-        given = [name for name in ("hub", "folder", "lab") if getattr(self, name) is not None]
+        given = [name for name in KINDS if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of hub, folder, lab; found {', '.join(given) or 'none'}")
+            raise ValueError(f"give exactly one of {', '.join(KINDS)}; found {', '.join(given) or 'none'}")
         if self.hub and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError("a Hub base needs its revision: the 40-digit commit shown on the model's 'Files' page")
-        if self.revision and not self.hub:
-            raise ValueError("revision can only be used with hub; remove it (or set it to null in the overlay)")
+        if self.revision and not (self.hub or self.gguf):
+            raise ValueError(
+                "revision can only be used with hub, or with gguf for a file on the Hub; remove it (or set it to null "
+                "in the overlay)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _name_one_gguf_file(self) -> Self:
+        if self.gguf is None:
+            return self
+        if not self.gguf.lower().endswith(".gguf"):
+            raise ValueError(f"gguf: {self.gguf!r} must be the path of one file that ends in .gguf")
+        if self.revision is not None and not COMMIT.fullmatch(self.revision):
+            raise ValueError("gguf on the Hub: revision must be the 40-digit commit shown on the 'Files' page")
+        if self.revision is not None and not HUB_FILE.fullmatch(self.gguf):
+            raise ValueError(
+                f"gguf: {self.gguf!r} is not a file on the Hub, such as owner/name/file.gguf. For a local file, remove "
+                "the revision"
+            )
         return self

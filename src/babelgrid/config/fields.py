@@ -21,6 +21,8 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows reserves for devices: results with these names could not be copied there."""
 HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 """Repository name on the Hub, `owner/name`; a few old repositories have no owner."""
+HUB_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*(/[^/.][^/]*)+")
+"""File of a repository on the Hub: `owner/name/file`, or `owner/name/folder/file`."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """Full commit hash of a repository on the Hub."""
 

@@ -32,7 +32,7 @@ class Release(Settings):
     adapters: Annotated[list[Text], Once] = Field(min_length=1)
     """Adapters to release, as `<mixture>/seed<k>`, such as `en+hu@25/seed1`. Without a seed, the first seed is used."""
     base: HubName | None = None
-    """Hub name (`owner/name`) from which others can load the base, if this config uses a local folder."""
+    """Hub name (`owner/name`) from which others can load the base, if this config uses a folder or a GGUF."""
     base_revision: Text | None = Field(default=None, pattern=f"^{COMMIT.pattern}$")
     """Full commit hash of the repository `base`."""
     licence: Text = "other"

@@ -97,7 +97,7 @@ def _load_nf4(folder: Path, settings: Base, device: Device) -> PreTrainedModel:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported by _check_complete
+            ignore_mismatched_sizes=True,  # reported by check_complete
         )
     except torch.OutOfMemoryError as error:
         raise UserError(
@@ -106,12 +106,15 @@ def _load_nf4(folder: Path, settings: Base, device: Device) -> PreTrainedModel:
     except Exception as error:  # third-party files may raise any exception in the libraries
         raise UserError(f"{folder}: the base cannot be loaded ({in_one_line(error)})") from error
     model: PreTrainedModel = loaded[0]
-    _check_complete(folder, model, loaded[1])
+    check_complete(folder, model, loaded[1])
     return model
 
 
-def _check_complete(folder: Path, model: PreTrainedModel, found: Mapping[str, Any]) -> None:
-    """Reject weights that transformers would initialise randomly or ignore."""
+def check_complete(source: Path, model: PreTrainedModel, found: Mapping[str, Any]) -> None:
+    """Raise `UserError` for weights that transformers would initialise randomly or ignore.
+
+    found: the loading info of `from_pretrained`.
+    """
     # Old Llama checkpoints contain rotary frequencies, which are computed, not learnt.
     unexpected = {name for name in found["unexpected_keys"] if not name.endswith("rotary_emb.inv_freq")}
     mismatched = {name for name, *_ in found["mismatched_keys"]}
@@ -119,7 +122,7 @@ def _check_complete(folder: Path, model: PreTrainedModel, found: Mapping[str, An
     faults = [f"{what} {listed(its)}" for what, its in names.items() if its]
     if faults:
         raise UserError(
-            f"{folder}: the weights do not fit {type(model).__name__} as config.json describes it: "
+            f"{source}: the weights do not fit {type(model).__name__} as config.json describes it: "
             f"they {'; they '.join(faults)}. Use a complete copy of the base"
         )
 

@@ -3,20 +3,28 @@
 import errno
 import json
 import logging
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
-from babelgrid.base_files import ADAPTER_CONFIG, record_base
+from babelgrid.base_files import ADAPTER_CONFIG, GGUF_RECORD, record_base
 from babelgrid.config.base import Base
 from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.adapter_config import read_adapter_config
 from babelgrid.model.weights import check_weights
-from babelgrid.runtime.files import whole_file
+from babelgrid.runtime.files import read_json, sha256, whole_file
 from babelgrid.runtime.places import public_path
 
 log = logging.getLogger(__name__)
@@ -36,12 +44,13 @@ WANTED = [
 UNWANTED = ["original/*", "*.py", "*.bin", "*.pth"]
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
+def prefetch_base(settings: Base, made: Path | None, out: Path) -> None:
     """Download the base if it is on the Hub, and write its name, forward path and SHA-256 of every file to `out`.
 
-    lab_folder: folder of the base that the experiment pre-trained itself, or None.
+    made: folder of the base that the experiment pre-trained itself or converted from GGUF, or None.
     Raises `UserError` if the base is not available, if loading it would run third-party code, read a pickle or read
     outside the folder, if a weight is not finite, or if no forward path works for its type.
     """
@@ -49,15 +58,16 @@ def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
 
     if settings.hub:
         name, folder = settings.hub, _download("base.hub", settings.hub, str(settings.revision))
-    elif lab_folder is not None:
-        name, folder = "lab", lab_folder
+    elif made is not None:
+        name, folder = "lab" if settings.lab else str(read_json(made / GGUF_RECORD)["file"]), made
     else:
         folder = Path(str(settings.folder)).expanduser()
         name = Path(public_path(folder)).name or "base"
     check_folder(folder)
     forward = judge_base(folder)
     log.info("%s: forward path %r", name, forward)
-    record_base(name, settings.revision, folder, out, forward)
+    # A GGUF's revision is in its own record: the converted folder cannot be loaded from the Hub by name and revision.
+    record_base(name, settings.revision if settings.hub else None, folder, out, forward)
 
 
 def prefetch_adapter(hub: str, revision: str, folder: Path) -> None:
@@ -78,9 +88,32 @@ def check_adapter(folder: Path) -> None:
             raise UserError(f"{folder}: contains no {name}; an adapter is a folder written by peft, with safetensors")
 
 
+def download_file(key: str, name: str, revision: str) -> Path:
+    """Return the local path of one file of a repository on the Hub, downloaded if it is not there yet.
+
+    key: config key, for messages. name: `owner/repository/file`. Raises `UserError` if the file is not available, or
+    is not the one that the repository lists at this revision.
+    """
+    owner, repository, inside = name.split("/", 2)
+    with _explained(key, name, revision):
+        path = Path(hf_hub_download(f"{owner}/{repository}", inside, revision=revision))
+    # In the Hub's cache, a large file is stored under the SHA-256 that the repository lists for it.
+    listed = path.resolve().name
+    if SHA256.fullmatch(listed) and sha256(path) != listed:
+        raise UserError(f"{key}: {path} is damaged (its SHA-256 is not {listed}). Delete it and run again")
+    return path
+
+
 def _download(key: str, name: str, revision: str) -> Path:
+    with _explained(key, name, revision):
+        return Path(snapshot_download(name, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED))
+
+
+@contextmanager
+def _explained(key: str, name: str, revision: str) -> Iterator[None]:
+    """Turn the errors of the Hub's library into a `UserError`."""
     try:
-        folder = snapshot_download(name, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
+        yield
     except GatedRepoError as error:
         raise UserError(
             f"{key}: {name} is gated. Accept its licence on its Hub page, then set the environment variable "
@@ -93,13 +126,14 @@ def _download(key: str, name: str, revision: str) -> Path:
             f"{key}: {name} at {revision} is not on this machine and the Hub cannot be reached. Run "
             "`snakemake prefetch` on a machine with network access, or set base.folder to a local copy"
         ) from error
+    except EntryNotFoundError as error:
+        raise UserError(f"{key}: there is no {name} at {revision}; correct the file's name or the revision") from error
     except HfHubHTTPError as error:
         raise UserError(f"{key}: the Hub did not return {name} at {revision} ({error})") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise UserError(f"{key}: no space left for {name}; set HF_HOME to a larger disk") from error
         raise
-    return Path(folder)
 
 
 def check_folder(folder: Path) -> None:

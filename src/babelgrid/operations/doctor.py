@@ -23,6 +23,8 @@ from babelgrid.resources import billions_of_parameters
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "afs", "9p"}
 GIGABYTE = 1e9
+COPIES_FOR_GGUF = 5
+"""Memory for converting a base from GGUF, in copies of its weights in 16 bits (docs/real-bases.md)."""
 # NF4's 16 levels: quantiles of a normal distribution, scaled to [-1, 1] (Dettmers et al. 2023, arXiv 2305.14314,
 # appendix E).
 NF4_LEVELS = (
@@ -138,6 +140,8 @@ def check_base(base: Base) -> Finding:
     """Find the base's forward path from its config.json, if that is on this machine."""
     if base.lab:
         return Finding("base", False, "the experiment pre-trains it; forward path thin")
+    if base.gguf:
+        return Finding("base", False, "`snakemake prefetch` converts it and finds its forward path")
     if base.folder:
         folder = Path(base.folder).expanduser()
     else:
@@ -160,8 +164,9 @@ def check_disk(results: Path, base: Base) -> Finding:
 
 
 def check_memory(base: Base) -> Finding:
-    """Compare memory with the size of the base in 16 bits, because it is read before it is quantised."""
-    total, needed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), _bytes_of(base) + 2 * GIGABYTE
+    """Compare memory with the size of the base in 16 bits, in which it is read, or with what its conversion needs."""
+    copies = COPIES_FOR_GGUF if base.gguf else 1
+    total, needed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), copies * _bytes_of(base) + 2 * GIGABYTE
     words = f"{total / GIGABYTE:.0f} GB in total, {needed / GIGABYTE:.0f} GB needed for one job"
     return Finding("memory", total < needed, words + ("; use more memory or a smaller base" if total < needed else ""))
 

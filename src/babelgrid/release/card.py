@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from babelgrid.analysis.tables import read_table
+from babelgrid.base_files import read_base
 from babelgrid.config.prompt import Label
 from babelgrid.config.release import Release
 from babelgrid.display.text import in_code, plain
@@ -67,6 +68,7 @@ def write_card(
         "row": row,
         "settings": settings,
         "public": public,
+        "rounded": read_base(row.base_path).get("gguf"),
         "labels": labels,
         "scores": _scores(row),
         "data": {language: sha256(path) for language, path in sorted(row.posts.items())},

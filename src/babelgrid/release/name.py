@@ -46,7 +46,8 @@ class PublicBase:
 def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
     """Return the public name of the base, never a path of this machine.
 
-    Raises `UserError` for a local folder without a public name, because it may not be free to redistribute.
+    Raises `UserError` for a local folder or a GGUF file without a public name, because it may not be free to
+    redistribute.
     """
     if base.lab is not None:
         return PublicBase("base", None)
@@ -55,7 +56,7 @@ def public_base(base_path: Path, base: Base, settings: Release) -> PublicBase:
     revision = content.get("revision") or settings.base_revision
     if name is None or revision is None:
         raise UserError(
-            "release: this base is a local folder. Set the public base that others load instead: "
+            "release: this base is a local folder or a GGUF file. Set the public base that others load instead: "
             "release.base (owner/name) and release.base_revision (a commit)"
         )
     return PublicBase(name, revision)

@@ -116,9 +116,15 @@ def ledger(costs: pd.DataFrame) -> list[Table]:
 
 
 def provenance_table(base: Mapping[str, Any], record: Mapping[str, Any]) -> Table:
-    """Return the base, git commit and versions."""
+    """Return the base, git commit and versions; for a base from GGUF, also how its weights were rounded."""
     entries = [("base", base.get("name", "\N{EN DASH}"))]
-    entries += [("revision of the base", base["revision"])] if base.get("revision") else []
+    source = base.get("gguf") or {}
+    revision = base.get("revision") or source.get("revision")
+    entries += [("revision of the base", revision)] if revision else []
+    if source:
+        types = ", ".join(f"{name} {number}" for name, number in source["tensors_by_type"].items())
+        entries += [("tensors of the GGUF file by type (results are those of these rounded weights)", types)]
+        entries += [(f"SHA-256 of {source['file']}", source["sha256"])]
     entries += [
         (f"SHA-256 of {name}", digest)
         for name, digest in base.get("sha256", {}).items()
