@@ -34,10 +34,19 @@ SIZES = {
     "num_attention_heads": 4,
     "head_dim": 16,
     "max_position_embeddings": 128,
+}
+EXPERTS = {
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
     **dict.fromkeys(("num_experts_per_tok", "moe_k", "top_k_experts"), 2),
     **dict.fromkeys(("n_group", "topk_group"), 1),
 }
+# Tried in order, since the sizes of some types must fit together.
+TRIALS = (
+    SIZES | EXPERTS,
+    {name: size for name, size in SIZES.items() if name != "head_dim"} | EXPERTS,
+    {"hidden_size": 256, "intermediate_size": 96, **EXPERTS},
+    EXPERTS,
+)
 MAX_PARAMETERS = 300_000_000
 """Weights of the largest model that is built to find a path; 1.2 GB in float32."""
 WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "window_size")
@@ -87,9 +96,10 @@ def judge_model(model: Any, source: object) -> ForwardPath:
 def small_model(config: PreTrainedConfig) -> Any | None:
     """Return a small random model of a configuration's type, with all kinds of its layers; None if there is none.
 
-    It first shrinks all sizes; if these do not fit together, only the numbers of layers and tokens.
+    It first shrinks all sizes; if these do not fit together, fewer of them, and always the numbers of layers, experts
+    and tokens.
     """
-    for sizes in (SIZES, {}):
+    for sizes in TRIALS:
         try:
             small = shrink(config, sizes)
             if _count_parameters(small) > MAX_PARAMETERS:
@@ -117,7 +127,7 @@ def shrink(config: PreTrainedConfig, sizes: Mapping[str, int]) -> PreTrainedConf
             content[name] = shrink(getattr(config, name), sizes).to_dict()
     names = dict(config.attribute_map)
     new: dict[str, Any] = {names.get(name, name): size for name, size in sizes.items()}
-    if "num_key_value_heads" in content and sizes:
+    if "num_key_value_heads" in content and "num_attention_heads" in sizes:
         grouped = content["num_key_value_heads"] != content.get("num_attention_heads")
         new["num_key_value_heads"] = sizes["num_attention_heads"] // (2 if grouped else 1)
     layers = names.get("num_hidden_layers", "num_hidden_layers")
