@@ -5,6 +5,11 @@ from collections.abc import Sequence
 import langcodes
 import pandas as pd
 
+from babelgrid.mixture import is_rival, split_row
+
+_RIVALS = {"embedding": "Embedding and regression"}
+"""Rival -> title of its group of rows."""
+
 
 def language_name(code: str) -> str:
     """Return the English name of a language code, e.g. `Hungarian`."""
@@ -31,6 +36,7 @@ def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[
         "Sets of languages": [],
         "All, and all but one": [],
         "With a dose (@posts)": [],
+        **{title: [] for title in _RIVALS.values()},
     }
     for mixture in mixtures:
         groups[_kind(mixture, {language for name, language in seen if name == mixture})].append(mixture)
@@ -47,6 +53,8 @@ def order_clusters(clusters: pd.DataFrame, view: str, axis: str, names: Sequence
 
 
 def _kind(mixture: str, languages: set[str]) -> str:
+    if is_rival(mixture):
+        return _RIVALS[split_row(mixture)[0]]
     if not languages:
         return "By API" if mixture.startswith("api-") else "Untuned"
     if "@" in mixture:

@@ -12,6 +12,7 @@ from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.display.order import language_name
 from babelgrid.figures.style import METRIC_NAMES, decimal
+from babelgrid.mixture import is_rival
 from babelgrid.types import Floats
 
 _RESAMPLES = 1000
@@ -31,9 +32,10 @@ def answer(
 
     If the grid lacks the data for a sentence, the sentence says so. scores: scores.csv; cells that are not ranked there
     are not compared with others. replicates: as returned by `replicates.read_replicates`; without them, means have no
-    intervals over posts and seeds. seed: seed of the bootstrap over languages.
+    intervals over posts and seeds. seed: seed of the bootstrap over languages. Rivals have their own sentences (see
+    `report.other_systems`).
     """
-    means = merge_scores(cells, scores, metric).dropna(subset="score")
+    means = merge_scores(cells[~cells["mixture"].map(is_rival)], scores, metric).dropna(subset="score")
     seen = seen_cells(exposure)
     shares = exposure_of_languages(exposure, table)
     means = means.assign(seen=_is_seen(means, seen))
