@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from babelgrid.errors import UserError
@@ -22,15 +23,19 @@ TOKENIZER = ("*.json", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "vocab*
 STAMPS = ".stamps.json"
 
 
-def record_base(name: str, revision: str | None, folder: Path, out: Path) -> None:
+def record_base(
+    name: str, revision: str | None, folder: Path, out: Path, more: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Write base.json: the base's name, its revision, its folder, and the SHA-256 of every file in the folder.
+
+    more: further entries, for the record of an encoder.
 
     Sizes and times of the files are written to `base.stamps.json` next to base.json, so jobs need not hash the base
     again. They are separate because base.json is part of every result's provenance and must depend on content only.
     """
     stamps = {path.name: _stamped(path) for path in _files_in(folder)}
     checksums = {name: stamp["sha256"] for name, stamp in stamps.items()}
-    write_json(out, {"name": name, "revision": revision, "folder": str(folder), "sha256": checksums})
+    write_json(out, {"name": name, "revision": revision, "folder": str(folder), "sha256": checksums, **more})
     write_json(out.with_suffix(STAMPS), stamps)
 
 

@@ -45,15 +45,23 @@ def prefetch_base(settings: Base, lab_folder: Path | None, out: Path) -> None:
     Raises `UserError` if the base is not available, if loading it would run third-party code, read a pickle or read
     outside the folder, or if a weight is not finite.
     """
-    if settings.hub:
-        name, folder = settings.hub, _download("base.hub", settings.hub, str(settings.revision))
-    elif lab_folder is not None:
+    if lab_folder is not None:
         name, folder = "lab", lab_folder
     else:
-        folder = Path(str(settings.folder)).expanduser()
-        name = Path(public_path(folder)).name or "base"
+        name, folder = find_model("base", settings.hub, settings.revision, settings.folder)
     check_folder(folder)
     record_base(name, settings.revision, folder, out)
+
+
+def find_model(key: str, hub: str | None, revision: str | None, folder: str | None) -> tuple[str, Path]:
+    """Return the name and the local folder of a pre-trained model; download it if it is on the Hub.
+
+    key: the config block that names the model, for errors.
+    """
+    if hub:
+        return hub, _download(f"{key}.hub", hub, str(revision))
+    place = Path(str(folder)).expanduser()
+    return Path(public_path(place)).name or key, place
 
 
 def prefetch_adapter(hub: str, revision: str, folder: Path) -> None:
@@ -87,7 +95,8 @@ def _download(key: str, name: str, revision: str) -> Path:
     except LocalEntryNotFoundError as error:
         raise UserError(
             f"{key}: {name} at {revision} is not on this machine and the Hub cannot be reached. Run "
-            "`snakemake prefetch` on a machine with network access, or set base.folder to a local copy"
+            "`snakemake prefetch` on a machine with network access, or set "
+            f"{key.removesuffix('hub')}folder to a local copy"
         ) from error
     except HfHubHTTPError as error:
         raise UserError(f"{key}: the Hub did not return {name} at {revision} ({error})") from error
