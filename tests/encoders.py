@@ -24,10 +24,11 @@ def train_wordpieces():
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=32, **names)
 
 
-def write_encoder(folder, *, modules=(), pooling=None):
+def write_encoder(folder, *, modules=(), pooling=None, pooler=True):
     """Write a random BERT encoder with its tokenizer into a folder; return the folder.
 
     modules: kinds of sentence-transformers' steps after the transformer, such as `Pooling`. pooling: its config.json.
+    pooler: whether the weights contain BERT's pooling layer.
     """
     torch.manual_seed(0)
     config = BertConfig(
@@ -39,7 +40,7 @@ def write_encoder(folder, *, modules=(), pooling=None):
         max_position_embeddings=32,
         initializer_range=0.2,
     )
-    BertModel(config).save_pretrained(folder)
+    BertModel(config, add_pooling_layer=pooler).save_pretrained(folder)
     train_wordpieces().save_pretrained(folder)
     if modules:
         kinds = {"": "Transformer", **{f"{number}_{kind}": kind for number, kind in enumerate(modules, 1)}}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-RIVALS = ("embedding",)
+RIVALS = ("embedding", "encoder")
 """Systems other than the base that learn from a mixture's posts. `embedding.en` is the row of one of them."""
 
 

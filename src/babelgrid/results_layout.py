@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-TRAINED = {"embedding": "classifier.parquet"}
+TRAINED = {"embedding": "classifier.parquet", "encoder": "trained.safetensors"}
 """Rival -> the file of what it learnt from a mixture."""
 
 

@@ -11,7 +11,7 @@ from encoders import write_encoder
 
 pytestmark = pytest.mark.grid
 
-SYSTEMS = ("embedding",)
+SYSTEMS = ("embedding", "encoder")
 MIXTURES = ("en", "en+hu@4")
 LANGUAGES = ("en", "hu", "ko")
 
@@ -22,7 +22,8 @@ def with_rivals(checkout, tmp_path_factory):
     copied = checkout.copy(tmp_path_factory.mktemp("with_rivals") / "copy")
     for system in SYSTEMS:
         write_encoder(copied.folder / system)
-    copied.overlay(json.dumps({"rivals": {system: {"folder": system} for system in SYSTEMS}}))
+    rivals = {"embedding": {"folder": "embedding"}, "encoder": {"folder": "encoder", "epochs": 2}}
+    copied.overlay(json.dumps({"rivals": rivals}))
     assert not {"finetune", "predict", "pretrain_base", "check_posts"} & set(copied.planned(overlays=["overlay.yaml"]))
     result = copied.snakemake(overlays=["overlay.yaml"])
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
@@ -83,12 +84,12 @@ def test_second_run_does_nothing_and_a_new_mixture_embeds_nothing(with_rivals):
     more = with_rivals.folder / "more.yaml"
     more.write_text("mixtures: {monolingual: [en, hu]}", encoding="utf-8")
     planned = with_rivals.planned(overlays=["overlay.yaml", more])
-    assert planned["train_embedding"] == 1
+    assert planned["train_embedding"] == planned["train_encoder"] == 1
     assert "embed_posts" not in planned
     more.write_text("rivals: {embedding: {prefix: 'query: '}}", encoding="utf-8")
     planned = with_rivals.planned(overlays=["overlay.yaml", more])
     assert planned["embed_posts"] == 5
-    assert not {"finetune", "predict"} & set(planned)
+    assert not {"finetune", "predict", "train_encoder"} & set(planned)
 
 
 def test_changed_encoder_is_noticed(with_rivals):
@@ -100,8 +101,9 @@ def test_changed_encoder_is_noticed(with_rivals):
     assert with_rivals.planned(overlays=["overlay.yaml"])["prefetch_encoder"] == 1
 
 
-def test_status_and_estimate_include_rivals(with_rivals):
+def test_status_includes_rivals(with_rivals):
     status = with_rivals.snakemake("status", overlays=["overlay.yaml"])
     assert "embedding.en+hu@4 seed0" in status.stdout
+    assert "encoder.en seed0" in status.stdout
     assert "missing (.)" in status.stdout
     assert "0 missing (.)" in status.stdout

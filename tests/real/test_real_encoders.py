@@ -28,6 +28,6 @@ def test_vectors_equal_those_of_sentence_transformers(tmp_path):
     recorded = read_base(tmp_path / "encoder.json")["sentence"]
     assert recorded == {"pooling": "mean", "normalize": True, "max_tokens": 256}
     folder = base_folder(tmp_path / "encoder.json")
-    model, tokenizer = load_encoder(AutoModel, folder, "cpu"), load_tokenizer(folder)
+    model, tokenizer = load_encoder(AutoModel, folder, "cpu")[0], load_tokenizer(folder)
     vectors = embed(model, tokenizer, TEXTS, recipe_of(recorded, {"prefix": "", "max_tokens": 512}))
     assert vectors @ vectors.T == pytest.approx(np.array(SIMILARITIES), abs=1e-4)

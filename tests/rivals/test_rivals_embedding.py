@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(folder):
-    return load_encoder(AutoModel, folder, "cpu"), AutoTokenizer.from_pretrained(folder)
+    return load_encoder(AutoModel, folder, "cpu")[0], AutoTokenizer.from_pretrained(folder)
 
 
 def by_hand(loaded, text):

@@ -142,3 +142,6 @@ rule predict_embedding:
         settings=rival_settings("embedding"),
     script:
         "../scripts/predict_embedding.py"
+
+
+include: "encoder.smk"

@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from babelgrid.config.fields import COMMIT, HubName, Once, Settings, Text, Whole
+from babelgrid.config.fields import COMMIT, HubName, Number, Once, Settings, Text, Whole
+from babelgrid.config.finetune import Lora
 from babelgrid.mixture import RIVALS
 
 
@@ -43,11 +44,39 @@ class Embedding(PretrainedEncoder):
     """Text before each post, as the encoder was trained with, e.g. `"query: "` for the E5 family."""
 
 
+class Encoder(PretrainedEncoder):
+    """An encoder with a classification head, fine-tuned by `transformers.Trainer` with early stopping on dev posts."""
+
+    tuning: Literal["full", "lora"] = "full"
+    """Train every weight, or low-rank adapters and the head."""
+    epochs: Number = Field(default=10, gt=0, le=10_000)
+    """Passes over the train posts at most; training takes all of them if there are no dev posts."""
+    patience: Whole = Field(default=2, ge=1, le=10_000)
+    """Epochs without a lower loss on dev posts after which training stops. The epoch with the lowest loss is kept."""
+    batch_size: Whole = Field(default=16, ge=1, le=1_000_000)
+    """Posts in one optimizer step."""
+    learning_rate: Number | None = Field(default=None, gt=0, le=10)
+    """Peak learning rate; null: 2e-5 for full tuning, 3e-4 for LoRA."""
+    warmup: Number = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps used for warm-up; the rate then falls linearly."""
+    weight_decay: Number = Field(default=0.01, ge=0, le=1000)
+    """AdamW's weight decay."""
+    lora: Lora = Lora()
+    """Shape of the low-rank adapters, with tuning: lora."""
+
+    @property
+    def effective_learning_rate(self) -> float:
+        """Return the peak learning rate, or the default of the kind of tuning."""
+        return self.learning_rate or {"full": 2e-5, "lora": 3e-4}[self.tuning]
+
+
 class Rivals(Settings):
     """Other systems that learn from the same posts: one row per system, mixture and seed, such as `embedding.en`."""
 
     embedding: Embedding | None = None
     """Frozen sentence embeddings and logistic regression: the rows `embedding.<mixture>`."""
+    encoder: Encoder | None = None
+    """A fine-tuned encoder, such as XLM-R or mmBERT: the rows `encoder.<mixture>`."""
     mixtures: Literal["all"] | Annotated[list[Text], Once, Field(min_length=1)] = "all"
     """Names of the mixtures that the rivals learn from; `all` takes every trained mixture."""
 

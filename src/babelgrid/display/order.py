@@ -7,7 +7,7 @@ import pandas as pd
 
 from babelgrid.mixture import is_rival, split_row
 
-_RIVALS = {"embedding": "Embedding and regression"}
+_RIVALS = {"embedding": "Embedding and regression", "encoder": "Fine-tuned encoder"}
 """Rival -> title of its group of rows."""
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel
 from transformers import set_seed
@@ -15,13 +14,14 @@ from babelgrid.base_files import read_base, weights_digest
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import NON_RESULT_KEYS, Finetune, Lora
 from babelgrid.config.prompt import Label, Prompt, label_settings
-from babelgrid.errors import UserError, nearest
+from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
 from babelgrid.model.adapter_config import BASE_WEIGHTS
 from babelgrid.model.base import Device, choose_device, describe_device, listed, load_base, note_device
 from babelgrid.model.checkpoints import Checkpoints, digest
 from babelgrid.model.examples import Example, train_examples
 from babelgrid.model.finite import learning_curve
+from babelgrid.model.lora import check_targets
 from babelgrid.model.memory import fit_memory
 from babelgrid.model.saving import SaveState
 from babelgrid.model.trainer import AdapterTrainer, build_trainer, prepare_trackers, training_arguments
@@ -139,14 +139,7 @@ def _fingerprint(record: Mapping[str, Any], plan: Finetune, code: str, device: D
 
 def add_adapter(model: Any, settings: Lora) -> Any:
     """Return the base with a new LoRA adapter; raise `UserError` if the base lacks a target layer."""
-    linear = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    if not isinstance(settings.targets, str):
-        for target in settings.targets:
-            if target not in linear:
-                raise UserError(
-                    f"finetune.lora.targets: the base has no linear layer {target!r}{nearest(target, linear)}. "
-                    f"Allowed: {', '.join(sorted(linear))}"
-                )
+    check_targets(model, settings, "finetune")
     return get_peft_model(model, lora_config(settings))
 
 

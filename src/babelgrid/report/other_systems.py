@@ -9,9 +9,8 @@ from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.transfer.rivals import EVERY
 from babelgrid.figures.style import METRIC_NAMES, decimal
 
-NAMES = {"embedding": "the frozen embedding with logistic regression"}
+NAMES = {"embedding": "the frozen embedding with logistic regression", "encoder": "the encoder"}
 """System -> its name in a sentence."""
-
 
 NOTHING = "Other systems cannot be compared: no cell has enough posts to be ranked."
 

@@ -50,7 +50,7 @@ def embed_posts(
     folder = base_folder(encoder_path)
     tokenizer = load_tokenizer(folder)
     device = choose_device()
-    model = load_encoder(AutoModel, folder, device.name)
+    model, _ = load_encoder(AutoModel, folder, device.name)
     recipe = recipe_of(read_base(encoder_path)["sentence"], settings)
     with working(usage):
         vectors = embed(model, tokenizer, own["text"].tolist(), recipe, usage)

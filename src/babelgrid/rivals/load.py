@@ -1,23 +1,28 @@
 """Load encoders and encode posts for them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import LoraConfig, TaskType, get_peft_model
 from transformers import PreTrainedTokenizerBase
 
+from babelgrid.config.finetune import Lora
 from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.base import listed
+from babelgrid.model.lora import check_targets
 
 _HEADS = ("pooler", "position_ids")
 """Parts of an encoder that need no weights: a pooling layer is never used or is trained, positions are computed."""
 
 
-def load_encoder(model_class: Any, folder: Path, device: str, **options: Any) -> Any:
+def load_encoder(model_class: Any, folder: Path, device: str, **options: Any) -> tuple[Any, list[str]]:
     """Load an encoder in float32 as one of transformers' Auto classes, without network access or custom code.
 
-    A head that the weights lack is new, and one that the class lacks is left out. Raises `UserError` if weights of the
+    Returns the model and the names of its new layers: those of a head that the weights lack, with random weights. A
+    head that the class lacks is left out. Raises `UserError` if weights of the
     encoder itself are missing, unexpected or of the wrong shape, or if the folder cannot be loaded.
     """
     try:
@@ -34,7 +39,25 @@ def load_encoder(model_class: Any, folder: Path, device: str, **options: Any) ->
     except Exception as error:  # third-party files may raise any exception in the libraries
         raise UserError(f"{folder}: the encoder cannot be loaded ({in_one_line(error)})") from error
     _check_complete(folder, model, found)
-    return model.to(device).eval()
+    fresh = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
+    return model.to(device).eval(), sorted({name.rpartition(".")[0] for name in fresh})
+
+
+def add_lora(model: Any, new: Sequence[str], settings: Lora) -> Any:
+    """Return the model with LoRA on its linear layers; new layers, which have random weights, are trained in full."""
+    check_targets(model, settings, "rivals.encoder")
+    exact = [rf"(.*\.)?{re.escape(name)}" for name in new]
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=settings.targets if isinstance(settings.targets, str) else sorted(settings.targets),
+        exclude_modules="|".join(exact) or None,
+        modules_to_save=list(new),
+        bias="none",
+        task_type=TaskType.SEQ_CLS,
+    )
+    return get_peft_model(model, config)
 
 
 def _check_complete(folder: Path, model: Any, found: Mapping[str, Any]) -> None:
