@@ -50,6 +50,8 @@ def minutes(base: Base) -> int:
 
 def encoder_memory_mb(encoder: PretrainedEncoder) -> int:
     """Return the host memory, in MB, that a job with a rival's encoder requests at its first attempt."""
+    if encoder.lab:
+        return JOB_MB
     if encoder.folder is None:
         return UNKNOWN_ENCODER_MB
     size = sum(path.stat().st_size for path in Path(encoder.folder).expanduser().glob("*.safetensors"))

@@ -70,10 +70,11 @@ def test_rivals_need_a_trained_mixture(name):
     ("rivals", "words"),
     [
         ({}, "name at least one of embedding"),
-        ({"embedding": {}}, "give exactly one of hub, folder; found none"),
+        ({"embedding": {}}, "give exactly one of hub, folder, lab; found none"),
         ({"embedding": {"folder": "a", "hub": "a/b"}}, "found hub and folder"),
         ({"embedding": {"hub": "a/b"}}, "an encoder on the Hub needs its revision"),
         ({"embedding": {"folder": "a", "revision": "0" * 40}}, "revision can only be used with hub"),
+        ({"encoder": {"folder": "a", "lab": True}}, "found folder and lab"),
         ({"embeding": {"folder": "a"}}, "unknown key 'embeding' (did you mean 'embedding'?)"),
         ({**EMBEDDING, "mixtures": []}, "rivals.mixtures"),
     ],
@@ -82,6 +83,12 @@ def test_mistakes_in_the_block(rivals, words):
     with pytest.raises(UserError, match="rivals") as refusal:
         experiment_of(rivals)
     assert words in str(refusal.value)
+
+
+def test_labs_encoder_needs_the_labs_base():
+    assert experiment_of({"encoder": {"lab": True}}).rivals.encoder.lab
+    with pytest.raises(UserError, match=r"rivals\.encoder\.lab: .* needs base\.lab"):
+        experiment_of({"encoder": {"lab": True}}, base={"folder": "somewhere"})
 
 
 @pytest.mark.parametrize("name", ["embedding.en", "Embedding.few"])

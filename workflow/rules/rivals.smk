@@ -2,8 +2,35 @@
 include: "systems.smk"
 
 
+# The lab's encoder reads the stream of the lab's base.
+if LAB_BASE:
+
+    rule pretrain_encoder:
+        input:
+            lexicons=LEXICONS,
+        output:
+            encoder=directory(f"{RESULTS}/encoder"),
+            usage=FILES.usage("pretrain_encoder"),
+        log:
+            FILES.log("pretrain_encoder"),
+        benchmark:
+            FILES.benchmark("pretrain_encoder")
+        conda:
+            "../../envs/babelgrid.yaml"
+        threads: 2
+        resources:
+            energy=int(EXPERIMENT.machine.energy),
+        params:
+            code=code("pretrain_encoder"),
+            lab=settings("base")["base"]["lab"],
+            seed=EXPERIMENT.seed,
+        script:
+            "../scripts/pretrain_encoder.py"
+
+
 rule prefetch_encoder:
     input:
+        lab=lambda wildcards: [f"{RESULTS}/encoder"] if RIVAL_SETTINGS[wildcards.system]["lab"] else [],
         folder=lambda wildcards: trackable(encoder_files(wildcards.system)),
     output:
         f"{RESULTS}/{{system}}.json",

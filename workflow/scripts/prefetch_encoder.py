@@ -9,4 +9,5 @@ with job(snakemake.log[0]):
         f"rivals.{snakemake.wildcards.system}",
         PretrainedEncoder(**snakemake.params.place),
         Path(snakemake.output[0]),
+        Path(snakemake.input.lab[0]) if snakemake.input.lab else None,
     )

@@ -135,6 +135,16 @@ class Experiment(Settings):
         return self
 
     @model_validator(mode="after")
+    def _pretrain_encoder_beside_the_labs_base(self) -> Self:
+        for system in self.rivals.systems if self.rivals else ():
+            if getattr(self.rivals, system).lab and not (self.base and self.base.lab):
+                raise ValueError(
+                    f"rivals.{system}.lab: the encoder reads the stream of the lab's base, so it needs base.lab; for "
+                    "another encoder, set folder or hub"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _build_views_of_known_labels(self) -> Self:
         for view, classes in self.views.items():
             self._check_view(view, classes)

@@ -10,7 +10,7 @@ from babelgrid.mixture import RIVALS
 
 
 class PretrainedEncoder(Settings):
-    """A pre-trained encoder: exactly one of hub, folder."""
+    """A pre-trained encoder: exactly one of hub, folder, lab."""
 
     hub: HubName | None = None
     """Name on the Hugging Face Hub, e.g. `intfloat/multilingual-e5-small`. Requires `revision`. Downloaded once."""
@@ -18,14 +18,16 @@ class PretrainedEncoder(Settings):
     """The 40-digit commit of the Hub repository, so that the encoder cannot change during the experiment."""
     folder: Text | None = None
     """A local folder in Hugging Face layout (config.json, *.safetensors, tokenizer.json)."""
+    lab: bool = False
+    """An encoder that the experiment pre-trains itself, with masked tokens, on the stream of its base (`base.lab`)."""
     max_tokens: Whole = Field(default=256, ge=8, le=1_000_000)
     """Maximum tokens of a post; longer posts are truncated, here or at the encoder's own limit."""
 
     @model_validator(mode="after")
     def _take_exactly_one_place(self) -> Self:
-        given = [name for name in ("hub", "folder") if getattr(self, name) is not None]
+        given = [name for name in ("hub", "folder", "lab") if getattr(self, name)]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of hub, folder; found {' and '.join(given) or 'none'}")
+            raise ValueError(f"give exactly one of hub, folder, lab; found {' and '.join(given) or 'none'}")
         if self.hub and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError("an encoder on the Hub needs its revision: the 40-digit commit on its 'Files' page")
         if self.revision and not self.hub:
@@ -33,7 +35,7 @@ class PretrainedEncoder(Settings):
         return self
 
 
-PLACE_KEYS = ("hub", "revision", "folder")
+PLACE_KEYS = ("hub", "revision", "folder", "lab")
 """Keys that say where an encoder is. Results depend on its files, whose checksums are recorded, not on these keys."""
 
 

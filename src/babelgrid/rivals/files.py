@@ -15,13 +15,17 @@ POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "c
 """Names of the poolings that babelgrid knows."""
 
 
-def prefetch_encoder(key: str, settings: PretrainedEncoder, out: Path) -> None:
+def prefetch_encoder(key: str, settings: PretrainedEncoder, out: Path, lab_folder: Path | None = None) -> None:
     """Download the encoder if it is on the Hub, and write its record (see `base_files.record_base`) to `out`.
 
-    key: the config block, for errors. For sentence embeddings, the record also contains `sentence`: how the folder
-    says that a sentence's vector is made. Raises `UserError` as `prefetch_base` does.
+    key: the config block, for errors. lab_folder: folder of the encoder that the lab pre-trained, or None.
+    The record also contains `sentence`: how the folder says that the vector of a sentence is made.
+    Raises `UserError` as `prefetch_base` does.
     """
-    name, folder = find_model(key, settings.hub, settings.revision, settings.folder)
+    if lab_folder is not None:
+        name, folder = "lab", lab_folder
+    else:
+        name, folder = find_model(key, settings.hub, settings.revision, settings.folder)
     check_folder(folder)
     record_base(name, settings.revision, folder, out, {"sentence": read_recipe(folder)})
 
