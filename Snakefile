@@ -50,6 +50,7 @@ rule prefetch:
     input:
         f"{RESULTS}/base.json",
         f"{RESULTS}/answers.json",
+        ENCODERS,
     localrule: True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from babelgrid.errors import UserError
@@ -24,10 +25,19 @@ TOKENIZER = ("*.json", "*.model", "*.jinja", "*.tiktoken", "tokenizer*", "vocab*
 STAMPS = ".stamps.json"
 
 
-def record_base(name: str, revision: str | None, folder: Path, out: Path, forward: str = "thin") -> None:
+def record_base(
+    name: str,
+    revision: str | None,
+    folder: Path,
+    out: Path,
+    forward: str = "thin",
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Write base.json: the base's name, revision, folder and first forward path, and the SHA-256 of its files.
 
     For a base that was converted from GGUF, it also contains the folder's record of the conversion, under `gguf`.
+    more: further entries, for the record of an encoder.
+
     Sizes and times of the files are written to `base.stamps.json` next to base.json, so jobs need not hash the base
     again. They are separate because base.json is part of every result's provenance and must depend on content only.
     """
@@ -36,7 +46,7 @@ def record_base(name: str, revision: str | None, folder: Path, out: Path, forwar
     record = {"name": name, "revision": revision, "folder": str(folder), "forward": forward, "sha256": checksums}
     if GGUF_RECORD in stamps:
         record["gguf"] = read_json(folder / GGUF_RECORD)
-    write_json(out, record)
+    write_json(out, record | dict(more))
     write_json(out.with_suffix(STAMPS), stamps)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 from babelgrid.config.experiment import Experiment
@@ -31,8 +31,18 @@ class Grid:
 
     @property
     def adapters(self) -> list[tuple[str, int]]:
-        """Return every (mixture, seed) that is trained."""
-        return [(name, seed) for name, seed in self.rows if self.mixtures[name].is_trained]
+        """Return every (mixture, seed) for which the base is trained."""
+        return [(name, seed) for name, seed in self.rows if self.mixtures[name].is_trained and name in self.own]
+
+    @property
+    def own(self) -> dict[str, Mixture]:
+        """Return the mixtures without the rows of rivals."""
+        return {name: mixture for name, mixture in self.mixtures.items() if not mixture.system}
+
+    @property
+    def rivals(self) -> list[tuple[str, int]]:
+        """Return every (row, seed) of the rivals."""
+        return [(name, seed) for name, seed in self.rows if self.mixtures[name].system]
 
     @property
     def merged(self) -> list[tuple[str, int]]:
@@ -65,9 +75,10 @@ def build_grid(experiment: Experiment) -> Grid:
     mixtures = _by_name([*expanded, *asked])
     if not mixtures:
         raise UserError("mixtures: no mixture is declared; add for example 'monolingual: all' or 'all: true'")
-    _check_lengths(mixtures)
     if not experiment.predictions:
         _check_mixtures(mixtures.values(), experiment.mixtures.posts)
+    mixtures |= {rival.name: rival for rival in _rivals(mixtures, experiment)}
+    _check_lengths(mixtures)
     return Grid(mixtures, tuple(experiment.seeds), tuple(experiment.test_languages))
 
 
@@ -87,6 +98,22 @@ def _check_languages(experiment: Experiment) -> None:
                 )
 
 
+def _rivals(mixtures: dict[str, Mixture], experiment: Experiment) -> Iterator[Mixture]:
+    """Yield the rows of each rival: the same posts as a mixture's, under the name `<system>.<mixture>`."""
+    if experiment.rivals is None:
+        return
+    trained = [name for name, mixture in mixtures.items() if mixture.is_trained]
+    chosen = trained if experiment.rivals.mixtures == "all" else experiment.rivals.mixtures
+    for name in chosen:
+        if name not in trained:
+            raise UserError(
+                f"rivals.mixtures: there is no trained mixture {name!r}{nearest(name, trained)}. "
+                f"Allowed: {', '.join(trained) or 'none, because the grid trains nothing'}"
+            )
+    for system in experiment.rivals.systems:
+        yield from (replace(mixtures[name], name=f"{system}.{name}") for name in trained if name in chosen)
+
+
 def _by_name(mixtures: Iterable[Mixture]) -> dict[str, Mixture]:
     """Return each mixture once, by name; raise `UserError` if two different ones have the same name, ignoring case."""
     found: dict[str, Mixture] = {}
@@ -103,12 +130,12 @@ def _by_name(mixtures: Iterable[Mixture]) -> dict[str, Mixture]:
 
 def needs_of(grid: Grid, experiment: Experiment) -> Needs:
     """Return what the grid needs of the posts."""
-    trained = [language for mixture in grid.mixtures.values() for language in mixture.all_languages]
+    trained = [language for mixture in grid.own.values() for language in mixture.all_languages]
     return Needs(
         tuple(sorted(set(trained))),
         grid.test_languages,
         tuple(experiment.labels),
-        tuple(grid.mixtures.values()),
+        tuple(grid.own.values()),
         experiment.mixtures.posts,
     )
 

@@ -59,6 +59,24 @@ class Merge:
         return self.weights if below or above else (0.0, 1.0)
 
 
+RIVALS = ("embedding", "encoder")
+"""Systems other than the base that learn from a mixture's posts. `embedding.en` is the row of one of them."""
+
+
+def split_row(name: str) -> tuple[str, str]:
+    """Return the system and the mixture in the name of a row: `embedding.en` gives ("embedding", "en").
+
+    The system is "" for rows of the base and of an API. No mixture has a name that begins with a system and a dot.
+    """
+    system, dot, mixture = name.partition(".")
+    return (system, mixture) if dot and system in RIVALS else ("", name)
+
+
+def is_rival(name: str) -> bool:
+    """Return whether a row belongs to a system that is not the base (and not an API)."""
+    return split_row(name)[0] != ""
+
+
 @dataclass(frozen=True)
 class Mixture:
     """Languages trained on in full and, optionally, a dose of one more language.
@@ -106,6 +124,11 @@ class Mixture:
     def has_adapter(self) -> bool:
         """Return whether there is an adapter for this mixture, trained or merged."""
         return bool(self.languages)
+
+    @property
+    def system(self) -> str:
+        """Return the rival that learns from the posts, or "" for the base and APIs."""
+        return split_row(self.name)[0]
 
     @property
     def all_languages(self) -> tuple[str, ...]:

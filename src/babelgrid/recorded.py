@@ -13,7 +13,7 @@ from babelgrid.errors import UserError
 from babelgrid.runtime.files import PROVENANCE_KEY, read_json, sha256
 from babelgrid.runtime.places import public_settings
 
-_BLOCKS = ("base", "prompt", "labels", "finetune", "api", "import", "budget")
+_BLOCKS = ("base", "prompt", "labels", "finetune", "api", "import", "budget", "rivals")
 # Neither the paths of input files nor the frequency of saving affects results.
 _NON_RESULT_PLACES = {("base", "folder"), ("import", "files"), *(("finetune", name) for name in NON_RESULT_KEYS)}
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from babelgrid.config.base import Base
+from babelgrid.config.rivals import PretrainedEncoder
 
 # Training on the lab's base takes 600 MB (results/lab/benchmarks), and Snakemake in the same job 275 MB.
 JOB_MB = 1500
@@ -12,6 +13,9 @@ MB_PER_BILLION = 4000
 LAB_MINUTES = 30
 MINUTES = 240
 UNKNOWN_BILLIONS = 8.0
+# Estimate: training needs the weights in 32 bits, their gradients and two moments, and activations.
+ENCODER_FILES_IN_MEMORY = 8
+UNKNOWN_ENCODER_MB = 8000
 
 
 def billions_of_parameters(base: Base) -> float:
@@ -42,3 +46,13 @@ def host_memory_mb(base: Base) -> int:
 def minutes(base: Base) -> int:
     """Return the minutes that a training or scoring job requests at its first attempt."""
     return LAB_MINUTES if base.lab else MINUTES
+
+
+def encoder_memory_mb(encoder: PretrainedEncoder) -> int:
+    """Return the host memory, in MB, that a job with a rival's encoder requests at its first attempt."""
+    if encoder.lab:
+        return JOB_MB
+    if encoder.folder is None:
+        return UNKNOWN_ENCODER_MB
+    size = sum(path.stat().st_size for path in Path(encoder.folder).expanduser().glob("*.safetensors"))
+    return JOB_MB + round(ENCODER_FILES_IN_MEMORY * size / 1e6)

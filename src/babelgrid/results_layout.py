@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+TRAINED = {"embedding": "classifier.parquet", "encoder": "trained.safetensors"}
+"""Rival -> the file of what it learnt from a mixture."""
+
 
 @dataclass(frozen=True)
 class ResultsLayout:
@@ -31,6 +34,14 @@ class ResultsLayout:
     def baselines(self, mixture: str, seed: int | str) -> str:
         """Return the predictions of the baselines of a row."""
         return f"{self.folder}/baselines/{mixture}/seed{seed}.parquet"
+
+    def embeddings(self, language: str, part: str) -> str:
+        """Return the sentence embeddings of one language's posts in one part (`train` or `test`)."""
+        return f"{self.folder}/embeddings/{language}/{part}.parquet"
+
+    def rival(self, row: str, seed: int | str, file: str) -> str:
+        """Return a file of what a rival learnt from a mixture."""
+        return f"{self.folder}/rivals/{row}/seed{seed}/{file}"
 
     def usage(self, job: str) -> str:
         """Return the usage record of a job."""

@@ -36,6 +36,11 @@ def classifying_adapter():
         raise WorkflowError(
             f"classify.adapter: {mixture!r} is an API; an archive is classified by an adapter of the grid, or `none`"
         )
+    if mixture not in GRID.own:
+        raise WorkflowError(
+            f"classify.adapter: {mixture!r} is not an adapter of the base; an archive is classified by an adapter of "
+            "the grid, or `none`"
+        )
     has_adapter = GRID.mixtures[mixture].has_adapter
     folder = os.path.dirname(FILES.adapter(mixture, seed)) if has_adapter else None
     return folder, f"{EXPERIMENT.experiment}/{mixture}/seed{seed}"

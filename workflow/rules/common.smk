@@ -32,7 +32,10 @@ RESULTS = f"results/{EXPERIMENT.experiment}"
 FILES = ResultsLayout(RESULTS)
 # Rows that an endpoint answers, with their number of examples.
 API_ROWS = EXPERIMENT.api.rows if EXPERIMENT.api else {}
-CELLS_OF_BASE = [cell for cell in GRID.cells if cell[0] not in API_ROWS]
+# Rows that the base answers, untuned or with an adapter.
+NAMES_OF_BASE = [name for name in GRID.own if name not in API_ROWS]
+ROWS_OF_BASE = [row for row in GRID.rows if row[0] in NAMES_OF_BASE]
+CELLS_OF_BASE = [cell for cell in GRID.cells if cell[0] in NAMES_OF_BASE]
 # Imported predictions: there are no posts, no base, no adapters and no baselines.
 IMPORT = EXPERIMENT.predictions.imported if EXPERIMENT.predictions else None
 # The lab's small base needs one core and no GPU. Other bases use the GPU if there is one.

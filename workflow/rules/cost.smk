@@ -7,7 +7,7 @@ TABLES += [f"{RESULTS}/tables/cost.csv", f"{RESULTS}/tables/cost_ratios.csv"]
 
 rule tabulate_cost:
     input:
-        usage=sum([*PREDICT_USAGE.values(), *FINETUNE_USAGE.values()], []),
+        usage=sum([*PREDICT_USAGE.values(), *FINETUNE_USAGE.values(), *EMBEDDED_USAGE.values()], []),
         asked=sum(ASKED_DETAILS.values(), []),
         prices=trackable(price_files()),
     output:
@@ -23,6 +23,7 @@ rule tabulate_cost:
         predicted=PREDICT_USAGE,
         trained=FINETUNE_USAGE,
         asked=ASKED_DETAILS,
+        embedded=EMBEDDED_USAGE,
         settings=settings("cost"),
         stamps=stamps(price_files()),
         dollars_per_hour=EXPERIMENT.machine.dollars_per_hour,

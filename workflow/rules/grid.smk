@@ -89,7 +89,7 @@ rule predict:
     benchmark:
         FILES.benchmark(f"predict/{PREDICT_JOB}")
     wildcard_constraints:
-        mixture=row_pattern(name for name in GRID.mixtures if name not in API_ROWS),
+        mixture=row_pattern(NAMES_OF_BASE),
     conda:
         "../../envs/babelgrid.yaml"
     threads: MODEL_THREADS

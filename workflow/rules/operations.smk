@@ -60,13 +60,14 @@ if not IMPORT:
             snakefile=str(workflow.main_snakefile),
             benchmarks=f"{RESULTS}/benchmarks",
             grid=lambda wildcards: {
-                "rows": [[mixture_settings(name), seed] for name, seed in GRID.rows if name not in API_ROWS],
+                "rows": [[mixture_settings(name), seed] for name, seed in ROWS_OF_BASE],
                 "budget": EXPERIMENT.mixtures.posts,
                 "epochs": EXPERIMENT.finetune.epochs,
                 "test_languages": list(GRID.test_languages),
                 "per_cell": EXPERIMENT.predict.per_cell,
             },
             api=EXPERIMENT.api,
+            rivals=len(GRID.rivals),
             prices=EXPERIMENT.cost.prices,
             workers={
                 "gpus": EXPERIMENT.machine.gpus if USES_GPU else None,

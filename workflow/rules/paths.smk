@@ -75,6 +75,7 @@ def stamps(paths):
 POSTS_REPORT = [] if IMPORT else [f"{RESULTS}/posts/report.json"]
 ADAPTERS = [] if IMPORT else [FILES.adapter(*row) for row in [*GRID.adapters, *GRID.merged]]
 PREDICTIONS = [FILES.predictions(*cell) for cell in GRID.cells]
+ENCODERS = [f"{RESULTS}/{system}.json" for system in (EXPERIMENT.rivals.systems if EXPERIMENT.rivals else [])]
 # The posts that the grid needs, as an object: Snakemake does not compare objects, so changes rerun nothing.
 NEEDS = needs_of(GRID, EXPERIMENT)
 COUNTS = f"{RESULTS}/posts/counts"
@@ -83,5 +84,5 @@ TEMPLATES = list(EXPERIMENT.prompt.template) if EXPERIMENT.prompt.language == "n
 ANSWERS = [] if IMPORT else list(map(FILES.answers, TEMPLATES))
 ANSWERS_REPORT = [] if IMPORT else [f"{RESULTS}/answers.json"]
 TEST_POSTS = [] if IMPORT else [FILES.posts(name) for name in GRID.test_languages]
-BASELINE_ROWS = [] if IMPORT else GRID.rows
+BASELINE_ROWS = [] if IMPORT else [row for row in GRID.rows if row[0] in GRID.own]
 BASELINES = [FILES.baselines(*row) for row in BASELINE_ROWS]

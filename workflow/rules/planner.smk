@@ -24,7 +24,7 @@ if EXPERIMENT.intervention:
             "../../envs/babelgrid.yaml"
         params:
             code=code("measure_intervention"),
-            trained=[name for name, own in GRID.mixtures.items() if own.is_trained],
+            trained=[name for name, own in GRID.own.items() if own.is_trained],
             min_posts=EXPERIMENT.score.min_posts,
             seed=EXPERIMENT.seed,
         script:

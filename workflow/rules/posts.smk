@@ -79,7 +79,7 @@ rule check_posts:
         needs=NEEDS,
         # The same as plain builtins, so that a changed grid is checked again.
         grid={
-            "mixtures": [mixture_settings(name) for name in GRID.mixtures],
+            "mixtures": [mixture_settings(name) for name in GRID.own],
             "test": list(GRID.test_languages),
             "labels": list(EXPERIMENT.labels),
             "budget": EXPERIMENT.mixtures.posts,

@@ -5,6 +5,7 @@ if not IMPORT:
     include: "base.smk"
     include: "grid.smk"
     include: "api.smk"
+    include: "rivals.smk"
 
 else:
 

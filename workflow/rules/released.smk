@@ -20,6 +20,8 @@ def released_row(name):
         mixture, seed = find_row(GRID, name, "release.adapters")
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    if mixture not in GRID.own:
+        raise WorkflowError(f"release.adapters: {mixture!r} is not an adapter of the base; only adapters are released")
     if not GRID.mixtures[mixture].has_adapter:
         raise WorkflowError(f"release.adapters: {mixture!r} has no adapter: nothing was trained for it")
     return mixture, seed

@@ -1,5 +1,6 @@
 # Transfer, doses, label bias, exposure, claims and warnings, from the bootstrap and the predictions.
-MIXTURE_SETTINGS = [mixture_settings(name) for name in GRID.mixtures]
+# Rivals say nothing about the base, and claims, donors, doses and plans are about the base.
+MIXTURE_SETTINGS = [mixture_settings(name) for name in GRID.own]
 TABLES += [
     f"{RESULTS}/tables/{name}.csv"
     for name in [
@@ -16,6 +17,8 @@ TABLES += [
         "warnings",
     ]
 ]
+if GRID.rivals:
+    TABLES.append(f"{RESULTS}/tables/rivals.csv")
 
 
 rule measure_transfer:
@@ -121,6 +124,23 @@ rule measure_calibration:
         views=EXPERIMENT.effective_views,
     script:
         "../scripts/measure_calibration.py"
+
+
+rule measure_rivals:
+    input:
+        replicates=f"{RESULTS}/tables/replicates.parquet",
+    output:
+        ensure(f"{RESULTS}/tables/rivals.csv", non_empty=True),
+    log:
+        FILES.log("measure_rivals"),
+    localrule: True
+    conda:
+        "../../envs/babelgrid.yaml"
+    params:
+        code=code("measure_rivals"),
+        min_posts=EXPERIMENT.score.min_posts,
+    script:
+        "../scripts/measure_rivals.py"
 
 
 # API rows say nothing about the base's pre-training, and merged rows repeat what their parents say.

@@ -2,7 +2,7 @@
 def usage_files(rule_name, row):
     """Return the usage records of a row's jobs."""
     job = f"{rule_name}/{row[0]}/seed{row[1]}"
-    per_cell = rule_name == "predict" and EXPERIMENT.predict.per_cell and row[0] not in API_ROWS
+    per_cell = rule_name == "predict" and EXPERIMENT.predict.per_cell
     if not per_cell:
         return [FILES.usage(job)]
     return [FILES.usage(f"{job}/{language}") for language in GRID.test_languages]
@@ -16,6 +16,14 @@ def by_mixture(rule_name, rows):
     return found
 
 
-PREDICT_USAGE = by_mixture("predict", [row for row in GRID.rows if row[0] not in API_ROWS])
+PREDICT_USAGE = by_mixture("predict", ROWS_OF_BASE)
 FINETUNE_USAGE = by_mixture("finetune", GRID.adapters)
+for system in RIVALS:
+    PREDICT_USAGE |= by_mixture(f"predict_{system}", rows_of(system))
+    FINETUNE_USAGE |= by_mixture(f"train_{system}", rows_of(system))
+# Test posts are embedded once, for all mixtures and seeds.
+EMBEDDED_USAGE = {
+    row: [FILES.usage(f"embed_posts/{language}/test") for language in GRID.test_languages]
+    for row, _ in rows_of("embedding")
+}
 ASKED_DETAILS = {name: [f"{RESULTS}/api/{name}/seed{seed}.json"] for name, seed in GRID.rows if name in API_ROWS}

@@ -28,6 +28,8 @@ with job(snakemake.log[0]), tempfile.NamedTemporaryFile("w", suffix=".json", enc
         jobs=count_jobs([*plan, "--snakefile", snakemake.params.snakefile]),
         workers=Workers(**snakemake.params.workers),
     )
+    if rivals := snakemake.params.rivals:
+        print(f"rivals: {rivals} rows, which are not in this estimate", flush=True)
     if api := snakemake.params.api:
         prices = read_prices(snakemake.params.prices)
         print_api_estimate(

@@ -19,4 +19,5 @@ with job(snakemake.log[0]):
         ),
         Path(snakemake.output.cost),
         Path(snakemake.output.ratios),
+        embedded=snakemake.params.embedded,
     )

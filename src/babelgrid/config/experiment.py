@@ -28,6 +28,7 @@ from babelgrid.config.predictions import Predictions
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.config.release import Release
 from babelgrid.config.report import Figures, Report
+from babelgrid.config.rivals import Rivals
 from babelgrid.errors import nearest
 from babelgrid.spelling import fold
 
@@ -84,6 +85,8 @@ class Experiment(Settings):
     """How test posts are scored."""
     api: Api | None = None
     """An endpoint that answers the same test posts, as additional rows of the grid. Null: no such rows."""
+    rivals: Rivals | None = None
+    """Other systems that learn from the same posts, as additional rows of the grid. Null: no such rows."""
     cost: Cost = Cost()
     """Prices and power draw for the cost ledger."""
     classify: Classify | None = None
@@ -112,8 +115,10 @@ class Experiment(Settings):
             if missing:
                 raise ValueError(f"{' and '.join(missing)}: required unless predictions.import is given")
             return self
-        if self.classify or self.api or self.release:
-            raise ValueError("classify, api and release need posts and a base: they cannot go with predictions.import")
+        if self.classify or self.api or self.release or self.rivals:
+            raise ValueError(
+                "classify, api, release and rivals need posts and a base: they cannot go with predictions.import"
+            )
         if self.posts or self.base:
             raise ValueError("predictions.import is used instead of posts and base; remove them (null in an overlay)")
         if self.predictions.imported.columns.seed is None and len(self.seeds) > 1:
@@ -127,6 +132,16 @@ class Experiment(Settings):
                 f"predictions.import.probabilities: needs a column for each of {', '.join(self.labels)}; "
                 f"found {', '.join(probabilities)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pretrain_encoder_beside_the_labs_base(self) -> Self:
+        for system in self.rivals.systems if self.rivals else ():
+            if getattr(self.rivals, system).lab and not (self.base and self.base.lab):
+                raise ValueError(
+                    f"rivals.{system}.lab: the encoder reads the stream of the lab's base, so it needs base.lab; for "
+                    "another encoder, set folder or hub"
+                )
         return self
 
     @model_validator(mode="after")

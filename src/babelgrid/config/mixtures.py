@@ -16,13 +16,16 @@ from babelgrid.config.fields import (
     Whole,
     refuse_twice,
 )
+from babelgrid.mixture import RIVALS
 from babelgrid.spelling import fold
 
 
 def _leave_taken_names(name: str) -> str:
-    if re.fullmatch(r"none|(all|api)(-.*)?", name, re.IGNORECASE):
+    systems = "|".join(RIVALS)
+    if re.fullmatch(rf"none|(all|api)(-.*)?|({systems})\..*", name, re.IGNORECASE):
+        others = ", ".join(f"{system}.…" for system in RIVALS)
         raise ValueError(
-            f"the name {name!r} is taken (none, all, all-…, api-… are names of other rows); choose another"
+            f"the name {name!r} is taken (none, all, all-…, api-…, {others} are names of other rows); choose another"
         )
     return name
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from babelgrid.cost.prices import Price
 from babelgrid.errors import UserError, nearest
+from babelgrid.mixture import is_rival, split_row
 from babelgrid.runtime.files import read_json, write_csv
 from babelgrid.types import Row
 
@@ -45,22 +47,32 @@ def tabulate_cost(
     assumptions: Assumptions,
     cost_path: Path,
     ratios_path: Path,
+    *,
+    embedded: Mapping[str, Sequence[str | Path]] = MappingProxyType({}),
 ) -> None:
     """Write cost.csv (one row per model, see `COLUMNS`) and cost_ratios.csv (each ratio with its two values).
 
-    predicted, trained: mixture -> usage records of its jobs. asked: API row -> usage records of its calls.
+    predicted, trained: row -> usage records of its jobs. asked: API row -> usage records of its calls.
+    embedded: row -> usage records of jobs that embedded its test posts, for all seeds; their time per post is added.
     Speeds cover scoring, from the loaded base to the last result; `start_seconds` is the rest of a job's time.
     rented, electricity, charged: dollars per million posts at that speed, without the start. Measured energy is the
     exception: it covers entire jobs, as stated in the column assumptions.
     """
-    own = [_own(name, paths, trained.get(name, []), assumptions) for name, paths in predicted.items() if paths]
+    rows = [
+        _own(name, paths, trained.get(name, []), embedded.get(name, []), assumptions)
+        for name, paths in predicted.items()
+        if paths
+    ]
+    own = [row for row in rows if row["how"] == "own"]
+    rivals = [row for row in rows if row["how"] == "rival"]
     api = [_asked(name, paths) for name, paths in asked.items() if paths]
     known = [row["tokens_per_post"] for row in own if row["posts"]]
     tokens = sum(known) / len(known) if known else 0.0
     listed = [_listed(name, price, tokens, assumptions) for name, price in assumptions.references.items()]
-    table = pd.DataFrame([*own, *api, *listed], columns=COLUMNS)
+    table = pd.DataFrame([*own, *rivals, *api, *listed], columns=COLUMNS)
     write_csv(cost_path, table)
-    write_csv(ratios_path, pd.DataFrame(_ratios(own, [*api, *listed]), columns=RATIOS))
+    ratios = [*_ratios(rows, [*api, *listed]), *_against_base(rivals, own)]
+    write_csv(ratios_path, pd.DataFrame(ratios, columns=RATIOS))
 
 
 def chosen_prices(names: Sequence[str], prices: Mapping[str, Price]) -> dict[str, Price]:
@@ -73,35 +85,58 @@ def chosen_prices(names: Sequence[str], prices: Mapping[str, Price]) -> dict[str
     return {name: prices[name] for name in names}
 
 
-def _own(name: str, predicted: Sequence[str | Path], trained: Sequence[str | Path], assumptions: Assumptions) -> Row:
+def _own(
+    name: str,
+    predicted: Sequence[str | Path],
+    trained: Sequence[str | Path],
+    embedded: Sequence[str | Path],
+    assumptions: Assumptions,
+) -> Row:
+    """Return the row of a model that runs here; its posts pass the jobs of `embedded` first, if there are any."""
     jobs = pd.DataFrame([read_json(path) for path in predicted])
     training = pd.DataFrame([read_json(path) for path in trained])
+    before = pd.DataFrame([read_json(path) for path in embedded], columns=jobs.columns)
     working = jobs[jobs["posts"] > 0]
-    posts, tokens, seconds = (float(working[column].sum()) for column in ("posts", "tokens", "work_seconds"))
-    per_post = seconds / posts if posts else float("nan")
-    energy = working["energy_kwh"].sum() if working["energy_kwh"].notna().all() else None
+    posts = float(working["posts"].sum())
+    per_post = _per_post(jobs, "work_seconds") + (_per_post(before, "work_seconds") if len(before) else 0)
+    tokens = _per_post(jobs, "tokens") + (_per_post(before, "tokens") if len(before) else 0)
+    is_measured = not len(before) and working["energy_kwh"].notna().all()
+    energy = working["energy_kwh"].sum() if is_measured else None
     basis, electricity = _electricity(per_post, energy, posts, assumptions)
     hourly = assumptions.dollars_per_hour
     if hourly is not None:
         basis.append(f"rented at {hourly:g} dollars per hour")
     return {
         "model": name,
-        "how": "own",
-        "device": ", ".join(sorted(set(jobs["device"]) - {""})),
+        "how": "rival" if is_rival(name) else "own",
+        "device": ", ".join(sorted({*jobs["device"], *before["device"]} - {""})),
         "jobs": len(jobs),
         "posts": int(posts),
-        "tokens_per_post": tokens / posts if posts else float("nan"),
-        "posts_per_second": posts / seconds if seconds else float("nan"),
-        "tokens_per_second": tokens / seconds if seconds else float("nan"),
-        "start_seconds": float((jobs["wall_seconds"] - jobs["work_seconds"]).mean()),
+        "tokens_per_post": tokens,
+        "posts_per_second": 1 / per_post if per_post else float("nan"),
+        "tokens_per_second": tokens / per_post if per_post else float("nan"),
+        "start_seconds": _start(jobs) + (_start(before) if len(before) else 0),
         "train_seconds": float(training["wall_seconds"].mean()) if len(training) else None,
-        "peak_memory_mb": float(jobs["peak_memory_mb"].max()),
-        "gpu_memory_mb": jobs["gpu_memory_mb"].max() if jobs["gpu_memory_mb"].notna().any() else None,
+        "peak_memory_mb": _most([*jobs["peak_memory_mb"], *before["peak_memory_mb"]]),
+        "gpu_memory_mb": _most([*jobs["gpu_memory_mb"], *before["gpu_memory_mb"]]),
         "energy_kwh": energy,
         "rented": None if hourly is None else MILLION * per_post / 3600 * hourly,
         "electricity": electricity,
         "assumptions": "; ".join(basis or [NO_PRICE]),
     }
+
+
+def _per_post(jobs: pd.DataFrame, column: str) -> float:
+    working = jobs[jobs["posts"] > 0]
+    return float(working[column].sum()) / float(working["posts"].sum()) if len(working) else float("nan")
+
+
+def _start(jobs: pd.DataFrame) -> float:
+    return float((jobs["wall_seconds"] - jobs["work_seconds"]).mean())
+
+
+def _most(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None and pd.notna(value)), default=None)
 
 
 def _electricity(
@@ -168,6 +203,15 @@ def _ratios(own: Sequence[Row], others: Sequence[Row]) -> Iterator[Row]:
                     price, charged = row[column], other.get("charged")
                     quantity = f"times fewer dollars per million posts ({words})"
                     yield from _ratio(row, other, quantity, price, charged, charged, price)
+
+
+def _against_base(rivals: Sequence[Row], own: Sequence[Row]) -> Iterator[Row]:
+    """Yield how many times faster each rival is than the base's adapters of the same mixture."""
+    by_name = {row["model"]: row for row in own}
+    for row in rivals:
+        base = by_name[split_row(row["model"])[1]]
+        speeds = row["posts_per_second"], base["posts_per_second"]
+        yield from _ratio(row, base, "times the posts per second", *speeds, *speeds)
 
 
 def _ratio(row: Row, other: Row, quantity: str, value: Any, against: Any, dividend: Any, divisor: Any) -> Iterator[Row]:

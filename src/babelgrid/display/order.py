@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import langcodes
 import pandas as pd
 
-from babelgrid.mixture import is_merged
+from babelgrid.mixture import is_merged, is_rival, split_row
+
+_RIVALS = {"embedding": "Embedding and regression", "encoder": "Fine-tuned encoder"}
+"""Rival -> title of its group of rows."""
 
 
 def language_name(code: str) -> str:
@@ -34,6 +37,7 @@ def group_mixtures(mixtures: Sequence[str], seen: set[tuple[str, str]]) -> dict[
         "All, and all but one": [],
         "With a dose (@posts)": [],
         "Merged, without training": [],
+        **{title: [] for title in _RIVALS.values()},
     }
     for mixture in mixtures:
         groups[_kind(mixture, {language for name, language in seen if name == mixture})].append(mixture)
@@ -50,10 +54,16 @@ def order_clusters(clusters: pd.DataFrame, view: str, axis: str, names: Sequence
 
 
 def _kind(mixture: str, languages: set[str]) -> str:
-    if not languages:
-        return "By API" if mixture.startswith("api-") else "Untuned"
+    if is_rival(mixture):
+        return _RIVALS[split_row(mixture)[0]]
     if is_merged(mixture):
         return "Merged, without training"
+    if not languages:
+        return "By API" if mixture.startswith("api-") else "Untuned"
+    return _kind_of_trained(mixture, languages)
+
+
+def _kind_of_trained(mixture: str, languages: set[str]) -> str:
     if "@" in mixture:
         return "With a dose (@posts)"
     if mixture == "all" or mixture.startswith("all-"):

@@ -15,7 +15,7 @@ from babelgrid.errors import UserError
 from babelgrid.figures.labels import boxes_between, label_points, points_of, spread_apart
 from babelgrid.figures.measure import size_of
 from babelgrid.figures.panels import Panels, lay_out_panels
-from babelgrid.figures.picture import GridTables, Picture, collect_cells
+from babelgrid.figures.picture import GridTables, Picture, cells_of_base, collect_cells
 from babelgrid.figures.style import (
     FAINT,
     METRIC_NAMES,
@@ -79,7 +79,7 @@ def draw_exposure_bias(tables: GridTables, picture: Picture) -> None:
 
 
 def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
-    data = collect_cells(tables, picture)
+    data = cells_of_base(collect_cells(tables, picture))
     cells = data.dropna(subset="score").reset_index(drop=True)
     if cells.empty:
         raise UserError(

@@ -11,13 +11,13 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.figures.fonts import printable
 from babelgrid.figures.measure import tallest, widest, wrap_text
 from babelgrid.figures.page import EDGE, lay_out_page, place
-from babelgrid.figures.style import FAINT, SEEN_COLOUR, UNSEEN_COLOUR, house_style, save_figure
+from babelgrid.figures.style import FAINT, RIVAL_COLOUR, SEEN_COLOUR, UNSEEN_COLOUR, house_style, save_figure
 
 _ROW = 0.16
 _WIDEST_NAME = 2.2
 _KEYS = 0.3
 """Height of two legend rows, in inches."""
-_COLOURS = {"own": SEEN_COLOUR, "api": UNSEEN_COLOUR, "list price": FAINT}
+_COLOURS = {"own": SEEN_COLOUR, "rival": RIVAL_COLOUR, "api": UNSEEN_COLOUR, "list price": FAINT}
 _PRICES = {"rented": ("o", "rented"), "electricity": ("s", "electricity"), "charged": ("D", "charged by the API")}
 _WIDE = 10
 """An axis is logarithmic if the largest value is at least this many times the smallest; otherwise it starts at 0."""
@@ -60,7 +60,7 @@ def _scale(axes: Axes, values: "pd.Series[float]") -> None:
 
 def _lay_out(data: pd.DataFrame, note: str, width: float) -> tuple[Figure, list[Axes]]:
     devices = ", ".join(data["device"].dropna().unique())
-    is_priced = data.loc[data["how"] == "own", ["rented", "electricity"]].notna().any().any()
+    is_priced = data.loc[data["how"].isin(["own", "rival"]), ["rented", "electricity"]].notna().any().any()
     price = "" if is_priced else "No price is set for this hardware. "
     words = f"Own models on {devices}, timed from the loaded base to the last result. {price}{note}".strip()
     page = lay_out_page("Speed and price", printable(words), width)

@@ -14,7 +14,7 @@ from babelgrid.figures.labels import boxes_between, label_points, points_of
 from babelgrid.figures.measure import size_of, widest, wrap_text
 from babelgrid.figures.page import Page, lay_out_page, place
 from babelgrid.figures.panels import grown
-from babelgrid.figures.picture import UNTUNED, GridTables, Picture, collect_cells
+from babelgrid.figures.picture import UNTUNED, GridTables, Picture, cells_of_base, collect_cells
 from babelgrid.figures.style import METRIC_NAMES, count_seeds, decimal, house_style, save_figure
 
 _MAX_COLOURS = 9
@@ -118,7 +118,7 @@ def _named(names: dict[str, str], data: pd.DataFrame) -> tuple[range, list[str]]
 
 def _collect(tables: GridTables, picture: Picture) -> pd.DataFrame:
     """Return one row per fine-tuned cell: group, mixture, test_language, seen, tokens_seen, score, untuned, gain…."""
-    cells = collect_cells(tables, picture).dropna(subset="score").reset_index(drop=True)
+    cells = cells_of_base(collect_cells(tables, picture)).dropna(subset="score").reset_index(drop=True)
     untuned = cells[cells["mixture"] == UNTUNED].set_index("test_language")["score"]
     if untuned.empty:
         raise UserError(f"{tables.cells}: a gain plot needs the untuned base to compare with; set mixtures.none: true")

@@ -12,6 +12,7 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.display.order import group_mixtures, order_languages
 from babelgrid.errors import UserError, nearest
 from babelgrid.figures.style import TWO_COLUMNS
+from babelgrid.mixture import is_rival
 
 UNTUNED = "none"
 """The mixture of no language: the untuned base."""
@@ -67,3 +68,8 @@ def collect_cells(tables: GridTables, picture: Picture) -> pd.DataFrame:
     data.insert(3, "exposure", data["test_language"].map(shares))
     data.insert(4, "seen", [pair in seen for pair in zip(data["mixture"], data["test_language"], strict=True)])
     return data.assign(beats_baseline=~(data["score"] <= data["baseline"]))
+
+
+def cells_of_base(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells without those of rivals, for figures about the base's pre-training or its fine-tuning."""
+    return cells[~cells["mixture"].map(is_rival)]

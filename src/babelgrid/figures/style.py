@@ -19,6 +19,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
 """Widths of a figure for one column of text and for two, in inches."""
 SEEN_COLOUR = "#0072B2"
 UNSEEN_COLOUR = "#D55E00"
+RIVAL_COLOUR = "#009E73"
 FAINT = "#767676"
 """The lightest grey that text may have on white (contrast 4.5 to 1)."""
 

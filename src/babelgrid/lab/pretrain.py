@@ -4,8 +4,10 @@ import csv
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,14 +50,14 @@ def pretrain_base(settings: LabBase, seed: int, threads: int, out: Path, usage: 
     model = _new_model(settings, tokenizer, seed)
     log.info("model: %d parameters", model.num_parameters())
     with working(usage):
-        curve = _train(model, _rows(stream, settings, seed), settings)
+        curve = train(model, rows_of(stream, settings, seed), settings, _next_token_loss)
     usage.device, usage.tokens = f"CPU, threads: {threads}", len(stream.ids)
 
     def fill(folder: Path) -> None:
         model.save_pretrained(folder)
-        _save_tokenizer(tokenizer, folder)
+        save_tokenizer(tokenizer, folder)
         write_json(folder / "exposure.json", asdict(stream.exposure()))
-        _write_curve(folder / "pretraining.csv", curve)
+        write_curve(folder / "pretraining.csv", curve)
         stage = {"lab": settings.model_dump(mode="json"), "seed": seed, "threads": threads}
         write_json(folder / "provenance.json", provenance(stage, inputs=[]))
 
@@ -76,7 +78,7 @@ def _new_model(settings: LabBase, tokenizer: Tokenizer, seed: int) -> LlamaForCa
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=settings.hidden_size,
-        intermediate_size=64 * max(1, round(settings.hidden_size * 8 / 3 / 64)),
+        intermediate_size=width_of_layers(settings),
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.heads,
@@ -91,14 +93,25 @@ def _new_model(settings: LabBase, tokenizer: Tokenizer, seed: int) -> LlamaForCa
     return LlamaForCausalLM(config)
 
 
-def _rows(stream: TokenStream, settings: LabBase, seed: int) -> torch.Tensor:
+def width_of_layers(settings: LabBase) -> int:
+    """Return the inner width of a layer: 8/3 of the model's, in multiples of 64."""
+    return 64 * max(1, round(settings.hidden_size * 8 / 3 / 64))
+
+
+def rows_of(stream: TokenStream, settings: LabBase, seed: int) -> torch.Tensor:
     """Split the stream into rows and shuffle them; shape (steps, batch_rows, context). Each token occurs once."""
     rows = stream.ids.reshape(-1, settings.context)
     order = chance(seed, "rows").permutation(len(rows))
     return torch.from_numpy(rows[order].astype(np.int64)).reshape(-1, settings.batch_rows, settings.context)
 
 
-def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase) -> Curve:
+def train(
+    model: Any, batches: torch.Tensor, settings: LabBase, loss_of: Callable[[Any, torch.Tensor], torch.Tensor]
+) -> Curve:
+    """Train on each batch once and return the loss of each step; `loss_of` computes it for the model and a batch.
+
+    Raises `UserError` at the first loss that is not finite.
+    """
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     vectors = [weight for weight in model.parameters() if weight.ndim == 1]
     optimizer = torch.optim.AdamW(
@@ -112,7 +125,7 @@ def _train(model: LlamaForCausalLM, batches: torch.Tensor, settings: LabBase) ->
     curve: Curve = []
     started = time.monotonic()
     for step, batch in enumerate(batches, start=1):
-        loss = _next_token_loss(model, batch)
+        loss = loss_of(model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
         optimizer.step()
@@ -158,7 +171,8 @@ def _log_progress(curve: Curve, batches: torch.Tensor, seconds: float) -> None:
     )
 
 
-def _save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, **more: str) -> None:
+    """Save the tokenizer in Hugging Face layout; more: further named tokens, such as `mask_token`."""
     PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=BOS,
@@ -166,10 +180,12 @@ def _save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         pad_token=PAD,
         model_max_length=POSITIONS,
         clean_up_tokenization_spaces=False,
+        **more,
     ).save_pretrained(folder)
 
 
-def _write_curve(path: Path, curve: Curve) -> None:
+def write_curve(path: Path, curve: Curve) -> None:
+    """Write the loss of each step as CSV."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["step", "loss"])

@@ -56,18 +56,26 @@ def prefetch_base(settings: Base, made: Path | None, out: Path) -> None:
     """
     from babelgrid.model.base_types import judge_base  # loads transformers, which adapters do not need
 
-    if settings.hub:
-        name, folder = settings.hub, _download("base.hub", settings.hub, str(settings.revision))
-    elif made is not None:
+    if made is not None:
         name, folder = "lab" if settings.lab else str(read_json(made / GGUF_RECORD)["file"]), made
     else:
-        folder = Path(str(settings.folder)).expanduser()
-        name = Path(public_path(folder)).name or "base"
+        name, folder = find_model("base", settings.hub, settings.revision, settings.folder)
     check_folder(folder)
     forward = judge_base(folder)
     log.info("%s: forward path %r", name, forward)
     # A GGUF's revision is in its own record: the converted folder cannot be loaded from the Hub by name and revision.
     record_base(name, settings.revision if settings.hub else None, folder, out, forward)
+
+
+def find_model(key: str, hub: str | None, revision: str | None, folder: str | None) -> tuple[str, Path]:
+    """Return the name and the local folder of a pre-trained model; download it if it is on the Hub.
+
+    key: the config block that names the model, for errors.
+    """
+    if hub:
+        return hub, _download(f"{key}.hub", hub, str(revision))
+    place = Path(str(folder)).expanduser()
+    return Path(public_path(place)).name or key, place
 
 
 def prefetch_adapter(hub: str, revision: str, folder: Path) -> None:
@@ -124,7 +132,8 @@ def _explained(key: str, name: str, revision: str) -> Iterator[None]:
     except LocalEntryNotFoundError as error:
         raise UserError(
             f"{key}: {name} at {revision} is not on this machine and the Hub cannot be reached. Run "
-            "`snakemake prefetch` on a machine with network access, or set base.folder to a local copy"
+            "`snakemake prefetch` on a machine with network access, or set "
+            f"{key.removesuffix('hub')}folder to a local copy"
         ) from error
     except EntryNotFoundError as error:
         raise UserError(f"{key}: there is no {name} at {revision}; correct the file's name or the revision") from error

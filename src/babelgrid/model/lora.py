@@ -25,25 +25,37 @@ def add_adapter(model: Any, settings: Lora) -> Any:
 
     Raises `UserError` if the base lacks a target layer, or has none that can be adapted.
     """
-    linear = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    if not isinstance(settings.targets, str):
-        for target in settings.targets:
-            if target not in linear:
-                raise UserError(
-                    f"finetune.lora.targets: the base has no linear layer {target!r}{nearest(target, linear)}. "
-                    f"Allowed: {', '.join(sorted(linear))}"
-                )
+    check_targets(model, settings, "finetune")
     try:
         adapted = get_peft_model(model, lora_config(settings, model))
     except (TypeError, ValueError) as error:
         raise UserError(
             f"finetune.lora: peft cannot adapt these layers of the base this way ({in_one_line(error)}). "
-            f"Its linear layers: {', '.join(sorted(linear))}"
+            f"Its linear layers: {', '.join(linear_layers(model))}"
         ) from error
     if settings.init_lora_weights == "loftq":
         _start_at_rounding_error(adapted)
     check_gradients(adapted)
     return adapted
+
+
+def check_targets(model: Any, settings: Lora, key: str) -> None:
+    """Raise `UserError` if the model lacks a target layer; key: the config block that contains `lora.targets`."""
+    if isinstance(settings.targets, str):
+        return
+    linear = linear_layers(model)
+    for target in settings.targets:
+        if target not in linear:
+            raise UserError(
+                f"{key}.lora.targets: the model has no linear layer {target!r}{nearest(target, linear)}. "
+                f"Allowed: {', '.join(linear)}"
+            )
+
+
+def linear_layers(model: Any) -> list[str]:
+    """Return the last parts of the names of a model's linear layers, sorted."""
+    modules = model.named_modules()
+    return sorted({name.rsplit(".", 1)[-1] for name, module in modules if isinstance(module, torch.nn.Linear)})
 
 
 def lora_config(settings: Lora, model: Any) -> LoraConfig:

@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from babelgrid.results_layout import ResultsLayout
+from babelgrid.mixture import RIVALS, split_row
+from babelgrid.results_layout import TRAINED, ResultsLayout
 from babelgrid.runtime.job import FAILED, FINISHED, is_running
 
 State = Literal["done", "running", "failed", "missing"]
@@ -80,9 +81,14 @@ def read_rows(
     found = []
     for mixture, seed in rows:
         row = f"{mixture}/seed{seed}"
+        cells = {name: files.predictions(mixture, seed, name) for name in languages}
+        if system := split_row(mixture)[0]:
+            train = _job(files, f"train_{system}/{row}", [files.rival(mixture, seed, TRAINED[system])])
+            score = _job(files, f"predict_{system}/{row}", list(cells.values()))
+            found.append(Row(mixture, seed, train, dict.fromkeys(languages, score)))
+            continue
         made_by = "merge_adapters" if mixture in merged else "finetune"
         finetune = _job(files, f"{made_by}/{row}", [files.adapter(mixture, seed)])
-        cells = {name: files.predictions(mixture, seed, name) for name in languages}
         if per_cell:
             jobs = {name: _job(files, f"predict/{row}/{name}", [cell]) for name, cell in cells.items()}
         else:
@@ -158,7 +164,8 @@ def _time_left(jobs: Sequence[Job], states: Mapping[str, State], benchmarks: Pat
     """Return the jobs left of each kind and the time left, from the mean time of finished jobs and the running jobs."""
     words = []
     total = 0.0
-    for kind in ("finetune", "predict"):
+    rivals = [f"{step}_{system}" for system in RIVALS for step in ("train", "predict")]
+    for kind in ("finetune", "predict", *rivals):
         left = [job for job in jobs if job.name.startswith(f"{kind} ") and states[job.name] != "done"]
         if not left:
             continue

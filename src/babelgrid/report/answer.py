@@ -12,7 +12,7 @@ from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.display.order import language_name
 from babelgrid.figures.style import METRIC_NAMES, decimal
-from babelgrid.mixture import is_merged
+from babelgrid.mixture import is_merged, is_rival
 from babelgrid.types import Floats
 
 _RESAMPLES = 1000
@@ -30,13 +30,13 @@ def answer(
 ) -> dict[str, list[str]]:
     """Return view -> five sentences: what was tested, donors, transfer, the best mixture, exposure.
 
-    Rows that were merged from adapters are left out. If the grid lacks the data for a sentence, the sentence says so.
-    scores: scores.csv; cells that are not ranked there are not compared with others. replicates: as returned by
-    `replicates.read_replicates`; without them, means have no intervals over posts and seeds. seed: seed of the
-    bootstrap over languages.
+    Rows that were merged from adapters are left out, and so are rivals, which have their own sentences (see
+    `report.other_systems`). If the grid lacks the data for a sentence, the sentence says so. scores: scores.csv; cells
+    that are not ranked there are not compared with others. replicates: as returned by `replicates.read_replicates`;
+    without them, means have no intervals over posts and seeds. seed: seed of the bootstrap over languages.
     """
-    trained = cells[~cells["mixture"].map(is_merged).astype(bool)]
-    means = merge_scores(trained, scores, metric).dropna(subset="score")
+    others = cells["mixture"].map(lambda name: is_merged(name) or is_rival(name)).astype(bool)
+    means = merge_scores(cells[~others], scores, metric).dropna(subset="score")
     seen = seen_cells(exposure)
     shares = exposure_of_languages(exposure, table)
     means = means.assign(seen=_is_seen(means, seen))

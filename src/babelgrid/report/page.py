@@ -4,7 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from babelgrid.config.analysis import View
 from babelgrid.config.report import Report
 from babelgrid.report.answer import answer
 from babelgrid.report.charts import CHARTS, VEGA_LITE
+from babelgrid.report.other_systems import describe_rivals
 from babelgrid.report.payload import build_payload
 from babelgrid.report.sections import cost, data_sheet, hashes_table, ledger, provenance_table, table_of
 from babelgrid.runtime.files import git_commit, provenance, read_json, read_parquet, write_text
@@ -36,6 +37,7 @@ FURTHER = {
     "plan": "Which languages to label next",
     "label_bias": "Which classes are predicted too often",
     "calibration": "Calibration before and after temperature scaling",
+    "rivals": "Other systems minus the fine-tuned base, by mixture",
     "transfer": "Gap and gain of every cell",
     "comparisons": "Paired comparisons",
     "classes": "Precision, recall and F1 of every class",
@@ -86,7 +88,7 @@ def write_report(
         "provenance": [provenance_table(read_json(base) if base else {}, record), hashes_table(record)],
         "config": public_settings(config),
     }
-    write_text(out, render(content | grid | _of_tables(tables)))
+    write_text(out, render(content | grid | _of_tables(tables, metric, views)))
 
 
 def _of_grid(
@@ -112,10 +114,12 @@ def _of_grid(
     }
 
 
-def _of_tables(tables: Tables) -> dict[str, Any]:
-    """Return the tables of results that the page shows, as far as they exist."""
+def _of_tables(tables: Tables, metric: Metric, views: Iterable[str]) -> dict[str, Any]:
+    """Return the tables of results that the page shows, as far as they exist, and the sentences about rivals."""
     costs = _read("cost", tables)
+    rivals = _read("rivals", tables)
     return {
+        "rivals": {} if rivals is None else describe_rivals(rivals, metric, views),
         "claims": _results("claims", "The original study's claims, checked on this experiment", tables),
         "warnings": _results("warnings", "What to keep in mind", tables),
         "further": [_further(name, title, tables[name]) for name, title in FURTHER.items() if name in tables],

@@ -19,6 +19,7 @@ from babelgrid.analysis.scores.metrics import METRICS, Metric
 from babelgrid.config.analysis import View
 from babelgrid.display.order import group_mixtures, language_name, order_clusters
 from babelgrid.figures.style import METRIC_NAMES
+from babelgrid.mixture import is_rival, split_row
 from babelgrid.report.families import families_of
 
 Json = dict[str, Any]
@@ -90,6 +91,7 @@ def _describe_mixtures(mixtures: Mapping[str, str], exposure: pd.DataFrame, lang
             held[name].append(number[language])
     return [
         {"name": name, "group": group, "seen": sorted(held[name]), "posts": _number(posts.get(name))}
+        | ({"rival": True} if is_rival(name) else {})
         for name, group in mixtures.items()
     ]
 
@@ -198,7 +200,7 @@ def _order_rows(mixtures: Mapping[str, str], languages: Sequence[str]) -> list[i
 
     def key(position: int) -> tuple[Any, ...]:
         name, group = names[position]
-        parts = re.split("[+@~]", name.removeprefix("all-"))
+        parts = re.split("[+@~]", split_row(name)[1].removeprefix("all-"))
         return groups.index(group), [int(part) if part.isdigit() else rank.get(part, len(rank)) for part in parts]
 
     names = list(mixtures.items())

@@ -446,7 +446,9 @@
 
   function offerMixtures() {
     const select = document.getElementById("exposure-mixture");
-    for (const number of data.rows.exposure) select.append(make("option", data.mixtures[number].name, { value: number }));
+    // Exposure is that of the base, so rows of other systems are not offered.
+    const ofBase = data.rows.exposure.filter((number) => !data.mixtures[number].rival);
+    for (const number of ofBase) select.append(make("option", data.mixtures[number].name, { value: number }));
     const preferred = mixtureNumber.get("all");
     if (preferred !== undefined) select.value = preferred;
     select.addEventListener("change", drawExposure);

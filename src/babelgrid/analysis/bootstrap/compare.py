@@ -1,4 +1,4 @@
-"""Compare each mixture with the others, with the untuned base and with its baselines, paired on the same posts."""
+"""Compare each row with the others, the untuned base, its baselines and its rivals, paired on the same posts."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -16,7 +16,7 @@ from babelgrid.analysis.bootstrap.paired import ABSENT, PairedPredictions, panel
 from babelgrid.analysis.bootstrap.replicates import Draws, Resampled, resample_panel
 from babelgrid.analysis.scores.views import LabelScores, read_answers, read_baselines
 from babelgrid.config.analysis import Score, View
-from babelgrid.mixture import is_merged
+from babelgrid.mixture import is_merged, is_rival, split_row
 from babelgrid.runtime.files import write_csv
 from babelgrid.types import Cell, Floats
 
@@ -37,7 +37,7 @@ class Pair(NamedTuple):
     mixture: str
     rival: System
     kind: str
-    """`mixture`, `none` or `baseline`."""
+    """`mixture`, `none`, `baseline` or `rival`."""
 
     @property
     def against(self) -> str:
@@ -77,16 +77,25 @@ def compare_cells(
 
 
 def pairs_of(rivals: Sequence[System]) -> list[Pair]:
-    """Return all comparisons: each mixture against `none`, against its baselines and against every other mixture.
+    """Return all comparisons.
 
+    Every row is compared with `none` and with its baselines, every mixture with every other mixture. A rival's row is
+    compared with the mixture whose posts it learnt from: the difference is the mixture's score minus the rival's.
     Merged rows are not compared with other mixtures: merged.csv compares them with their trained twins.
     """
-    mixtures = [mixture for mixture, name in rivals if name == MODEL]
-    tuned = [mixture for mixture in mixtures if mixture != "none"]
-    trained = [mixture for mixture in tuned if not is_merged(mixture)]
-    with_none = [Pair(mixture, ("none", MODEL), "none") for mixture in tuned if "none" in mixtures]
-    with_baselines = [Pair(rival[0], rival, "baseline") for rival in rivals if rival[1] != MODEL]
-    return [*with_none, *with_baselines, *(Pair(a, (b, MODEL), "mixture") for a, b in combinations(trained, 2))]
+    rows = [mixture for mixture, name in rivals if name == MODEL]
+    tuned = [row for row in rows if row != "none"]
+    own = [row for row in tuned if not is_rival(row) and not is_merged(row)]
+    with_none = [Pair(row, ("none", MODEL), "none") for row in tuned if "none" in rows]
+    fitted = [rival for rival in rivals if rival[1] != MODEL]
+    with_baselines = [Pair(row, rival, "baseline") for rival in fitted for row in rows if split_row(row)[1] == rival[0]]
+    with_rivals = [Pair(split_row(row)[1], (row, MODEL), "rival") for row in tuned if is_rival(row)]
+    return [
+        *with_none,
+        *with_baselines,
+        *with_rivals,
+        *(Pair(a, (b, MODEL), "mixture") for a, b in combinations(own, 2)),
+    ]
 
 
 def compare_panel(

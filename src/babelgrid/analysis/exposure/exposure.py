@@ -11,6 +11,7 @@ finetune_posts, finetune_text_tokens, finetune_prompt_tokens: unique posts and t
 finetune_to_pretraining: text tokens seen in fine-tuning divided by the base's total pre-training tokens in all
     languages.
 seen: whether the mixture contains the language.
+Rows of rivals have finetune_posts and seen only: the rest describes the base, its tokenizer and its training.
 """
 
 import math
@@ -66,10 +67,14 @@ def measure_exposure(
         counts = {} if tokens is None else _count_finetuning(mixture, train, tokens, seeds, budget)
         for language in languages:
             row = {"mixture": mixture.name, "language": language, "seen": language in mixture.all_languages}
+            uncounted = _UNKNOWN if tokens is None and mixture.is_trained else _NOTHING
+            counted = counts.get(language, uncounted)
+            if mixture.system:
+                rows.append(row | {"finetune_posts": counted["posts"]})
+                continue
             row |= {table.column: table.values.get(language) for table in shares}
             row["pretraining_tokens"] = known.get(language)
-            uncounted = _UNKNOWN if tokens is None and mixture.is_trained else _NOTHING
-            rows.append(row | _finetuning_columns(counts.get(language, uncounted), epochs, whole))
+            rows.append(row | _finetuning_columns(counted, epochs, whole))
     write_csv(out, pd.DataFrame(rows))
 
 

@@ -16,6 +16,7 @@ from babelgrid.analysis.scores.metrics import METRICS, Counts, bootstrap_interva
 from babelgrid.analysis.scores.views import LabelScores, confusion_of, read_answers, read_baselines
 from babelgrid.config.analysis import Score, View
 from babelgrid.errors import UserError
+from babelgrid.mixture import split_row
 from babelgrid.runtime.files import write_csv
 from babelgrid.types import Cell, Row
 
@@ -71,12 +72,16 @@ def _by_row(predictions: Mapping[Cell, str | Path]) -> dict[tuple[str, int], dic
 def _baselines_of(
     row: tuple[str, int], baselines: Mapping[tuple[str, int], str | Path]
 ) -> dict[tuple[str, str], LabelScores]:
-    """Return (baseline, language) -> answers for one mixture and seed; empty for a grid without baselines."""
+    """Return (baseline, language) -> answers for one mixture and seed; empty for a grid without baselines.
+
+    A rival learns from the posts of a mixture, so its baselines are that mixture's.
+    """
     if not baselines:
         return {}
-    if row not in baselines:
-        raise UserError(f"baselines: there is no file for mixture {row[0]!r} and seed {row[1]}")
-    return read_baselines(baselines[row])
+    of_mixture = (split_row(row[0])[1], row[1])
+    if of_mixture not in baselines:
+        raise UserError(f"baselines: there is no file for mixture {of_mixture[0]!r} and seed {row[1]}")
+    return read_baselines(baselines[of_mixture])
 
 
 def _numbers_of(key: Row) -> tuple[int, int]:

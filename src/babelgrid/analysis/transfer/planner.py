@@ -162,7 +162,7 @@ def target_rows(sampled: Floats) -> list[Row]:
 
 
 def overlay(experiment: str, plans: Mapping[str, Allocation], view: str, budget: int, step: int) -> str:
-    """Return a YAML overlay of the experiment's config that trains these plans and calls no API.
+    """Return a YAML overlay of the experiment's config that trains these plans only: no API, no rivals.
 
     Keys are merged one by one, so `mixtures.sets` and `allocations` of the config are kept and are trained too.
     """
@@ -174,6 +174,7 @@ def overlay(experiment: str, plans: Mapping[str, Allocation], view: str, budget:
             **{"budget": "natural", "posts": None, "allocations": dict(plans)},
         },
         "api": None,
+        "rivals": None,
         "plan": {"budget": budget, "step": step, "view": view, "checks": experiment},
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from babelgrid.analysis.tables import read_table
-from babelgrid.mixture import is_merged
+from babelgrid.mixture import is_merged, is_rival
 from babelgrid.runtime.files import read_parquet, write_csv
 from babelgrid.types import Row
 
@@ -68,7 +68,8 @@ def warn_about_degenerate_cells(label_bias: pd.DataFrame) -> Iterator[Row]:
 
 def warn_about_sizes(exposure: pd.DataFrame) -> Iterator[Row]:
     """Warn if trained mixtures differ in size as well as in languages."""
-    own = exposure[~exposure["mixture"].map(is_merged).astype(bool)]
+    others = exposure["mixture"].map(lambda name: is_merged(name) or is_rival(name)).astype(bool)
+    own = exposure[~others]
     sizes = own.groupby("mixture", sort=False)["finetune_posts"].sum()
     trained = sizes[sizes > 0]
     if len(trained) > 1 and trained.max() > MAX_SIZE_RATIO * trained.min():
