@@ -132,6 +132,12 @@ def test_holm_steps_and_families():
     assert adjust(table)["p_holm"].tolist() == pytest.approx([0.02, 0.02, 0.03])
 
 
+def test_merged_rows_and_rivals_are_families_of_their_own():
+    rows = ["en", "es", "en~es", "encoder.en", "encoder.es"]
+    table = pd.DataFrame({"view": "v", "kind": "none", "mixture": rows, "p_mcnemar": [0.01, 0.02, 0.03, 0.04, 0.05]})
+    assert adjust(table)["p_holm"].tolist() == pytest.approx([0.02, 0.02, 0.03, 0.08, 0.08])
+
+
 def test_bootstrap_p_counts_observed_sample():
     assert bootstrap_p(np.array([[1.0] * 99, [0.0] * 99, [np.nan] * 99])).tolist() == pytest.approx(
         [0.02, 1, np.nan], nan_ok=True

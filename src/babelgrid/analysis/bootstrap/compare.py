@@ -167,11 +167,16 @@ def mcnemar(
 def adjust(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Add p_holm: p_mcnemar adjusted by Holm (1979, Scand. J. Stat. 6:65) within each view and kind.
 
-    Merged rows are families of their own, so that they do not change the p-values of trained rows.
+    Merged rows and the rows of each rival are families of their own, so that they do not change the p-values of trained
+    rows.
     """
-    keys = [comparisons["view"], comparisons["kind"], comparisons["mixture"].map(is_merged)]
+    keys = [comparisons["view"], comparisons["kind"], comparisons["mixture"].map(_group_of)]
     families = comparisons.groupby(keys, sort=False)["p_mcnemar"]
     return comparisons.assign(p_holm=families.transform(holm))
+
+
+def _group_of(row: str) -> str:
+    return "merged" if is_merged(row) else split_row(row)[0]
 
 
 def holm(p: pd.Series) -> pd.Series:
