@@ -12,6 +12,8 @@ from babelgrid.rivals.encoder import build_model
 from babelgrid.rivals.load import load_encoder
 from babelgrid.runtime.usage import Usage
 
+pytestmark = pytest.mark.grid
+
 SETTINGS = LabBase(tokens=60_000, vocabulary=1024, hidden_size=32, layers=2, heads=2, batch_rows=8, learning_rate=3e-3)
 
 

@@ -36,7 +36,7 @@ def product(folder):
     return {name: tensors[name.replace("lora_A", "lora_B")] @ tensors[name] for name in downs}
 
 
-@pytest.mark.slow
+@pytest.mark.grid
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_adapter_learns_and_is_loaded_onto_the_unchanged_base(posts, random_base, tmp_path, options):
     settings = SETTINGS.model_copy(update={"epochs": 6, "lora": Lora(rank=4, alpha=8, dropout=0.0, **options)})

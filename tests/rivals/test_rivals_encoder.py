@@ -17,6 +17,8 @@ from babelgrid.runtime.files import read_csv, read_json, read_parquet, write_par
 from babelgrid.runtime.usage import Usage
 from encoders import write_encoder
 
+pytestmark = pytest.mark.grid
+
 LABELS = ["pro", "anti", "neutral"]
 WORDS = {"pro": "welcome families", "anti": "border", "neutral": "estadio equipo"}
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PromptSpec:
-    """Settings shared by all posts of a row. shots: number of examples before the post."""
+    """Settings shared by all posts of a row. shots: number of examples that precede the post in the prompt."""
 
     prompt: Prompt
     labels: Mapping[str, Label]
@@ -31,7 +31,8 @@ class PromptSpec:
     train: Mapping[str, Path]
     """Posts files of the train languages, the source of the examples."""
     examples: str
-    """Language of the examples, or `own`: the post's language or, if not trained on, English or else the first."""
+    """Language of the examples, or `own` for the post's language. If it is not in `train`, English is used, or else
+    the first language in `train`."""
 
 
 def ask_row(
@@ -44,7 +45,7 @@ def ask_row(
 ) -> None:
     """Write each language's predictions on its test posts, as `model.predict` does, and their cost to `details`.
 
-    If the answer named no label, predicted is null and every logp_<label> is -inf; the post counts as wrong.
+    If an answer names no label, predicted is null, every logp_<label> is -inf, and the post counts as wrong.
     details: JSON with model, posts, calls (of this run), unparsable, tokens, dollars, latency; all except `calls` cover
     all answers, including those from the ledger.
     """
@@ -79,7 +80,7 @@ def questions_about(texts: list[str], language: str, question: PromptSpec, seed:
 
 
 def _examples(language: str, question: PromptSpec, seed: int) -> pd.DataFrame:
-    """Return the first posts of a language's seeded order, which keeps the proportions of the labels."""
+    """Return the first posts of a language in seeded order, which keeps the proportions of the labels."""
     if not question.shots:
         return pd.DataFrame(columns=["language", "text", "label"])
     wanted = language if question.examples == "own" else question.examples

@@ -19,7 +19,7 @@ def print_api_estimate(
     price: Price,
     max_tokens: int,
 ) -> None:
-    """Print the calls, prompt tokens and dollars of all rows, ignoring answers that already exist.
+    """Print the calls, prompt tokens and dollars for all rows, as if no answers existed yet.
 
     rows: name -> number of examples before each post. Tokens are counted with the base's tokenizer as an approximation
     of the API's.

@@ -1,4 +1,4 @@
-"""Write a lab archive of any size, with some rows broken on purpose."""
+"""Write a lab archive of any size, with some rows made invalid on purpose."""
 
 import csv
 import gzip
@@ -17,9 +17,10 @@ FAULTS = ("no text", "bytes that are not UTF-8", "a field too many")
 
 
 def write_lab_archive(settings: LabArchive, seed: int, shard: int, out: Path, counts: Path) -> None:
-    """Write one shard as gzipped CSV (id, language, text), and its numbers of rows and bad rows as JSON.
+    """Write one shard as gzipped CSV (id, language, text), and its row count and bad-row count as JSON.
 
-    The lab's 13 languages alternate. Themes are random; half of the posts are about immigration. Contents may repeat.
+    Rows cycle through the lab's 13 languages. Themes are random; on average, half of the posts are about immigration.
+    Content may repeat.
     The random numbers of a row depend only on its own number, so shards are independent of each other, and the start of
     an archive does not depend on its length.
     """

@@ -1,4 +1,4 @@
-"""Choose the forward path of a base by comparing each with the model's own forward pass."""
+"""Choose the forward path of a base by comparing each candidate with the model's own forward pass."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,15 @@ from babelgrid.model.packing import collate, to_device
 
 log = logging.getLogger(__name__)
 
-# (path, attention), fastest first. Some models support no attention but their own, `eager`.
+# (path, attention), fastest first. Some models support only their own attention, `eager`.
 CANDIDATES: tuple[tuple[ForwardPath, str], ...] = (
     ("thin", ATTENTION),
     ("packed", ATTENTION),
     ("padded", "sdpa"),
     ("padded", "eager"),
 )
-# A shared prefix, different lengths, and predictions at every position. Every vocabulary has these token ids.
+# The examples share a prefix, have different lengths and predict at every position. Every vocabulary has their token
+# ids.
 EXAMPLES = (
     Example((0, 1, 2, 3, 4, 0), 1),
     Example((0, 1, 3, 0), 1),
@@ -33,10 +34,10 @@ EXAMPLES = (
 def choose_path(
     model: Any, source: object, first: ForwardPath = "thin", examples: Sequence[Example] = EXAMPLES
 ) -> None:
-    """Set the fastest path whose logits equal those of the model's own forward pass, from `first` on.
+    """Starting at `first`, set the fastest path whose logits equal those of the model's own forward pass.
 
-    source: the base, for messages. Raises `UserError` if the outputs are not finite, if they depend on later tokens, or
-    if no path equals them.
+    source: the base, for messages. Raises `UserError` if the model's logits are not finite
+    or depend on later tokens, or if no path gives the same logits.
     """
     causal = causal_model(model)
     expected = own_logits(model, examples)
@@ -52,7 +53,7 @@ def choose_path(
             log.info("base: forward path %r with %r attention", path, causal.config._attn_implementation)
             return
         faults.append(f"{path}: {fault}")
-        log.info("base: forward path %r does not apply: %s", path, fault)
+        log.info("base: forward path %r cannot be used: %s", path, fault)
     raise UserError(
         f"{source}: {type(causal).__name__} computes its logits in an unsupported way ({'; '.join(faults)}). "
         "Use another base (docs/bases.md lists those that work)"
@@ -60,23 +61,24 @@ def choose_path(
 
 
 def check_path(model: Any, source: object, examples: Sequence[Example] = EXAMPLES) -> torch.Tensor:
-    """Return the model's own logits [tokens, vocabulary] for the first example; check that its path gives the same.
+    """Return the model's own logits [tokens, vocabulary] for the first example, after checking those of its path.
 
-    source: the base or adapter, for the message. Raises `UserError` for other logits, or if they are not finite.
+    source: the base or adapter, for the message. Raises `UserError` if the path's logits differ, or if they
+    are not finite.
     """
     expected = own_logits(model, examples)
     _check_finite(model, source, expected)
     fault = _fault(model, examples, expected)
     if fault is not None:
         path = causal_model(model).forward_path
-        raise UserError(f"{source}: the forward path {path!r} of the base does not apply ({fault}); report this bug")
+        raise UserError(f"{source}: the forward path {path!r} of the base cannot be used ({fault}); report this bug")
     return expected[0]
 
 
 def check_gradients(model: Any, examples: Sequence[Example] = EXAMPLES) -> None:
-    """Take the next path while the adapter's gradient differs from that of the model's own forward pass.
+    """Move to the next path until the adapter's gradient equals that of the model's own forward pass.
 
-    model: a base with an adapter. Its gradients are deleted.
+    model: a base with an adapter; its gradients are cleared. The last path is the model's own.
     """
     causal = causal_model(model)
     candidates = _candidates(causal)
@@ -85,12 +87,12 @@ def check_gradients(model: Any, examples: Sequence[Example] = EXAMPLES) -> None:
         _use(causal, path, attention)
         if gradient_error(model, examples) <= tolerance(model.dtype) or (path, attention) == candidates[-1]:
             break
-        log.warning("base: forward path %r does not apply: gradients differ from the model's own", path)
+        log.warning("base: forward path %r cannot be used: gradients differ from the model's own", path)
     model.zero_grad(set_to_none=True)
 
 
 def gradient_error(model: Any, examples: Sequence[Example]) -> float:
-    """Return the distance of the adapter's gradient from that of the model's own forward pass, relative to its norm."""
+    """Return the distance of the adapter's gradient from the model's own, relative to the norm of the latter."""
     causal = causal_model(model)
     chosen = causal.forward_path, causal.config._attn_implementation
     with _evaluating(model):
@@ -126,13 +128,14 @@ def agree(values: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> boo
 
 def tolerance(dtype: torch.dtype) -> float:
     """Return the relative error that rounding may cause."""
-    # In 16 bits the two accumulate rounding differently; a different computation differs far more.
+    # In 16 bits, two implementations of one computation accumulate rounding differently; another computation differs
+    # far more.
     return 1e-3 if dtype == torch.float32 else 0.05
 
 
 def _candidates(causal: Any) -> list[tuple[ForwardPath, str]]:
     """Return the candidates whose attention the model can switch to."""
-    # Models without replaceable attention keep the one they were loaded with, `eager`.
+    # Models whose attention cannot be replaced keep the one they were loaded with, `eager`.
     if not causal._can_set_attn_implementation():
         return [("thin", "eager"), ("packed", "eager"), ("padded", "eager")]
     return [candidate for candidate in CANDIDATES if candidate[1] != "sdpa" or causal._supports_sdpa]
@@ -146,16 +149,16 @@ def _use(causal: Any, path: ForwardPath, attention: str) -> None:
 
 @torch.inference_mode()
 def _fault(model: Any, examples: Sequence[Example], expected: Sequence[torch.Tensor]) -> str | None:
-    """Return why the current path does not apply, or None if its logits agree with the expected ones."""
+    """Return why the current path cannot be used, or None if its logits agree with the expected ones."""
     causal = causal_model(model)
     batch = to_device(collate(examples), model.device)
     try:
         ours = answer_logits(model, batch).float()
     except Exception as error:  # code written for other models may raise any exception
-        return f"it fails ({type(error).__name__}: {in_one_line(error)})"
+        return f"fails ({type(error).__name__}: {in_one_line(error)})"
     rows, columns = rows_and_columns(batch)
     theirs = torch.stack([expected[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)])
-    # The padded path is the model's own. In 16 bits, rounding alone may send a token to other experts.
+    # The padded path is the model's own. In 16 bits, rounding alone may route a token to other experts.
     if causal.forward_path == "padded" and model.dtype != torch.float32:
         return None
     return None if agree(ours, theirs, model.dtype) else "its logits differ from the model's own"
@@ -175,7 +178,7 @@ def _check_causal(model: Any, source: object, example: Example, expected: torch.
     if not agree(shorter, expected[:3], model.dtype):
         raise UserError(
             f"{source}: in {type(causal_model(model)).__name__}, a token's prediction depends on the tokens after it, "
-            "so this is no causal language model. Use a decoder"
+            "so this is not a causal language model. Use a decoder"
         )
 
 
