@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoConfig
 
-from babelgrid.config.base import Base
+from babelgrid.config.base import Base, LabBase
 from babelgrid.operations import doctor
 
 HUB = Base(hub="a/base", revision="0" * 40)
@@ -99,7 +100,17 @@ def test_check_that_raises_does_not_stop_others(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "loss_of_three_steps", lambda: (2.0, 1.0))
     (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
     found = list(doctor.examine(tmp_path / "requirements.txt", tmp_path, HUB))
-    assert len(found) == 10
+    assert len(found) == 11
     assert [one.words for one in found if one.name == "4 bits"] == [
         "the check itself failed: RuntimeError: a library is broken"
     ]
+
+
+def test_forward_path_of_the_base_is_named(tmp_path):
+    assert "forward path thin" in doctor.check_base(Base(lab=LabBase())).words
+    assert "not downloaded yet" in doctor.check_base(HUB).words
+    AutoConfig.for_model("gemma3_text").save_pretrained(tmp_path)
+    found = doctor.check_base(Base(folder=str(tmp_path)))
+    assert (found.problem, found.words) == (False, "forward path packed")
+    AutoConfig.for_model("t5").save_pretrained(tmp_path)
+    assert doctor.check_base(Base(folder=str(tmp_path))).problem
