@@ -33,7 +33,7 @@ ROWS = "language,label,text\n" + "".join(f"en,{('pro', 'anti')[i % 2]},post {i} 
 FILES = {
     "plain/posts [final].csv": ROWS,
     f"{ODD}/more.csv": "language,label,text\nen,pro,a post of its own\n",
-    f"{ODD}/base/config.json": "{}",
+    f"{ODD}/base/config.json": '{"model_type": "llama"}',
     f"{ODD}/base/tokenizer.json": "{}",
     f"{ODD}/tables/shares.csv": "language,share\nen,50\n",
     f"{ODD}/tables/prices.csv": "model,prompt,completion,date,source\n",
