@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -15,6 +16,9 @@ def test_status_shows_running_jobs(checkout, tmp_path):
     adapter = "results/tiny/adapters/en/seed0/adapter_model.safetensors"
     command = [sys.executable, "-m", "snakemake", adapter, "--cores", "1", "--configfile", *copy.configs, str(longer)]
     run = subprocess.Popen(command, cwd=copy.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Two calls of Snakemake that start at once can remove each other's folder of locks.
+    while run.poll() is None and not list((copy.folder / ".snakemake/locks").glob("*.lock")):
+        time.sleep(0.1)
     seen = ""
     while run.poll() is None and "running:\n" not in seen:
         asked = copy.snakemake("status", overlays=[longer])
