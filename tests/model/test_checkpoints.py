@@ -20,7 +20,7 @@ from babelgrid.runtime.files import sha256
 from babelgrid.runtime.ownership import own
 from training import SETTINGS, train, write_posts
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.grid
 
 EACH_STEP = SETTINGS.model_copy(update={"checkpoint_steps": 1})
 # Two micro-batches per step, an epoch that is no multiple of the step, a changing learning rate: all resumable state.
@@ -258,7 +258,6 @@ def start_job(posts, base, folder, settings):
     )
 
 
-@pytest.mark.grid
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["KILL", "TERM", "INT", "HUP"]
 )
