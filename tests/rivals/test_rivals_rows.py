@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from babelgrid.analysis.bootstrap.compare import MODEL, pairs_of
 from babelgrid.analysis.exposure.exposure import exposure_of_languages, measure_exposure, seen_cells
@@ -12,12 +13,15 @@ from babelgrid.analysis.tables import read_table
 from babelgrid.analysis.transfer.rivals import EVERY, measure_rivals, rival_rows
 from babelgrid.analysis.transfer.warnings import warn_about_sizes
 from babelgrid.config.analysis import Score
+from babelgrid.config.finetune import Lora
 from babelgrid.config.load import load_experiment, read_experiment
+from babelgrid.config.rivals import Encoder
 from babelgrid.cost.tables import Assumptions, tabulate_cost
 from babelgrid.display.order import group_mixtures
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, find_row, needs_of
 from babelgrid.mixture import Mixture, is_rival, split_row
+from babelgrid.model.lora import lora_arguments
 from babelgrid.operations.status import describe_status, read_rows
 from babelgrid.report.other_systems import NOTHING, describe_rivals
 from babelgrid.runtime.files import write_json
@@ -258,3 +262,13 @@ def test_status_follows_the_jobs_of_a_rival(tmp_path):
     words = describe_status(rows, ["en", "hu"], tmp_path / "benchmarks")
     assert "embedding.en seed0  !  !" in words
     assert "train_embedding embedding.en/seed0" in words
+
+
+def test_variants_of_lora_reach_the_encoder_or_are_refused():
+    lora = Lora(rank=4, use_dora=True, use_rslora=True, init_lora_weights="gaussian", targets=["query"])
+    arguments = lora_arguments(lora)
+    assert (arguments["use_dora"], arguments["use_rslora"], arguments["init_lora_weights"]) == (True, True, "gaussian")
+    assert lora_arguments(Lora())["init_lora_weights"] is True
+    for initial in ("pissa", "loftq"):
+        with pytest.raises(ValidationError, match=f"{initial} is for the base"):
+            Encoder(folder="x", tuning="lora", lora=Lora(init_lora_weights=initial))

@@ -66,6 +66,15 @@ class Encoder(PretrainedEncoder):
     lora: Lora = Lora()
     """Shape of the low-rank adapters, with tuning: lora."""
 
+    @model_validator(mode="after")
+    def _keep_the_weights_of_the_encoder(self) -> Self:
+        if self.lora.init_lora_weights in ("pissa", "loftq"):
+            raise ValueError(
+                f"lora.init_lora_weights: {self.lora.init_lora_weights} is for the base; use default, gaussian or "
+                "orthogonal"
+            )
+        return self
+
     @property
     def effective_learning_rate(self) -> float:
         """Return the peak learning rate, or the default of the kind of tuning."""

@@ -60,21 +60,23 @@ def linear_layers(model: Any) -> list[str]:
 
 def lora_config(settings: Lora, model: Any) -> LoraConfig:
     """Return peft's description of the adapter."""
-    all_linear = isinstance(settings.targets, str)
-    # LoftQ's values are set afterwards, since peft computes them for another quantisation.
-    initial: Any = True if settings.init_lora_weights in ("default", "loftq") else settings.init_lora_weights
-    return LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=settings.targets if all_linear else sorted(settings.targets),
-        exclude_modules=layers_to_leave_out(model) or None if all_linear else None,
-        use_rslora=settings.use_rslora,
-        use_dora=settings.use_dora,
-        init_lora_weights=initial,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
+    leave_out = layers_to_leave_out(model) if isinstance(settings.targets, str) else []
+    return LoraConfig(**lora_arguments(settings), exclude_modules=leave_out or None, task_type="CAUSAL_LM")
+
+
+def lora_arguments(settings: Lora) -> dict[str, Any]:
+    """Return the arguments of peft's LoraConfig that the settings determine, whatever the model."""
+    return {
+        "r": settings.rank,
+        "lora_alpha": settings.alpha,
+        "lora_dropout": settings.dropout,
+        "target_modules": settings.targets if isinstance(settings.targets, str) else sorted(settings.targets),
+        "use_rslora": settings.use_rslora,
+        "use_dora": settings.use_dora,
+        # LoftQ's values are set afterwards, since peft computes them for another quantisation.
+        "init_lora_weights": settings.init_lora_weights in ("default", "loftq") or settings.init_lora_weights,
+        "bias": "none",
+    }
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from babelgrid.config.finetune import Lora
 from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.base import listed
-from babelgrid.model.lora import check_targets
+from babelgrid.model.lora import check_targets, lora_arguments
 
 _HEADS = ("pooler", "position_ids")
 """Parts of an encoder that need no weights: a pooling layer is never used or is trained, positions are computed."""
@@ -48,13 +48,9 @@ def add_lora(model: Any, new: Sequence[str], settings: Lora) -> Any:
     check_targets(model, settings, "rivals.encoder")
     exact = [rf"(.*\.)?{re.escape(name)}" for name in new]
     config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=settings.targets if isinstance(settings.targets, str) else sorted(settings.targets),
+        **lora_arguments(settings),
         exclude_modules="|".join(exact) or None,
         modules_to_save=list(new),
-        bias="none",
         task_type=TaskType.SEQ_CLS,
     )
     return get_peft_model(model, config)
