@@ -16,23 +16,11 @@ from babelgrid.model.examples import Example
 from babelgrid.model.forward import answer_logits, causal_model, rows_and_columns, summed_loss
 from babelgrid.model.lora import add_adapter
 from babelgrid.model.packing import collate
+from babelgrid.operations.bases import SHAPE
 
 pytestmark = pytest.mark.slow
 
 CPU = Device("cpu", torch.float32)
-SHAPE = {
-    "vocab_size": 256,
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "max_position_embeddings": 256,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
 GEMMA_3 = {"layer_types": ["sliding_attention"] * 3 + ["full_attention"], "sliding_window": 6}
 QWEN_3_5 = {"layer_types": ["linear_attention"] * 3 + ["full_attention"]}
 GRANITE = {"embedding_multiplier": 12.0, "attention_multiplier": 0.1, "residual_multiplier": 0.2, "logits_scaling": 4.0}

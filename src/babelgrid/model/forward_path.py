@@ -11,7 +11,7 @@ from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.attention import ATTENTION
 from babelgrid.model.examples import Example
 from babelgrid.model.forward import ForwardPath, answer_logits, causal_model, rows_and_columns, summed_loss
-from babelgrid.model.packing import collate, to_device
+from babelgrid.model.packing import Batch, collate, to_device
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,12 @@ def own_logits(model: Any, examples: Sequence[Example]) -> list[torch.Tensor]:
         _use(causal, path, attention)
 
 
+def at_predictions(logits: Sequence[torch.Tensor], batch: Batch) -> torch.Tensor:
+    """Return, of the logits [tokens, vocabulary] of each example, those of a batch's predictions [N, vocabulary]."""
+    places = zip(*(index.tolist() for index in rows_and_columns(batch)), strict=True)
+    return torch.stack([logits[row][column] for row, column in places])
+
+
 def agree(values: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> bool:
     """Return whether two computations of the same numbers [..., n] differ only by rounding; False for NaN."""
     return bool(((values - others).norm(dim=-1) <= tolerance(dtype) * others.norm(dim=-1)).all())
@@ -156,8 +162,7 @@ def _fault(model: Any, examples: Sequence[Example], expected: Sequence[torch.Ten
         ours = answer_logits(model, batch).float()
     except Exception as error:  # code written for other models may raise any exception
         return f"fails ({type(error).__name__}: {in_one_line(error)})"
-    rows, columns = rows_and_columns(batch)
-    theirs = torch.stack([expected[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)])
+    theirs = at_predictions(expected, batch)
     # The padded path is the model's own. In 16 bits, rounding alone may route a token to other experts.
     if causal.forward_path == "padded" and model.dtype != torch.float32:
         return None

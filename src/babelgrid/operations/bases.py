@@ -18,8 +18,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.base_types import EXAMPLES, judge_model, small_model
-from babelgrid.model.forward import answer_logits, causal_model, rows_and_columns
-from babelgrid.model.forward_path import gradient_error, own_logits
+from babelgrid.model.forward import answer_logits, causal_model
+from babelgrid.model.forward_path import at_predictions, gradient_error, own_logits
 from babelgrid.model.packing import collate
 from babelgrid.runtime.files import whole_file
 
@@ -83,10 +83,8 @@ def _model_of(name: str) -> Any | None:
 def _log_probability_difference(model: Any) -> float:
     """Return the largest difference of a log-probability from the model's own forward pass, in nats."""
     batch = collate(EXAMPLES)
-    rows, columns = rows_and_columns(batch)
-    expected = [logits.log_softmax(-1) for logits in own_logits(model, EXAMPLES)]
-    theirs = torch.stack([expected[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)])
-    return float((answer_logits(model, batch).log_softmax(-1) - theirs).abs().max())
+    theirs = at_predictions(own_logits(model, EXAMPLES), batch)
+    return float((answer_logits(model, batch).log_softmax(-1) - theirs.log_softmax(-1)).abs().max())
 
 
 def check_types(names: list[str]) -> Iterator[Checked]:
