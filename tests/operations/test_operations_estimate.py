@@ -1,9 +1,13 @@
 """Test the estimate of a grid with token counts and speeds that keep the arithmetic simple."""
 
 import sys
+import tempfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from babelgrid.errors import UserError
 from babelgrid.mixture import Merge, Mixture
@@ -78,6 +82,15 @@ def test_finished_jobs_calibrate_the_estimate(tmp_path):
     assert table.loc["finetune", "calibrated"] == 90
     assert table.loc["predict", "calibrated"] == 24, "two jobs are too few for calibration"
     assert list(table.index) == ["finetune", "predict", "check_posts"]
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 1e5), st.floats(0.1, 1e5)), min_size=1, max_size=5))
+def test_finished_rule_takes_exactly_its_measured_time(jobs):
+    rows = [Row(f"m{number}/seed0", estimated, {}) for number, (estimated, _) in enumerate(jobs)]
+    with tempfile.TemporaryDirectory() as folder:
+        _benchmark(Path(folder), "finetune", {f"m{number}/seed0": took for number, (_, took) in enumerate(jobs)})
+        table = tabulate(rows, {}, Path(folder)).set_index("rule")
+    assert table.loc["finetune", "calibrated"] == table.loc["finetune", "measured"]
 
 
 def test_rows_share_workers_and_other_rules_share_cores(tmp_path):

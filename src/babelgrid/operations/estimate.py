@@ -171,7 +171,9 @@ def tabulate(rows: Sequence[Row], jobs: Mapping[str, int], benchmarks: Path) -> 
 
 def _line_of(rule: str, jobs: int, estimated: float, estimated_of_done: float, took: Sequence[float]) -> dict[str, Any]:
     is_known = len(took) >= max(1, min(MIN_JOBS_TO_CALIBRATE, jobs))
-    calibrated = estimated * sum(took) / estimated_of_done if is_known else estimated
+    # In this form, a rule whose jobs are all done takes exactly the measured time.
+    rest = estimated - estimated_of_done
+    calibrated = sum(took) + rest * sum(took) / estimated_of_done if is_known else estimated
     line = {"rule": rule, "jobs": jobs, "estimated": estimated, "calibrated": calibrated}
     return line | {"done": len(took), "estimated_of_done": estimated_of_done, "measured": sum(took)}
 
