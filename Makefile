@@ -27,7 +27,7 @@ test-fast: .venv/dev.stamp
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid and not slow"
 
 test-grid: .venv/dev.stamp
-	@echo "babelgrid: running releases, and grids with edits, kills, archives and endpoints (about 20 minutes on two cores)"
+	@echo "babelgrid: running further grids and other long tests (about half an hour on two cores)"
 	@$(BIN)/pytest -n 2 --dist loadfile -m grid
 
 test-real: .venv/dev.stamp

@@ -5,7 +5,7 @@ import pytest
 from babelgrid.config.analysis import Score
 from benchmarks.intervals.simulate import Cell, coverage, rejections
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.grid
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])

@@ -14,7 +14,7 @@ from babelgrid.config.load import load_experiment
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.grid
 
 CONFIG = Path(__file__).parents[2] / "config"
 OVERLAYS = {"embedded.yaml", "lab_uniform.yaml"}

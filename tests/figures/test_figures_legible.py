@@ -30,7 +30,7 @@ from babelgrid.runtime.files import write_csv
 from print_boxes import drawn_texts, outside, over_panels, overlaps
 from synthetic import clusters_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.grid
 
 CODES = [
     "en",

@@ -98,6 +98,7 @@ def drawn(tmp_path_factory):
 figures = pytest.mark.parametrize("name", list(DRAWN))
 
 
+@pytest.mark.grid
 @figures
 def test_user_matplotlib_settings_do_not_change_the_bytes(name, drawn, tables, tmp_path):
     with mpl.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.facecolor": "red"}):

@@ -61,24 +61,6 @@ def test_matrix_shows_every_cell_for_the_chosen_view_and_metric(page, means):
     assert page.is_hidden('#answer [data-view="topic"]')
 
 
-def test_page_of_12_000_cells_opens_first_and_is_complete_later(open_page, large_report):
-    page = open_page(large_report)
-    assert page.evaluate("performance.getEntriesByName('opened').length") == 1
-    page.wait_for_function("document.querySelectorAll('td[data-mixture]').length >= 12000")
-
-
-def test_printing_draws_the_remaining_rows(open_page, large_report):
-    page = open_page(large_report)
-    drawn = """() => {
-        document.querySelector('input[value="stance"]').click();
-        const before = document.querySelectorAll("td[data-mixture]").length;
-        window.dispatchEvent(new Event("beforeprint"));
-        return [before, document.querySelectorAll("td[data-mixture]").length];
-    }"""
-    before, after = page.evaluate(drawn)
-    assert before < 12_000 <= after
-
-
 @pytest.mark.parametrize(("show", "reference"), [("gap", "hu"), ("gain", "none")])
 def test_gap_and_gain_are_differences_from_their_references(page, means, show, reference):
     page.check(f'input[value="{show}"]')
