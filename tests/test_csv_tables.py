@@ -31,6 +31,7 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e15, max_
 TABLE = {"name": ["en", "hu", "all"], "score": [0.25, 0.5, 0.125]}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(WORDS | st.none(), WORDS, NUMBERS), min_size=1, max_size=8), WORDS)
 @example([("-", "=x", -0.5)], "=head")

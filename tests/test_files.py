@@ -88,6 +88,7 @@ def test_next_write_removes_leftovers(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "a.txt", tmp_path / "b"])
 
 
+@pytest.mark.slow
 def test_leftovers_of_killed_process_are_removed(tmp_path):
     killed = (
         "import os, sys\n"

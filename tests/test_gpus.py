@@ -82,6 +82,7 @@ def test_restriction_is_respected_and_mig_is_listed_by_part(monkeypatch, restric
     assert visible_gpus() == visible
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs_per_gpu", [1, 2])
 def test_racing_jobs_never_exceed_slots_per_gpu(monkeypatch, tmp_path, jobs_per_gpu):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b,MIG-c")

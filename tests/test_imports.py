@@ -23,6 +23,7 @@ def imported_for_real(script):
     return {Path(path) for path in result.stdout.split()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script", [s for s in SCRIPTS if s.stem in {"finetune", "prepare_posts", "score_cells"}], ids=lambda s: s.stem
 )
@@ -30,6 +31,7 @@ def test_list_contains_every_imported_module(script):
     assert imported_for_real(script) <= set(modules_behind(script))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_no_stage_depends_on_code_of_later_stages(script):
     def packages(path):

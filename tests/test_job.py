@@ -169,6 +169,7 @@ def test_undecodable_name_is_shown(log, capfd):
     assert "no column" in shown
 
 
+@pytest.mark.slow
 def test_broken_pipe_shows_no_traceback(log):
     reader, writer = os.pipe()
     os.close(reader)
@@ -181,6 +182,7 @@ def test_broken_pipe_shows_no_traceback(log):
     assert "Broken pipe" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_signal_ends_job_with_message_and_no_temporary_files(log, number):
     body = f"""
@@ -197,6 +199,7 @@ def test_signal_ends_job_with_message_and_no_temporary_files(log, number):
     assert sorted(path.name for path in log.parent.iterdir()) == ["seed0.log", "seed0.owner"]
 
 
+@pytest.mark.slow
 def test_signal_ignored_at_start_stays_ignored(log):
     process = run(
         log, "os.kill(os.getpid(), signal.SIGHUP)", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -206,6 +209,7 @@ def test_signal_ignored_at_start_stays_ignored(log):
     assert last_line(log) == FINISHED
 
 
+@pytest.mark.slow
 def test_second_ctrl_c_ends_slow_job(log):
     body = """
     try:

@@ -5,6 +5,8 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
 WORK = """
 import sys, time
 from babelgrid.runtime.job import job
@@ -22,6 +24,7 @@ def _run(log, stderr):
     return subprocess.Popen([sys.executable, "-c", WORK, str(log)], stderr=stderr)
 
 
+@pytest.mark.slow
 def test_named_bar_is_drawn_on_terminal_and_not_in_log(tmp_path):
     log = tmp_path / "finetune/en/seed0.log"
     terminal, handle = pty.openpty()
@@ -40,6 +43,7 @@ def test_named_bar_is_drawn_on_terminal_and_not_in_log(tmp_path):
     assert b"\r" not in log.read_bytes()
 
 
+@pytest.mark.slow
 def test_no_bar_is_drawn_without_a_terminal(tmp_path):
     process = _run(tmp_path / "seed0.log", subprocess.PIPE)
     assert process.communicate(timeout=30)[1] == b""

@@ -55,6 +55,7 @@ def _compare(grid, folder, baselines=True):
     return read_table(folder / "comparisons.csv"), read_replicates(folder / "replicates.parquet")
 
 
+@pytest.mark.slow
 def test_each_pair_is_compared_once(grid, tmp_path):
     table, _ = _compare(grid, tmp_path)
     assert table[["mixture", "against", "kind"]].to_numpy().tolist() == [
@@ -68,6 +69,7 @@ def test_each_pair_is_compared_once(grid, tmp_path):
     assert (table["n"] == len(GOLD)).all()
 
 
+@pytest.mark.slow
 def test_differences_and_intervals_match_shared_replicates(grid, tmp_path):
     table, frame = _compare(grid, tmp_path)
     row = table.query("kind == 'mixture'").iloc[0]
@@ -78,6 +80,7 @@ def test_differences_and_intervals_match_shared_replicates(grid, tmp_path):
     assert [row["low"], row["high"]] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_planted_difference_is_significant_after_holm(grid, tmp_path):
     table, _ = _compare(grid, tmp_path)
     row = table.query("mixture == 'en' and against == 'none'").iloc[0]
@@ -86,6 +89,7 @@ def test_planted_difference_is_significant_after_holm(grid, tmp_path):
     assert row["p_mcnemar"] <= row["p_holm"] < 0.01
 
 
+@pytest.mark.slow
 def test_imported_predictions_are_compared_without_baselines(grid, tmp_path):
     table, _ = _compare(grid, tmp_path, baselines=False)
     assert table["kind"].tolist() == ["none", "none", "mixture"]
@@ -122,6 +126,7 @@ def test_mcnemar_of_several_seeds_is_twice_their_mean():
     assert p[0] == pytest.approx(2 * (2 / 2**6 + 2 / 2**3) / 2)
 
 
+@pytest.mark.slow
 def test_holm_steps_and_families():
     assert holm(pd.Series([0.01, np.nan, 0.04, 0.03, 0.005])).tolist() == pytest.approx(
         [0.03, np.nan, 0.06, 0.06, 0.02], nan_ok=True
@@ -132,6 +137,7 @@ def test_holm_steps_and_families():
     assert adjust(table)["p_holm"].tolist() == pytest.approx([0.02, 0.02, 0.03])
 
 
+@pytest.mark.slow
 def test_merged_rows_and_rivals_are_families_of_their_own():
     rows = ["en", "es", "en~es", "encoder.en", "encoder.es"]
     table = pd.DataFrame({"view": "v", "kind": "none", "mixture": rows, "p_mcnemar": [0.01, 0.02, 0.03, 0.04, 0.05]})
@@ -149,6 +155,7 @@ def test_untuned_base_is_only_a_rival_in_pairs():
     assert pairs_of(rivals) == [Pair("en", ("none", MODEL), "none")]
 
 
+@pytest.mark.slow
 def test_merged_rows_do_not_change_the_comparisons_of_trained_rows():
     trained = [(name, kind) for name in ("en", "es") for kind in (MODEL, "majority")]
     rivals = [("none", MODEL), *trained, *(("en~es", kind) for kind in (MODEL, "majority"))]

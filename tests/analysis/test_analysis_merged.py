@@ -105,6 +105,7 @@ def test_rank_correlations_are_those_of_scipy(tmp_path):
     assert average["spearman_within"] != pytest.approx(average["spearman"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_difference_interval_comes_from_its_replicates(tmp_path):
     """The mean of 16 cells, each a difference of two independent scores of noise 0.02."""
     table, _ = _measure(tmp_path, _scores(), noise=0.02, resamples=4000)
@@ -139,6 +140,7 @@ def test_only_ranked_cells_count(tmp_path):
     assert cells.empty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "judge",
     [

@@ -28,6 +28,7 @@ def _confusion(pairs):
     return gold, predicted, count_confusions(gold, predicted, CLASSES)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:A single label was found")
 @given(answers)
 def test_scores_match_scikit_learn(pairs):
@@ -41,6 +42,7 @@ def test_scores_match_scikit_learn(pairs):
     assert scores["mcc"] == pytest.approx(matthews_corrcoef(gold, predicted), abs=1e-12)
 
 
+@pytest.mark.slow
 @given(answers)
 def test_class_scores_match_scikit_learn(pairs):
     gold, predicted, confusion = _confusion(pairs)
@@ -50,6 +52,7 @@ def test_class_scores_match_scikit_learn(pairs):
         assert ours[name] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(st.lists(answers, min_size=1, max_size=5))
 def test_stacked_matrices_score_like_single_ones(cells):
     stacked = np.stack([_confusion(pairs)[2] for pairs in cells])

@@ -50,6 +50,7 @@ def _frame(**planted):
     return design_frame(_outcomes(**planted), _exposure(), SHARES, fertility={})
 
 
+@pytest.mark.slow
 def test_planted_slopes_and_effects_are_recovered():
     rows = {(row["model"], row["term"]): row for row in regression_rows(_frame())}
     assert rows["by_mixture", "log10_exposure[none]"]["estimate"] == pytest.approx(0.02, abs=1e-4)

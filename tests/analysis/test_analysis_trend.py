@@ -10,6 +10,7 @@ from babelgrid.analysis.exposure.trend import fit_band, spearman
 values = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=3, max_size=13)
 
 
+@pytest.mark.slow
 @given(values)
 def test_spearman_matches_scipy(pairs):
     x, y = np.array(pairs, dtype=float).T

@@ -44,6 +44,7 @@ def test_answer_with_zero_probability_in_view_is_wrong():
     assert confusion_of(answers, STANCE).tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-800, 0), min_size=4, max_size=4), st.floats(-3000, 0))
 def test_scaling_probabilities_changes_nothing_without_underflow(logp, shift):
     frame = pd.DataFrame(

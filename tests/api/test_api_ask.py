@@ -53,6 +53,7 @@ def first_then_pro(*first):
     return lambda call, _: first[call] if call < len(first) else (200, {}, said("pro"))
 
 
+@pytest.mark.slow
 def test_answers_keep_post_order_and_rerun_makes_no_call(tmp_path):
     def behave(_, request):
         number = int(request["messages"][-1]["content"].split()[-1])
@@ -68,6 +69,7 @@ def test_answers_keep_post_order_and_rerun_makes_no_call(tmp_path):
         assert (again.calls, len(server.requests)) == (1, 31)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -96,6 +98,7 @@ def test_retry_after_header_is_respected(tmp_path):
         assert time.monotonic() - start >= 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -130,6 +133,7 @@ def test_hanging_endpoint_is_retried(tmp_path):
         assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
@@ -170,6 +174,7 @@ def reply(content="pro", usage=None, logprobs=None):
     return json.dumps({**body, "usage": body["usage"] if usage is None else usage})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("odd", "label"),
     [
@@ -190,6 +195,7 @@ def test_malformed_parts_of_a_reply_do_not_crash(tmp_path, odd, label):
         assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "usage",
     [
@@ -233,6 +239,7 @@ def test_identical_posts_are_sent_once(tmp_path):
         assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_budget_is_never_exceeded_and_can_be_raised(tmp_path, concurrency):
     price = Price(prompt=1e4, completion=1e4, source="a list")  # one cent per token
@@ -254,6 +261,7 @@ def test_budget_is_never_exceeded_and_can_be_raised(tmp_path, concurrency):
         assert len(server.requests) - before <= 20
 
 
+@pytest.mark.slow
 def test_missing_answer_counts_against_the_budget(tmp_path):
     price = Price(prompt=1e4, completion=0.0, source="a list")
     with asked(lambda *_: 2.0, tmp_path, price, budget=2.0, timeout=0.2, concurrency=1) as (server, make):
@@ -285,6 +293,7 @@ def test_no_post_reply_or_key_is_stored(tmp_path):
         assert b"planted" not in content
 
 
+@pytest.mark.slow
 def test_killed_job_resumes_from_stored_answers(tmp_path):
     script = (
         "import sys, json; from test_api_ask import *; "

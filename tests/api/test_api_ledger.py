@@ -66,6 +66,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_damaged_ledger_is_refused_with_advice(path, loss):
     spend(path, 6)
@@ -242,6 +243,7 @@ def test_read_only_ledger_is_one_error(mounted):
         Ledger(path, 1.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 1), st.booleans()), max_size=6))
 def test_budget_holds_for_any_call_costs(tmp_path_factory, steps):

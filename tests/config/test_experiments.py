@@ -36,6 +36,7 @@ def test_embedded_overlay_replaces_the_base(name):
     assert build_grid(embedded).cells == build_grid(plain).cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*EXPERIMENTS, "archive.yaml", "embedded.yaml", "lab_merged.yaml", "lab_uniform.yaml", "published.yaml"]
 )

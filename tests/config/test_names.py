@@ -159,6 +159,7 @@ def paths_of(experiment):
         yield f"{results}/logs/draw_gain/{view}.log"
 
 
+@pytest.mark.slow
 @settings(max_examples=250, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
@@ -184,6 +185,7 @@ def test_any_name_is_rejected_or_stays_in_the_results(places):
     assert all(Path(os.path.normpath(f"results/{other}")).parent == Path("results") for other in others)
 
 
+@pytest.mark.slow
 def test_snakemake_rejects_bad_names_and_duplicate_keys(tmp_path):
     """Snakemake keeps the last of two equal keys, and would write wherever a view's name leads."""
     view = "x/../../../../outside"

@@ -31,17 +31,20 @@ def words_of(tmp_path):
     return draw
 
 
+@pytest.mark.slow
 def test_list_and_charged_prices_have_separate_keys(words_of):
     words = words_of({"model": "en", **OWN}, API, LISTED)
     assert {"rented", "charged by the API", "by list price"} <= set(words)
     assert "charged by the API" not in words_of({"model": "en", **OWN}, LISTED)
 
 
+@pytest.mark.slow
 def test_axis_starts_at_zero_unless_speeds_differ_widely(words_of):
     assert "0" in words_of({"model": "en", **OWN}, {"model": "hu", **OWN, "posts_per_second": 450.0})
     assert "0" not in words_of({"model": "en", **OWN}, API, {**API, "charged": 1.0})
 
 
+@pytest.mark.slow
 def test_costs_without_any_price_are_drawn(words_of):
     assert "no price is set" in words_of({"model": "en", **OWN, "rented": None})
 

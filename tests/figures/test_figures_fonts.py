@@ -108,6 +108,7 @@ LABELS = [
 ]
 
 
+@pytest.mark.slow
 def test_labels_are_drawn_literally(tmp_path):
     rows = [("v", "m", "en", gold, other, 1) for gold in LABELS for other in LABELS]
     table = pd.DataFrame(rows, columns=["view", "mixture", "test_language", "gold", "predicted", "n"])

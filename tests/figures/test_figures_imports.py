@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 MODULES = (
     "analysis.scores.cells",
     "analysis.scores.baselines",
@@ -13,6 +15,7 @@ MODULES = (
 )
 
 
+@pytest.mark.slow
 def test_figures_tables_and_report_import_no_model_library():
     imports = ", ".join(f"babelgrid.{name}" for name in MODULES)
     heavy = "{'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)"

@@ -35,6 +35,7 @@ def tables(tmp_path):
     return tmp_path / "cells.csv", tmp_path / "slopes.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [3.4, 7.0])
 def test_title_has_slope_interval_and_language_count(tables, tmp_path, width):
     draw_intervention(*tables, view="topic", width=width, out_stem=tmp_path / "drawn", **LOOK)

@@ -33,6 +33,7 @@ def _is_whole(stem, width):
     return pixels.shape[1] == round(300 * width) and (edges == 255).all()
 
 
+@pytest.mark.slow
 @WIDTHS
 def test_donors_are_drawn_with_intervals_others_in_the_margin(tables, tmp_path, width):
     stem = tmp_path / "donors"
@@ -56,6 +57,7 @@ def test_too_few_donors_give_a_note_instead_of_a_plot(tables, tmp_path):
     assert any("Fewer than two languages" in word for word in _words(stem))
 
 
+@pytest.mark.slow
 @WIDTHS
 def test_doses_are_drawn_with_curve_and_sufficient_dose(tables, tmp_path, width):
     stem = tmp_path / "doses"
@@ -69,6 +71,7 @@ def test_doses_are_drawn_with_curve_and_sufficient_dose(tables, tmp_path, width)
         draw_doses(tables["doses"], tables["dose_fits"], tables["dose_curves"], view="other", **look)
 
 
+@pytest.mark.slow
 def test_short_dose_series_is_drawn_without_a_curve(tables, tmp_path):
     fits = pd.read_csv(tables["dose_fits"])
     empty = ["floor", "rise", "scale", "size", "size_low", "size_high"]
@@ -80,6 +83,7 @@ def test_short_dose_series_is_drawn_without_a_curve(tables, tmp_path):
     assert "too few doses for a curve" in _words(stem)
 
 
+@pytest.mark.slow
 @WIDTHS
 def test_calibration_is_sorted_from_best_to_worst_language(tables, tmp_path, width):
     stem = tmp_path / "calibration"
@@ -95,6 +99,7 @@ def test_answers_without_probabilities_give_a_note(tables, tmp_path):
     assert any("no probabilities" in word for word in _words(stem))
 
 
+@pytest.mark.slow
 def test_target_that_no_dose_reaches_is_stated_in_the_title(tables, tmp_path):
     fits = pd.read_csv(tables["dose_fits"])
     write_csv(tmp_path / "fits.csv", fits.assign(size=np.inf))

@@ -57,6 +57,7 @@ def test_lists_except_idioms_are_aligned():
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [

@@ -82,6 +82,7 @@ def test_more_train_posts_do_not_change_test_posts(posts, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_one_language_can_have_twenty_thousand_posts(tmp_path, monkeypatch):
     monkeypatch.setattr(lab_posts, "load_lexicons", lambda: {"ko": load_lexicons()["ko"]})
     path = tmp_path / "posts.csv"

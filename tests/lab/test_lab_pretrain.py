@@ -31,6 +31,7 @@ def base(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_base_is_a_standard_model_folder(base, monkeypatch):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -58,6 +59,7 @@ def test_tokenizer_prepends_one_bos_and_restores_text(base):
     assert tokenizer("x", add_special_tokens=False).input_ids[0] != tokenizer.bos_token_id
 
 
+@pytest.mark.slow
 def test_exposure_sums_to_the_tokens_of_the_stream(base):
     exposure = json.loads((base / "exposure.json").read_text())
     assert set(exposure["tokens"]) == set(LAB_LANGUAGES)
@@ -74,12 +76,14 @@ def test_loss_is_recorded_at_each_step_and_falls(base):
     assert curve.loss.tail(5).mean() < curve.loss.head(5).mean() - 0.5
 
 
+@pytest.mark.slow
 def test_same_seed_and_threads_give_the_same_bytes(base, tmp_path):
     pretrain_base(SETTINGS, seed=0, threads=1, out=tmp_path / "again", usage=Usage())
     for name in ("model.safetensors", "tokenizer.json", "config.json", "exposure.json", "pretraining.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (base / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_model(base, tmp_path):
     settings = SETTINGS.model_copy(update={"tokens": 10_000})
     pretrain_base(settings, seed=1, threads=1, out=tmp_path / "other", usage=Usage())
@@ -104,6 +108,7 @@ def test_failed_pretraining_leaves_no_files(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [0, 40, 200])
 def test_full_disk_ends_pretraining_and_leaves_no_files(tmp_path, mounted, capfd, kilobytes):
     small = mounted("size=1m")
@@ -116,6 +121,7 @@ def test_full_disk_ends_pretraining_and_leaves_no_files(tmp_path, mounted, capfd
     assert [path.name for path in small.iterdir()] == ["filler"]
 
 
+@pytest.mark.slow
 def test_unreachable_share_is_logged(tmp_path, caplog):
     settings = LabBase(**{**SMALL, "shares": {"en": 98, "hu": 2}, "parallel": 1.0, "code_switched": 0.0})
     with caplog.at_level(logging.WARNING):
@@ -124,6 +130,7 @@ def test_unreachable_share_is_logged(tmp_path, caplog):
     assert "lower parallel, code_switched or switch_rate" in caplog.text
 
 
+@pytest.mark.slow
 def test_pretraining_works_with_a_single_step(tmp_path):
     settings = LabBase(**{**SMALL, "tokens": 10_000, "batch_rows": 80})
     pretrain_base(settings, 0, 1, tmp_path / "base", Usage())

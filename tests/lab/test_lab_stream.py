@@ -55,6 +55,7 @@ def test_given_weights_are_normalised_to_shares():
     assert language_shares(LabBase(shares={"hu": 3, "en": 1})) == {"en": 0.25, "hu": 0.75}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", ["skewed", "uniform", {"en": 5, "hu": 3, "ko": 2}])
 def test_realised_token_shares_match_targets(shares):
     settings = LabBase(tokens=150_000, shares=shares)
@@ -104,6 +105,7 @@ def test_document_has_one_domain_or_stance():
     assert set(said) == set(own)
 
 
+@pytest.mark.slow
 def test_pretraining_text_contains_no_labelled_post(tmp_path):
     write_lab_posts(LabPosts(train=150, dev=0, test=150), 0, tmp_path / "posts.csv")
     posts = pd.read_csv(tmp_path / "posts.csv").text.str.casefold()
@@ -112,6 +114,7 @@ def test_pretraining_text_contains_no_labelled_post(tmp_path):
     assert not [post for post in posts if post in text]
 
 
+@pytest.mark.slow
 def test_stream_fills_complete_steps_and_counts_every_token(stream):
     step = SETTINGS.context * SETTINGS.batch_rows
     exposure = stream.exposure()
@@ -133,6 +136,7 @@ def test_token_counts_for_the_language_of_its_word(tokenizer):
         assert counted == expected
 
 
+@pytest.mark.slow
 def test_bos_only_occurs_before_documents(stream, tokenizer):
     is_bos = stream.ids == tokenizer.token_to_id(tokens.BOS)
     assert np.array_equal(is_bos, stream.languages == -1)

@@ -95,6 +95,7 @@ def untuned(base_path):
     return load_base(base_path, BASE, CPU)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_incomplete_or_renamed_tensors_are_refused(base_path, whole, untuned, tmp_path_factory, data):
@@ -117,6 +118,7 @@ def test_incomplete_or_renamed_tensors_are_refused(base_path, whole, untuned, tm
             add_trained_adapter(copy.deepcopy(untuned), folder, base_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
@@ -218,6 +220,7 @@ def test_additional_tensor_is_refused(base_path, adapter):
         load_adapted(base_path, adapter, BASE, CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [
@@ -245,6 +248,7 @@ def test_each_kind_of_adapter_scores_as_in_peft(bases_of_both_kinds, tmp_path, c
     assert np.abs(expected - scores(load_base(base_path, BASE, CPU))).max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", ["all", "lora_only"])
 def test_adapter_biases_are_loaded(random_base, tmp_path, bias):
     base_path = random_base("qwen2")
@@ -273,6 +277,7 @@ def test_changed_base_matrices_in_an_adapter_are_refused(bases_of_both_kinds, tm
         load_adapted(base_path, folder, BASE, CPU)
 
 
+@pytest.mark.slow
 def test_adapter_of_tied_output_matrix_saves_no_base_weights(base_path, tmp_path):
     posts = write_posts(tmp_path)
     settings = SETTINGS.model_copy(update={"lora": Lora(rank=4, targets=["q_proj", "lm_head"]), "learning_rate": 0.05})
@@ -295,6 +300,7 @@ def named_base(base_path, out, name, revision=None):
     return out
 
 
+@pytest.mark.slow
 def test_adapter_is_tied_to_its_base_by_weights_digest(trained, base_path, bases_of_both_kinds, tmp_path):
     with safe_open(trained / WEIGHTS, framework="pt") as file:
         assert len(file.metadata()[BASE_WEIGHTS]) == 64
@@ -304,6 +310,7 @@ def test_adapter_is_tied_to_its_base_by_weights_digest(trained, base_path, bases
         load_adapted(other, trained, BASE, CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("base", "adapter_says", "fits"),
     [

@@ -157,6 +157,7 @@ def without(*names):
 Q_PROJ, NORM = "model.layers.1.self_attn.q_proj.weight", "model.norm.weight"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -173,6 +174,7 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(folder, change, wo
         load(prefetch(folder))
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(data=st.data())
 def test_base_without_any_of_its_tensors_is_refused(random_base, tmp_path_factory, data):

@@ -65,6 +65,7 @@ def run(archive, classifier, folder, usage=None):
     return out
 
 
+@pytest.mark.slow
 def test_labels_and_probabilities_equal_those_of_predict(posts, random_base, archive_of, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     classifier = Classifier(random_base(), BASE, adapter, LABELS, Predict(), "lab/en+es/seed0")
@@ -111,6 +112,7 @@ def test_repeated_post_is_scored_once(archive_of, classifier, tmp_path, monkeypa
     assert table.assign(text=texts).groupby("text")[["p_pro", "p_anti"]].nunique().max().max() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_at", [1, 3, 7])
 @pytest.mark.usefixtures("here")
 def test_killed_job_resumes_after_the_last_complete_group(archive_of, classifier, tmp_path, monkeypatch, killed_at):
@@ -140,6 +142,7 @@ def test_killed_job_resumes_after_the_last_complete_group(archive_of, classifier
         assert getattr(out, name).read_bytes() == getattr(whole, name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["archive", "code", "labels", "damage"])
 @pytest.mark.usefixtures("here")
 def test_damaged_groups_or_groups_of_other_inputs_are_ignored(archive_of, classifier, tmp_path, monkeypatch, change):
@@ -233,6 +236,7 @@ def test_kept_columns_have_parquet_types_or_are_text(archive_of, classifier, tmp
         assert [row["likes"], row["tags"]] == kept
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_parts_of_a_file_give_the_same_rows(archive_of, classifier, tmp_path):
     archive = archive_of(ROWS)
@@ -256,6 +260,7 @@ def test_empty_file_gives_an_empty_table_with_all_columns(archive_of, classifier
     assert read_json(out.counts)["read"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -411,12 +416,14 @@ def test_job_does_not_depend_on_other_input_files():
     assert one.of_one_job() != Classify(input=["a.csv"], adapter="en", keep=["date"]).of_one_job()
 
 
+@pytest.mark.slow
 def test_job_depends_on_adapter_config(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     classifier = Classifier(random_base(), BASE, adapter, LABELS, Predict(), "x")
     assert adapter / "adapter_config.json" in classifier.files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [0, 4, 12, 20, 32, 48])
 @pytest.mark.usefixtures("here")
 def test_full_disk_at_any_point_is_one_error(archive_of, classifier, tmp_path, mounted, capfd, kilobytes):

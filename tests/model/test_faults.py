@@ -23,6 +23,7 @@ from training import BASE, LABELS, SETTINGS, train
 ARGUMENTS = {"base": BASE, "prompt": Prompt(), "labels": LABELS, "settings": Predict()}
 
 
+@pytest.mark.slow
 def test_training_continues_if_disk_is_full_for_checkpoint(posts, random_base, tmp_path, mounted, caplog):
     settings = SETTINGS.model_copy(update={"checkpoint_steps": 6})
     small = mounted("size=64k")
@@ -32,6 +33,7 @@ def test_training_continues_if_disk_is_full_for_checkpoint(posts, random_base, t
     assert "training continues, the previous one is kept" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["adapter", "table"])
 def test_full_disk_is_one_error_and_leaves_no_partial_files(posts, random_base, tmp_path, mounted, capfd, kind):
     small = mounted("size=16k")
@@ -55,6 +57,7 @@ def test_read_only_folder_is_one_error(tmp_path, mounted, capfd):
     assert "make it writable, and run again" in words
 
 
+@pytest.mark.slow
 def test_truncated_adapter_is_named(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     weights = adapter / "adapter_model.safetensors"
@@ -64,6 +67,7 @@ def test_truncated_adapter_is_named(posts, random_base, tmp_path):
         predict(random_base(), adapter, posts, outputs, tmp_path / "kept", **ARGUMENTS, usage=Usage(), code="x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["nothing", "code", "damage"])
 def test_killed_prediction_resumes_after_finished_languages(posts, random_base, tmp_path, monkeypatch, change):
     score, scored = predicting.score_posts, []
@@ -101,6 +105,7 @@ def test_killed_prediction_resumes_after_finished_languages(posts, random_base, 
     assert all(whole[language].read_bytes() == path.read_bytes() for language, path in outputs.items())
 
 
+@pytest.mark.slow
 def test_progress_logs_step_loss_speed_and_time_left(posts, random_base, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         train(posts, random_base(), tmp_path / "adapter")

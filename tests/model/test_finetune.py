@@ -22,6 +22,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes(posts, random_base, tmp_path):
     first = train(posts, random_base(), tmp_path / "first")
     again = train(posts, random_base(), tmp_path / "again")
@@ -31,6 +32,7 @@ def test_same_seed_gives_the_same_bytes(posts, random_base, tmp_path):
     assert sha256(first / "adapter_model.safetensors") != sha256(other / "adapter_model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["label", "all"])
 def test_micro_batch_size_does_not_change_the_steps(posts, random_base, tmp_path, loss):
     plain = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.0), "loss": loss})
@@ -41,6 +43,7 @@ def test_micro_batch_size_does_not_change_the_steps(posts, random_base, tmp_path
         assert (found[name] - tensor).norm() <= 1e-3 * tensor.norm(), name
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_does_not_change_the_weights(posts, random_base, tmp_path):
     plain = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.0)})
     usual = train(posts, random_base(), tmp_path / "usual", plain)
@@ -50,6 +53,7 @@ def test_gradient_checkpointing_does_not_change_the_weights(posts, random_base, 
         assert (found[name] - tensor).norm() <= 1e-3 * tensor.norm(), name
 
 
+@pytest.mark.slow
 def test_adapter_folder_is_complete_and_names_the_base(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter")
     assert sorted(path.name for path in adapter.glob("[!.]*")) == [
@@ -63,6 +67,7 @@ def test_adapter_folder_is_complete_and_names_the_base(posts, random_base, tmp_p
     assert posts["en"].name in read_json(adapter / "provenance.json")["inputs"]
 
 
+@pytest.mark.slow
 def test_trained_adapter_predicts_the_labels(posts, random_base, tmp_path):
     adapter = train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"epochs": 20}))
     outputs = {language: tmp_path / "predictions" / f"{language}.parquet" for language in posts}
@@ -83,6 +88,7 @@ def test_predictions_do_not_depend_on_languages_per_job(posts, random_base, tmp_
         assert alone.read_bytes() == together[language].read_bytes()
 
 
+@pytest.mark.slow
 def test_trackers_receive_the_loss_but_no_text(posts, random_base, tmp_path):
     train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"report_to": ["tensorboard"]}))
     [events] = (tmp_path / "trackers").rglob("events.out.tfevents.*")

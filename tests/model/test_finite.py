@@ -37,6 +37,7 @@ def spoil(monkeypatch, step, value):
     monkeypatch.setattr(trainer, "summed_loss", spoilt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_non_finite_loss_stops_training_without_adapter(posts, random_base, tmp_path, monkeypatch, value):
     spoil(monkeypatch, 3, value)
@@ -51,6 +52,7 @@ def test_non_finite_loss_stops_training_without_adapter(posts, random_base, tmp_
     assert not (tmp_path / "state/checkpoint-3").exists()
 
 
+@pytest.mark.slow
 def test_diverging_learning_rate_is_named(posts, random_base, tmp_path):
     settings = SETTINGS.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(UserError, match=r"learning rate 1e\+30 in torch\.float32"):
@@ -58,6 +60,7 @@ def test_diverging_learning_rate_is_named(posts, random_base, tmp_path):
     assert not (tmp_path / "adapter").exists()
 
 
+@pytest.mark.slow
 def test_non_finite_adapter_is_not_written(posts, random_base, tmp_path, monkeypatch):
     state_of = training.get_peft_model_state_dict
 
@@ -94,6 +97,7 @@ def test_float16_step_that_lowers_the_scale_is_allowed():
         told(math.nan, 1.0, scale=65536.0)
 
 
+@pytest.mark.slow
 def test_learning_curve_has_every_step(posts, random_base, tmp_path):
     folder = train(posts, random_base(), tmp_path / "adapter")
     assert pd.read_csv(folder / "training.csv")["step"].tolist() == list(range(1, 13))
@@ -126,6 +130,7 @@ def test_non_finite_predictions_are_not_written(posts, random_base, tmp_path, mo
     assert not (tmp_path / "predictions").exists()
 
 
+@pytest.mark.slow
 def test_trained_adapter_is_finite(posts, random_base, tmp_path):
     settings = SETTINGS.model_copy(update={"lora": Lora(rank=2)})
     folder = train(posts, random_base(), tmp_path / "adapter", settings)

@@ -70,6 +70,7 @@ def gradient(model, loss):
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3", "mistral"])
 @pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("loss", ["label", "all"])

@@ -47,6 +47,7 @@ def test_adapter_learns_and_is_loaded_onto_the_unchanged_base(posts, random_base
     assert (scored["predicted"] == scored["gold"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rslora", [False, True])
 def test_pissa_adapter_that_learnt_nothing_has_no_update(posts, random_base, tmp_path, rslora):
     lora = Lora(rank=4, dropout=0.0, init_lora_weights="pissa", use_rslora=rslora)

@@ -75,6 +75,7 @@ def test_plans_start_from_the_configured_values():
     assert plans == [(2, True), (1, True)]
 
 
+@pytest.mark.slow
 def test_out_of_memory_shrinks_micro_batch_with_same_adapter(task, monkeypatch, caplog):
     model, examples, build = task
     start = {name: weight.clone() for name, weight in model.state_dict().items()}
@@ -106,6 +107,7 @@ def test_too_little_memory_for_training_is_one_error(task, monkeypatch):
         fit_memory(SETTINGS, examples, build)
 
 
+@pytest.mark.slow
 def test_memory_test_does_not_change_training(task):
     model, examples, build = task
     dropping = SETTINGS.model_copy(update={"lora": Lora(rank=4, dropout=0.1)})

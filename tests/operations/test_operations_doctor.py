@@ -38,6 +38,7 @@ def test_wrong_four_bit_kernel_is_detected(monkeypatch):
     assert doctor.check_four_bits().problem
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1, 1, width=32), min_size=64, max_size=64).filter(lambda block: max(map(abs, block)) > 1e-3))
 def test_four_bit_rounding_error_is_at_most_half_a_gap(block):
     weights = np.array([block], dtype=np.float32)

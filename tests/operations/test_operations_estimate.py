@@ -84,6 +84,7 @@ def test_finished_jobs_calibrate_the_estimate(tmp_path):
     assert list(table.index) == ["finetune", "predict", "check_posts"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0.1, 1e5), st.floats(0.1, 1e5)), min_size=1, max_size=5))
 def test_finished_rule_takes_exactly_its_measured_time(jobs):
     rows = [Row(f"m{number}/seed0", estimated, {}) for number, (estimated, _) in enumerate(jobs)]

@@ -229,6 +229,7 @@ def test_part_cannot_be_read_and_left_out(given, expected):
 LONG = MAX_CHARACTERS_OF_A_ROW // 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
 @pytest.mark.parametrize("shape", ["one line", "an open quote", "a quoted field"])
 def test_endless_row_is_marked_in_constant_memory(tmp_path, kind, shape):

@@ -90,6 +90,7 @@ def jaccard(one, other):
 WORDS = st.lists(st.sampled_from(LONG.split()), min_size=1, max_size=12).map(" ".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.just("en"), st.sampled_from(["train", "dev", "test"]), WORDS), max_size=15))
 def test_every_drop_is_within_threshold_of_its_twin(rows):
@@ -135,6 +136,7 @@ TEMPLATES = st.lists(st.sampled_from(LONG.split()), min_size=3, max_size=3).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.lists(
@@ -158,6 +160,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_comparisons_grow_linearly_with_posts(kind, monkeypatch):
     compared = []

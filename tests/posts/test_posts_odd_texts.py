@@ -44,6 +44,7 @@ def odd_file(request, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_odd_text_is_cleaned_or_dropped_with_reason(odd_file, prepare):
     posts, dropped = prepare(odd_file.name, on_error="drop")
     kept = posts["text"].tolist()
@@ -58,6 +59,7 @@ def test_odd_text_is_cleaned_or_dropped_with_reason(odd_file, prepare):
         assert "\x00" not in text
 
 
+@pytest.mark.slow
 def test_kept_texts_can_be_tokenised_and_written(odd_file, prepare, tmp_path):
     posts, _ = prepare(odd_file.name, on_error="drop")
     tokenizer = train_tokenizer()

@@ -24,6 +24,7 @@ def dose(size):
 SOME = st.lists(st.sampled_from(LABELS), min_size=1, max_size=40)
 
 
+@pytest.mark.slow
 @given(SOME, st.integers(0, 3), st.data())
 def test_larger_dose_contains_smaller(labels, seed, data):
     small, large = sorted(data.draw(st.tuples(*[st.integers(1, len(labels))] * 2)))
@@ -33,6 +34,7 @@ def test_larger_dose_contains_smaller(labels, seed, data):
     assert len(second) == len(LABELS) + large
 
 
+@pytest.mark.slow
 @given(SOME, st.integers(0, 3), st.data())
 def test_every_prefix_keeps_label_proportions(labels, seed, data):
     size = data.draw(st.integers(1, len(labels)))
@@ -43,6 +45,7 @@ def test_every_prefix_keeps_label_proportions(labels, seed, data):
         assert abs(counts[label] - labels.count(label) * size / len(labels)) < 2
 
 
+@pytest.mark.slow
 @given(SOME, st.randoms())
 def test_sample_ignores_other_languages_and_row_order(labels, random):
     train = {"en": posts_of("en", LABELS * 9), "hu": posts_of("hu", labels), "ko": posts_of("ko", LABELS)}

@@ -1,6 +1,7 @@
 from collections import Counter
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ ROWS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(ROWS, st.integers(0, 5))
 def test_groups_and_sources_stay_in_one_part(rows, seed):
     posts = frame(rows)
@@ -36,6 +38,7 @@ def test_groups_and_sources_stay_in_one_part(rows, seed):
         assert (posts.dropna(subset=column).groupby(column)["split"].nunique() <= 1).all()
 
 
+@pytest.mark.slow
 @given(ROWS, st.integers(0, 5), st.randoms())
 def test_split_depends_only_on_seed_and_posts(rows, seed, random):
     posts = frame(rows)
@@ -56,6 +59,7 @@ def test_each_label_and_language_is_split_by_shares(pairs):
             assert abs(counts[language, label, part] - share * total) <= 1
 
 
+@pytest.mark.slow
 @given(ROWS, ROWS)
 def test_unconnected_language_does_not_change_split(rows, more):
     posts = frame(rows)

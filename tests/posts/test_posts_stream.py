@@ -110,6 +110,7 @@ def test_parquet_reads_only_wanted_columns(tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
 def test_truncated_compressed_file_error_names_line(tmp_path, suffix):
     content = "".join(f'{{"text": "{number}"}}\n' for number in range(100_000)).encode()

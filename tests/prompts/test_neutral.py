@@ -109,6 +109,7 @@ def controls_from_posts(frame, texts, tokenizer):
     return [[n for n in ids if n in special] for ids in encode_prompts(frame, texts, tokenizer, 64)], own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOKENIZERS)
 @settings(max_examples=60)
 @given(text=HOSTILE, template=st.sampled_from(TEMPLATES))

@@ -22,6 +22,7 @@ def _payload(path):
     return json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_page(make_report, report, tmp_path):
     def without_paths(path):
         return path.read_text(encoding="utf-8").replace(str(path.parent), "")
@@ -29,6 +30,7 @@ def test_the_same_tables_give_the_same_page(make_report, report, tmp_path):
     assert without_paths(make_report(tmp_path)) == without_paths(report)
 
 
+@pytest.mark.slow
 def test_page_contains_no_folder_of_this_machine(make_report, tmp_path):
     config = {"posts": {"files": ["/home/alice_private/posts.csv"]}, "base": {"folder": "~/alice_private/base"}}
     page = make_report(tmp_path, ["en", "all"], config=config).read_text(encoding="utf-8")
@@ -37,6 +39,7 @@ def test_page_contains_no_folder_of_this_machine(make_report, tmp_path):
     assert "posts.csv" in page
 
 
+@pytest.mark.slow
 def test_intervals_and_ranks_come_from_the_joint_bootstrap(make_report, tmp_path):
     keys = [(view, mixture, code) for view in ("topic", "stance") for mixture in ("en", "all") for code in LANGUAGES]
     scores = pd.DataFrame(keys, columns=["view", "mixture", "test_language"])

@@ -139,6 +139,7 @@ def planted(posts, classes=3, seed=0):
     return vectors, gold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3])
 def test_classifier_equals_sklearn(classes):
     vectors, gold = planted(60, classes)
@@ -155,6 +156,7 @@ def test_classifier_equals_sklearn(classes):
     assert np.isneginf(scores[:, [n for n in range(3) if n not in own]]).all()
 
 
+@pytest.mark.slow
 def test_rare_classes_lower_the_folds_and_a_single_post_fixes_the_penalty(caplog):
     vectors, gold = planted(30, 2)
     with caplog.at_level("INFO"):
@@ -225,6 +227,7 @@ def test_embeddings_hold_the_posts_of_one_part(row):
     assert table["embedding"].iloc[0].dtype == np.float32
 
 
+@pytest.mark.slow
 def test_row_learns_from_the_sample_of_the_adapter(row, tmp_path):
     posts, embedded = row
     mixture = Mixture("embedding.en+es", ("en", "es"))
@@ -240,6 +243,7 @@ def test_row_learns_from_the_sample_of_the_adapter(row, tmp_path):
     assert np.array_equal(found.weights, expected.weights)
 
 
+@pytest.mark.slow
 def test_same_row_gives_the_same_bytes(row, tmp_path):
     mixture = Mixture("embedding.en", ("en",))
     first = train(row, tmp_path, mixture).read_bytes()
@@ -247,6 +251,7 @@ def test_same_row_gives_the_same_bytes(row, tmp_path):
     assert train(row, tmp_path, mixture, seed=1).read_bytes() != first
 
 
+@pytest.mark.slow
 def test_predictions_have_the_form_of_an_adapters(row, tmp_path):
     posts, embedded = row
     classifier = train(row, tmp_path, Mixture("embedding.en", ("en",)))
