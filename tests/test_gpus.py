@@ -98,6 +98,7 @@ def test_racing_jobs_never_exceed_slots_per_gpu(monkeypatch, tmp_path, jobs_per_
     assert {gpu for gpu, _, _ in held} == {"GPU-a", "GPU-b", "MIG-c"}
 
 
+@pytest.mark.slow
 def test_killed_job_frees_its_gpu(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
     folder = tmp_path / "held"

@@ -113,6 +113,7 @@ def test_duplicate_declarations_are_rejected(mixtures, named):
         build_grid(load_experiment({**LAB, "languages": languages, "mixtures": mixtures}))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_names_of_mixtures_are_unique(data):
     """No two declared mixtures have the same name, even on file systems that ignore case."""

@@ -225,6 +225,7 @@ def test_second_ctrl_c_ends_slow_job(log):
     assert process.returncode == 1
 
 
+@pytest.mark.slow
 def test_crash_in_compiled_code_is_logged(log):
     process = run(log, "os.kill(os.getpid(), signal.SIGBUS)")
     process.communicate(timeout=300)

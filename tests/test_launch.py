@@ -28,6 +28,7 @@ def queue(tmp_path, monkeypatch):
     return lines
 
 
+@pytest.mark.slow
 def test_second_master_names_the_first(tmp_path):
     first = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:

@@ -51,6 +51,7 @@ def test_two_doses_fit_no_curve():
     assert fit_series(series, scores) == []
 
 
+@pytest.mark.slow
 def test_size_interval_comes_from_refitted_curves(tmp_path):
     frame = replicates(_scores(), noise=0.005, resamples=200)
     frame.to_parquet(tmp_path / "replicates.parquet")

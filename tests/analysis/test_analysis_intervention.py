@@ -58,12 +58,14 @@ def test_few_languages_have_differences_but_no_slope(tmp_path):
     assert slopes.empty
 
 
+@pytest.mark.slow
 def test_equal_exposure_has_differences_but_no_slope(tmp_path):
     cells, slopes = _measure(tmp_path, skewed=UNIFORM)
     assert len(cells) == 18
     assert slopes.empty
 
 
+@pytest.mark.slow
 def test_different_numbers_of_resamples_raise(tmp_path):
     _measure(tmp_path)
     few = replicates({("en", "hu"): 0.5}, resamples=100)

@@ -91,6 +91,7 @@ def test_constant_loss_keeps_the_ranks(tmp_path):
     assert (row["score_merged"], row["score_trained"]) == pytest.approx((0.35, 0.4))
 
 
+@pytest.mark.slow
 def test_rank_correlations_are_those_of_scipy(tmp_path):
     generator = np.random.default_rng(0)
     scores = {cell: score + 0.1 * generator.random() for cell, score in _scores().items()}

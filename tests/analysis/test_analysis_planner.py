@@ -82,6 +82,7 @@ def test_alternatives_cost_the_same():
     assert alternatives(["es", "en", "hu"], 200) == {"only_en": {"en": 200}, "equal": {"es": 67, "en": 67, "hu": 66}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("risen", [[0.3, 0.28, 0.26, 0.25], [0.3, 0.31, 0.35, 0.6]], ids=["falls", "never levels off"])
 def test_curve_without_scale_raises(risen):
     doses = {(f"en+hu@{size}" if size else "en", "hu"): score for size, score in zip(SIZES, risen, strict=True)}
@@ -89,6 +90,7 @@ def test_curve_without_scale_raises(risen):
         build_model(sampled({**_grid(), **doses}), MIXTURES, ["en", "hu"], ALONE)
 
 
+@pytest.mark.slow
 def test_cell_without_score_is_no_donor():
     hole = build_model(sampled({**_grid(), ("en", "es"): float("nan")}), MIXTURES, ["en", "es", "hu"], ALONE)
     without = {cell: score for cell, score in _grid().items() if cell != ("en", "es")}
@@ -123,6 +125,7 @@ def _plan(tmp_path):
     return read_table(tmp_path / "plan_scores.csv").set_index(["plan", "target"])
 
 
+@pytest.mark.slow
 def test_advice_is_expected_to_beat_alternatives(tmp_path):
     scores = _plan(tmp_path)
     assert scores["expected"].groupby("target").idxmax().tolist() == [("advice", "mean"), ("advice", "worst")]
@@ -130,6 +133,7 @@ def test_advice_is_expected_to_beat_alternatives(tmp_path):
     assert read_table(tmp_path / "plan.csv").groupby("plan")["posts"].sum().tolist() == [200, 200, 200]
 
 
+@pytest.mark.slow
 def test_overlay_trains_plans_at_equal_cost(tmp_path):
     _plan(tmp_path)
     assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["experiment"] == "lab_plan"
@@ -142,6 +146,7 @@ def test_overlay_trains_plans_at_equal_cost(tmp_path):
     assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["api"] is None
 
 
+@pytest.mark.slow
 def test_check_compares_advice_with_alternatives(tmp_path):
     _plan(tmp_path)
     achieved = {("advice", "en"): 0.7, ("advice", "hu"): 0.6, ("only_en", "en"): 0.8, ("only_en", "hu"): 0.3}
@@ -155,6 +160,7 @@ def test_check_compares_advice_with_alternatives(tmp_path):
     assert check.loc[("advice", "mean"), ["achieved", "advantage"]].tolist() == pytest.approx([0.65, 0])
 
 
+@pytest.mark.slow
 def test_untrained_plan_raises(tmp_path):
     _plan(tmp_path)
     replicates({("advice", "en"): 0.7}).to_parquet(tmp_path / "trained.parquet")

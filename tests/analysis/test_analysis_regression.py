@@ -119,6 +119,7 @@ def test_rank_correlation_of_perfect_order_and_noise():
     assert noisy["low"] < 0 < noisy["high"]
 
 
+@pytest.mark.slow
 def test_unknown_shares_are_excluded_and_named(tmp_path):
     predictions = {}
     scores = {}

@@ -85,6 +85,7 @@ def test_mixtures_share_seed_draws(predictions, tmp_path):
     pd.testing.assert_frame_equal(replicates.xs("en", level="mixture"), replicates.xs("hu", level="mixture"))
 
 
+@pytest.mark.slow
 def test_seed_without_posts_is_not_counted(predictions, tmp_path):
     pd.read_parquet(predictions["en", 2, "hu"]).head(0).to_parquet(tmp_path / "none.parquet")
     gap = _resample({**predictions, ("en", 2, "hu"): tmp_path / "none.parquet"}, tmp_path).loc[("topic", "en", "hu")]
@@ -92,6 +93,7 @@ def test_seed_without_posts_is_not_counted(predictions, tmp_path):
     pd.testing.assert_series_equal(gap, _resample(two, tmp_path).loc[("topic", "en", "hu")])
 
 
+@pytest.mark.slow
 def test_replicates_do_not_depend_on_other_mixtures(predictions, tmp_path):
     everything = _resample(predictions, tmp_path)
     alone = _resample({cell: path for cell, path in predictions.items() if cell[0] == "en"}, tmp_path)

@@ -72,6 +72,7 @@ def test_nan_probability_raises():
         _answers(["pro"], [[np.nan, 0.1, 0.1, 0.1]])
 
 
+@pytest.mark.slow
 @given(holes=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1))
 def test_nan_anywhere_raises_and_is_counted_by_post(holes):
     probabilities = np.full((5, 4), 0.25)

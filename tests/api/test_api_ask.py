@@ -114,6 +114,7 @@ def test_absurd_reply_is_retried_or_charged_at_maximum(tmp_path, body):
         assert len(server.requests) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [408, 409])
 def test_transient_refusal_is_retried(tmp_path, status):
     with asked(first_then_pro((status, {}, "{}")), tmp_path) as (server, make):
@@ -121,12 +122,14 @@ def test_transient_refusal_is_retried(tmp_path, status):
         assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 def test_slow_reply_is_limited_by_timeout(tmp_path):
     with asked(first_then_pro([b"\n"] * 40), tmp_path, timeout=0.5) as (server, make):
         assert labels(make(), 1) == ["pro"]
         assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 def test_hanging_endpoint_is_retried(tmp_path):
     with asked(first_then_pro(2.0), tmp_path, timeout=0.3) as (server, make):
         assert labels(make(), 1) == ["pro"]
@@ -223,6 +226,7 @@ def test_reply_above_maximum_cost_stops_the_run(tmp_path):
         assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_server_error_is_charged(tmp_path):
     price = Price(prompt=1e4, completion=1e4, source="a list")
     with asked(first_then_pro((504, {}, ""), (429, {}, "")), tmp_path, price, budget=100.0) as (_, make):

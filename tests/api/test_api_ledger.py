@@ -166,6 +166,7 @@ def _spend_all(path):
         return calls
 
 
+@pytest.mark.slow
 def test_parallel_processes_share_budget_and_count(path):
     with multiprocessing.get_context("fork").Pool(3) as pool:
         made = pool.map(_spend_all, [path] * 3)

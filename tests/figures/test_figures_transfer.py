@@ -48,6 +48,7 @@ def test_donors_are_drawn_with_intervals_others_in_the_margin(tables, tmp_path, 
     assert np.isnan(data.loc["ko", "gives"])
 
 
+@pytest.mark.slow
 def test_too_few_donors_give_a_note_instead_of_a_plot(tables, tmp_path):
     donors = pd.read_csv(tables["donors"])
     write_csv(tmp_path / "few.csv", donors[donors["role"] == "recipient"])

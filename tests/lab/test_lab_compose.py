@@ -109,6 +109,7 @@ def test_event_belongs_to_posts_or_to_pretraining(theme, language, seed, kind):
     assert {half_of(turn.event, turn.time, turn.place) for turn in drawn.turns} == {kind.half}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LAB_LANGUAGES)
 def test_sentences_of_event_time_and_place_are_unique(language):
     """Unique sentences ensure that no sentence of the posts' half occurs in the pre-training half."""

@@ -30,6 +30,7 @@ def test_every_language_has_the_requested_posts(posts):
     assert not posts.duplicated(["language", "id"]).any()
 
 
+@pytest.mark.slow
 def test_half_the_posts_are_related_with_even_stances(posts):
     for (_, part), group in posts.groupby(["language", "part"]):
         counts = Counter(group.label)

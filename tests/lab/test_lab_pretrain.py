@@ -90,6 +90,7 @@ def test_another_seed_gives_another_model(base, tmp_path):
     assert (tmp_path / "other" / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_usage_counts_all_tokens_of_the_stream(tmp_path):
     usage = Usage()
     pretrain_base(SETTINGS.model_copy(update={"tokens": 10_000}), 0, 1, tmp_path / "base", usage)
@@ -99,6 +100,7 @@ def test_usage_counts_all_tokens_of_the_stream(tmp_path):
     assert usage.device == "CPU, threads: 1"
 
 
+@pytest.mark.slow
 def test_failed_pretraining_leaves_no_files(tmp_path, monkeypatch):
     from babelgrid.lab import pretrain
 
@@ -137,6 +139,7 @@ def test_pretraining_works_with_a_single_step(tmp_path):
     assert len(pd.read_csv(tmp_path / "base" / "pretraining.csv")) == 1
 
 
+@pytest.mark.slow
 def test_non_finite_loss_ends_pretraining_without_a_base(tmp_path):
     settings = SETTINGS.model_copy(update={"tokens": 10_000, "learning_rate": 1e30})
     with pytest.raises(UserError, match=r"the loss is (nan|inf), with peak learning rate 1e\+30 in float32"):

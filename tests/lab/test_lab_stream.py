@@ -70,6 +70,7 @@ def test_language_without_a_share_is_never_used():
     assert {span.language for document in documents(settings, 300) for span in document.spans} == {"en", "hu", "ko"}
 
 
+@pytest.mark.slow
 def test_kinds_of_documents_match_target_proportions():
     settings = LabBase(shares="uniform", parallel=0.25, code_switched=0.5)
     counts = Counter(document.kind for document in documents(settings, 2000))
@@ -83,6 +84,7 @@ def test_number_of_languages_per_kind_of_document():
         assert len(languages) == 1 if document.kind == "plain" else len(languages) <= 2
 
 
+@pytest.mark.slow
 def test_code_switched_documents_borrow_at_switch_rate():
     settings = LabBase(shares={"en": 1, "hu": 1}, parallel=0, code_switched=1, switch_rate=0.2)
     spans = 0
@@ -123,6 +125,7 @@ def test_stream_fills_complete_steps_and_counts_every_token(stream):
     assert exposure.bos == sum(exposure.documents.values())
 
 
+@pytest.mark.slow
 def test_token_counts_for_the_language_of_its_word(tokenizer):
     """Compare with a simple count: each word of the text is encoded alone and has the language of its letters."""
     for document in documents(SETTINGS, 200):

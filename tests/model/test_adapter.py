@@ -84,6 +84,7 @@ def change_weights(adapter, change):
     save_file(change(load_file(adapter / WEIGHTS)), adapter / WEIGHTS, metadata={"format": "pt"})
 
 
+@pytest.mark.slow
 def test_adapter_scores_equal_peft(base_path, whole):
     np.testing.assert_allclose(
         scores(load_adapted(base_path, whole, BASE, CPU)), peft_scores(base_path, whole), atol=1e-4

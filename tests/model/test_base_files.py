@@ -112,6 +112,7 @@ def test_base_json_does_not_depend_on_file_times(folder):
     assert prefetch(folder).read_bytes() == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "[]", '{"model.safetensors": 3}'])
 def test_damaged_stamps_are_not_trusted(folder, content):
     base_path = prefetch(folder)

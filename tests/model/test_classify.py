@@ -441,6 +441,7 @@ def test_full_disk_at_any_point_is_one_error(archive_of, classifier, tmp_path, m
     assert out.posts.read_bytes() == run(archive, classifier, tmp_path / "whole").posts.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_ctrl_c_keeps_complete_groups_without_traceback(archive_of, classifier, tmp_path, monkeypatch, capfd):
     archive, table = archive_of(ROWS), classifying._table

@@ -79,6 +79,7 @@ def test_trained_adapter_predicts_the_labels(posts, random_base, tmp_path):
         assert (table["gold"] == table["predicted"]).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_predictions_do_not_depend_on_languages_per_job(posts, random_base, tmp_path):
     together = {language: tmp_path / "together" / f"{language}.parquet" for language in posts}
     predict(random_base(), None, posts, together, tmp_path / "kept", **ARGUMENTS)

@@ -121,6 +121,7 @@ def test_batch_of_one_or_of_equal_posts_has_the_padded_loss(random_base):
             assert ours.item() == pytest.approx(padded_loss(model, examples).item(), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_label_log_probabilities_equal_the_padded_computation(random_base, architecture, template):

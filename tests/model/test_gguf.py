@@ -66,6 +66,7 @@ def test_float32_weights_are_the_same_numbers(folder, file, tmp_path):
     assert "quantization_config" not in read_json(tmp_path / "out/config.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Q8_0, Q4_0])
 def test_quantised_weights_are_the_dequantised_ones(folder, tmp_path, kind):
     source = read_gguf(write_gguf(folder, tmp_path / "small.gguf", kind))
@@ -88,6 +89,7 @@ def test_tokenizer_gives_the_same_tokens(folder, file, tmp_path):
     assert (found.bos_token, found.eos_token, found.pad_token) == (wanted.bos_token, wanted.eos_token, wanted.pad_token)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_llama")
 def test_converted_base_is_recorded_with_its_source(file, known, tmp_path):
     base = Base(gguf=str(file))
@@ -102,6 +104,7 @@ def test_converted_base_is_recorded_with_its_source(file, known, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_llama")
 def test_folder_that_was_converted_keeps_its_record(file, known, tmp_path):
     convert_base(Base(gguf=str(file)), tmp_path / "base")
@@ -302,6 +305,7 @@ def put_llama(folder, monkeypatch, value):
     monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "agrees"), [(1.02, True), (1.2, False)])
 def test_llama_perplexity_is_compared_where_it_is_installed(folder, file, tmp_path, monkeypatch, factor, agrees):
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), load_tokenizer(folder)

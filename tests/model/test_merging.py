@@ -105,6 +105,7 @@ def test_ranks_add_up_and_the_scale_is_one(base_path, parents, tmp_path):
     assert (config["rank_pattern"], config["alpha_pattern"]) == ({}, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merge", [HALVES, WEIGHTED, BOTTOM])
 def test_logits_are_those_of_a_base_with_the_sum_added(base_path, parents, tmp_path, merge):
     out = merged(base_path, parents, tmp_path / "out", merge)
@@ -181,6 +182,7 @@ def test_order_of_parents_changes_only_rounding(base_path, parents, tmp_path):
         np.testing.assert_allclose(one[module], two[module], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -197,6 +199,7 @@ def test_adapter_that_is_no_plain_product_is_refused(base_path, tmp_path, config
         read_updates(folder, read_base(base_path))
 
 
+@pytest.mark.slow
 def test_parents_that_do_not_belong_together_are_refused(base_path, parents, tmp_path):
     other = write_adapter(base_path, tmp_path / "other", 1, target_modules=["q_proj"])
     with pytest.raises(UserError, match="target_modules differs"):

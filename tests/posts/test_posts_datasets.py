@@ -32,6 +32,7 @@ def write_rows(path, rows=ROWS):
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train.csv", "train.tsv", "train.jsonl", "train.json"])
 def test_dataset_gives_same_posts_as_its_files(prepare, tmp_path, name):
     write_rows(tmp_path / "folder" / name)

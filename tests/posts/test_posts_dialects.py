@@ -72,6 +72,7 @@ def test_header_ignores_marks_spaces_and_empty_names(tmp_path, header):
 FIELD = st.text(alphabet=st.sampled_from("ab,;|\t\"'\n\r é한"), max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     rows=st.lists(st.tuples(FIELD, FIELD, FIELD), max_size=6),

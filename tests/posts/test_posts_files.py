@@ -132,6 +132,7 @@ def check(write, prepare, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("train", "test", "expected"),
     [

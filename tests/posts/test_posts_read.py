@@ -126,6 +126,7 @@ def test_bad_row_error_names_line_without_text(write, prepare, tmp_path, content
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "expected"), FAULTS.values(), ids=FAULTS)
 def test_bad_row_is_dropped_on_request(write, prepare, content, expected):
     write("a.csv", content)

@@ -34,6 +34,7 @@ def written(rows):
     return text.getvalue()
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(rows=st.lists(st.tuples(st.sampled_from("xyz"), FIELD), max_size=8))
 def test_csv_round_trips(tmp_path_factory, rows):

@@ -51,6 +51,7 @@ def printed(comparisons, tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_latex_is_a_booktabs_table_with_escaped_names(printed):
     latex, _ = printed("topic")
     for line in (r"\toprule", r"\midrule", r"\bottomrule", r"\label{tab:transfer-topic}"):
@@ -60,6 +61,7 @@ def test_latex_is_a_booktabs_table_with_escaped_names(printed):
     assert latex.count(r"\textbf{") >= 13
 
 
+@pytest.mark.slow
 def test_markdown_has_a_row_per_mixture_and_explains_marks(printed):
     _, markdown = printed("topic")
     rows = [line for line in markdown.splitlines() if line.startswith("|")]

@@ -218,6 +218,7 @@ def train(row, folder, mixture, seed=0, budget=18):
     return folder / "classifier.parquet"
 
 
+@pytest.mark.slow
 def test_embeddings_hold_the_posts_of_one_part(row):
     posts, embedded = row
     table = read_parquet(embedded["en", "test"])
