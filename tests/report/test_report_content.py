@@ -16,6 +16,13 @@ from babelgrid.runtime.files import write_csv
 from synthetic import LANGUAGES, MANY
 
 
+@pytest.mark.grid
+def test_twelve_thousand_cells_fit_in_five_megabytes(large_report):
+    payload = _payload(large_report)
+    assert len(payload["mixtures"]) * len(payload["languages"]) >= 12_000
+    assert large_report.stat().st_size < 5_000_000
+
+
 def _payload(path):
     text = path.read_text(encoding="utf-8")
     packed = re.search(r'<script type="application/gzip" id="data">(.*?)</script>', text)[1]

@@ -56,9 +56,8 @@ def packed_attention(
     of_own = of_rows.transpose(1, 2).flatten(0, 1).index_select(0, packed["places"])
     if not shared:
         return of_own[None], None
-    prefix_query, prefix_key, prefix_value = (tensor[:, :, :shared] for tensor in (query, key, value))
-    prefix_mask = _mask_unless_causal(shared, 0, sliding_window, query.device)
-    of_prefix = _attend(prefix_query, prefix_key, prefix_value, prefix_mask, scores)
+    mask = _mask_unless_causal(shared, 0, sliding_window, query.device)
+    of_prefix = _attend(query[:, :, :shared], key[:, :, :shared], value[:, :, :shared], mask, scores)
     return torch.cat([of_prefix[0].transpose(0, 1), of_own])[None], None
 
 
