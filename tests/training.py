@@ -15,7 +15,7 @@ from babelgrid.runtime.job import job, limit_threads
 from babelgrid.runtime.usage import Usage
 
 LABELS = {"pro": Label(answer=" pro"), "anti": Label(answer=" anti")}
-BASE = Base(folder="the folder is in base.json")
+BASE = Base(folder="the folder is in base.json", cpu_dtype="float32")
 SETTINGS = Finetune(epochs=2, batch_size=4, learning_rate=5e-3, lora=Lora(rank=4, dropout=0.1))
 
 
@@ -32,7 +32,7 @@ def write_posts(folder):
     return paths
 
 
-def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None, code="the same"):
+def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None, code="the same", base=BASE):
     finetune(
         posts,
         base_path,
@@ -42,7 +42,7 @@ def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None
         mixture=Mixture("+".join(posts), tuple(posts)),
         budget=None,
         seed=seed,
-        base=BASE,
+        base=base,
         prompt=Prompt(),
         labels=LABELS,
         settings=settings,

@@ -9,6 +9,7 @@ SOUND = {
     "scores": [("topic", "en", "hu", 2, True), ("topic", "none", "hu", 1, True)],
     "bias": [("topic", "en", "hu", "yes", 100, 0.5, 0.5), ("topic", "en", "hu", "no", 100, 0.5, 0.5)],
     # A merged row has the posts of both its parents, which no budget can change.
+    "untuned": [-9.0, -1.0, -2.0],
     "exposure": [("en", "en", 100.0), ("es", "es", 100.0), ("none", "en", 0.0), ("en~es", "en", 200.0)],
 }
 
@@ -21,6 +22,8 @@ def _warn(tmp_path, **changed):
         "bias": ["view", "mixture", "test_language", "class", "n", "gold_share", "predicted_share"],
         "exposure": ["mixture", "language", "finetune_posts"],
     }
+    logp = given["untuned"]
+    pd.DataFrame({"id": range(len(logp)), "logp_yes": logp, "logp_no": -11.0}).to_parquet(tmp_path / "untuned.parquet")
     for name, own in columns.items():
         write_csv(tmp_path / f"{name}.csv", pd.DataFrame(given[name], columns=own))
     list_warnings(
@@ -28,6 +31,7 @@ def _warn(tmp_path, **changed):
         scores_path=tmp_path / "scores.csv",
         label_bias_path=tmp_path / "bias.csv",
         exposure_path=tmp_path / "exposure.csv",
+        untuned={"hu": tmp_path / "untuned.parquet"},
         out=tmp_path / "warnings.csv",
     )
     return read_table(tmp_path / "warnings.csv")
@@ -61,3 +65,9 @@ def test_one_seed_and_small_cells_are_named(tmp_path):
         ["one_seed", "en"],
         ["small", "topic: hu"],
     ]
+
+
+def test_improbable_answers_of_the_untuned_base_are_named(tmp_path):
+    [row] = _warn(tmp_path, untuned=[-9.0, -1.0, -9.5]).to_dict("records")
+    assert (row["kind"], row["where"], row["count"]) == ("improbable", "none: hu", 1)
+    assert "-9.0 nats" in row["warning"]

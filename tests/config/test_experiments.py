@@ -7,18 +7,27 @@ import jsonschema
 import pytest
 import yaml
 
+from babelgrid.config.analysis import Exposure
 from babelgrid.config.load import read_experiment
 from babelgrid.config.schema import manual, overlay_schema_json, schema_json
 from babelgrid.grid import build_grid
 from babelgrid.mixture import trained_twins
 
 CONFIG = Path(__file__).parents[2] / "config"
-EXPERIMENTS = ["config.yaml", "paper.yaml", "grid13.yaml", "sib200.yaml"]
+EXPERIMENTS = ["config.yaml", "paper.yaml", "grid13.yaml", "sib200.yaml", "tweets_gemma.yaml"]
+
+OTHERS = [
+    "archive.yaml",
+    "embedded.yaml",
+    "lab_merged.yaml",
+    "lab_uniform.yaml",
+    "published.yaml",
+    "tweets_smollm2.yaml",
+]
 
 
 def test_every_shipped_file_is_tested_here():
-    others = {"archive.yaml", "embedded.yaml", "lab_merged.yaml", "lab_uniform.yaml", "published.yaml"}
-    assert {path.name for path in CONFIG.glob("*.yaml")} == set(EXPERIMENTS) | others
+    assert {path.name for path in CONFIG.glob("*.yaml")} == {*EXPERIMENTS, *OTHERS}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -38,7 +47,8 @@ def test_embedded_overlay_replaces_the_base(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [*EXPERIMENTS, "archive.yaml", "embedded.yaml", "lab_merged.yaml", "lab_uniform.yaml", "published.yaml"]
+    "name",
+    [*EXPERIMENTS, *OTHERS],
 )
 def test_shipped_file_matches_its_schema(name):
     text = (CONFIG / name).read_text(encoding="utf-8")
@@ -80,3 +90,19 @@ def test_paper_config_matches_the_original_study():
     )
     assert experiment.finetune.lora.targets == ["q_proj", "v_proj"]
     assert experiment.prompt.template.startswith("Tweet: {text}")
+
+
+@pytest.mark.parametrize(
+    ("tables", "hub", "origin"),
+    [
+        (["llama2", "fineweb2"], None, "Llama 2"),
+        (["llama2"], "meta-llama/Llama-3.2-3B", "Llama 2"),
+        (["llama2"], "meta-llama/Llama-2-7b-hf", None),
+        (["fineweb2", "llama2"], "meta-llama/Llama-2-7b-hf", "FineWeb-2"),
+        (["lab", "llama2"], None, None),
+        (["shares/mine.csv"], "a/base", None),
+    ],
+)
+def test_exposure_of_another_model_is_named(tables, hub, origin):
+    expected = f"Exposure is that of {origin}, not of this base." if origin else ""
+    assert Exposure(tables=tables).origin_note(hub) == expected

@@ -1,5 +1,7 @@
 """Provide a separate checkout in which real Snakemake has run the tiny grid once, for the tests of the workflow."""
 
+import fcntl
+import os
 import subprocess
 
 import pytest
@@ -11,8 +13,22 @@ CAN_CUT_OFF = subprocess.run(["unshare", "--net", "true"], capture_output=True, 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory):
-    """Return a checkout in which the tiny grid is finished. Tests must leave it unchanged."""
-    made = Checkout(tmp_path_factory.mktemp("checkout"), "tests/grid/tiny.yaml").fill()
+    """Return a checkout in which the tiny grid is finished. Tests must leave it unchanged.
+
+    The first process of pytest-xdist builds it with both cores, and the others copy it.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return _build(tmp_path_factory.mktemp("checkout"))
+    shared = tmp_path_factory.getbasetemp().parent / "tiny"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            return _build(tmp_path_factory.mktemp("checkout")).copy(shared)
+        return Checkout(shared, "tests/grid/tiny.yaml").copy(tmp_path_factory.mktemp("copy") / "checkout")
+
+
+def _build(folder):
+    made = Checkout(folder, "tests/grid/tiny.yaml").fill()
     made.git("init", "-q")
     made.git("add", "-A")
     made.git("commit", "-qm", "the project as it is")

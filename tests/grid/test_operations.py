@@ -1,6 +1,8 @@
 """Test the interactive targets (status, estimate, doctor) during and after a run."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -57,9 +59,23 @@ def test_doctor_finds_no_problem_on_this_machine(checkout):
     assert {state for state, _ in lines} == {"OK"}
 
 
-def test_only_model_jobs_request_a_gpu(checkout):
+def test_only_model_jobs_request_a_gpu(checkout, tmp_path, monkeypatch):
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\n", encoding="utf-8")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     large = checkout.overlay("base: {lab: null, hub: a/base, revision: 0123456789012345678901234567890123456789}")
     planned = checkout.snakemake("-n", "--forceall", "estimate", "all", overlays=[large]).stdout
     asked = re.findall(r"^(?:local)?rule (\w+):(?:\n .*)*?\n    resources: .*gpu=(\d)", planned, re.MULTILINE)
     assert {rule for rule, gpus in asked if gpus == "1"} == {"finetune", "predict", "probe_speed"}
     assert len(re.findall(r"\bgpu=1", planned)) == sum(gpus == "1" for _, gpus in asked)
+    assert planned.count("threads: 2") == sum(gpus == "1" for _, gpus in asked)
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
+def test_without_a_gpu_jobs_run_side_by_side_with_one_thread(checkout):
+    small = checkout.overlay("base: {lab: null, hub: a/base-100M, revision: 0123456789012345678901234567890123456789}")
+    planned = checkout.snakemake("-n", "--forceall", "all", overlays=[small]).stdout
+    assert "rule finetune:" in planned
+    assert "gpu=1" not in planned
+    assert "threads: " not in planned  # Snakemake prints only more than one

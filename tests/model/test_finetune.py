@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from babelgrid.config.finetune import Lora, Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
+from babelgrid.model import predict as predict_module
 from babelgrid.model.predict import predict
 from babelgrid.runtime.files import read_json, read_parquet, sha256
 from babelgrid.runtime.usage import Usage
@@ -87,6 +88,21 @@ def test_predictions_do_not_depend_on_languages_per_job(posts, random_base, tmp_
         alone = tmp_path / "alone" / f"{language}.parquet"
         predict(random_base(), None, {language: path}, {language: alone}, tmp_path / "kept", **ARGUMENTS)
         assert alone.read_bytes() == together[language].read_bytes()
+
+
+@pytest.mark.slow
+def test_improbable_answers_are_logged_with_the_tokens_that_the_base_prefers(posts, random_base, tmp_path, caplog):
+    # The random base knows about 300 tokens and gives each a log-probability near -6.
+    for bound, warned in ((-8.0, 0), (-3.0, 1)):
+        caplog.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(predict_module, "IMPROBABLE", bound)
+            outputs = {"en": tmp_path / f"{warned}.parquet"}
+            predict(random_base(), None, {"en": posts["en"]}, outputs, tmp_path / "kept", **ARGUMENTS)
+        found = [line for line in caplog.messages if "improbable" in line]
+        assert len(found) == warned
+    assert "would rather continue with: " in found[0]
+    assert "welcome" not in found[0]
 
 
 @pytest.mark.slow

@@ -28,8 +28,12 @@ def test_unpinned_package_is_named_with_the_fix(tmp_path):
 
 def test_missing_gpu_is_a_problem_only_if_needed(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert not doctor.check_gpu(needed=False).problem
-    assert doctor.check_gpu(needed=True).problem
+    monkeypatch.setattr(doctor, "has_gpu", lambda: False)
+    assert not doctor.check_gpu(Base(lab=LabBase())).problem
+    assert not doctor.check_gpu(Base(gguf="gemma-3-270m.gguf")).problem
+    assert doctor.check_gpu(HUB).problem
+    monkeypatch.setattr(doctor, "has_gpu", lambda: True)
+    assert "built for CUDA" in doctor.check_gpu(Base(gguf="gemma-3-270m.gguf")).words
 
 
 def test_wrong_four_bit_kernel_is_detected(monkeypatch):

@@ -13,6 +13,13 @@ from checkout import Checkout
 pytestmark = pytest.mark.real
 
 LANGUAGES = 13
+# Every row, cell, table and figure of the experiment, with a smaller base and less training.
+SMALL = """
+base: {lab: {tokens: 300000}}
+finetune: {epochs: 1}
+mixtures: {budget: equal, posts: 91}
+score: {bootstrap: 100}
+"""
 
 
 def run_shipped(shared_file, folder, config):
@@ -20,7 +27,7 @@ def run_shipped(shared_file, folder, config):
     data = shared_file("data")
     checkout = Checkout(folder, f"config/{config}.yaml", "config/embedded.yaml").fill()
     (folder / "data").symlink_to(data)
-    result = checkout.snakemake()
+    result = checkout.snakemake(overlays=[checkout.overlay(SMALL)])
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
     return folder / "results" / config
 

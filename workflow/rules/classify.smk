@@ -65,7 +65,7 @@ if CLASSIFY:
         conda:
             "../../envs/babelgrid.yaml"
         # One extra thread reads, cleans and tokenises ahead of the scoring threads.
-        threads: MODEL_THREADS + 1
+        threads: lambda wildcards: model_threads(wildcards) + 1
         resources:
             **MODEL_RESOURCES,
         params:

@@ -18,7 +18,7 @@ from babelgrid.config.prompt import label_settings
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
 from babelgrid.mixture import trained_twins
-from babelgrid.resources import host_memory_mb, minutes
+from babelgrid.resources import GPU_JOB_THREADS, cpu_memory_mb, cpu_threads, has_gpu, host_memory_mb, minutes
 from babelgrid.results_layout import ResultsLayout
 from babelgrid.runtime.code_hash import hash_code
 
@@ -38,17 +38,16 @@ ROWS_OF_BASE = [row for row in GRID.rows if row[0] in NAMES_OF_BASE]
 CELLS_OF_BASE = [cell for cell in GRID.cells if cell[0] in NAMES_OF_BASE]
 # Imported predictions: there are no posts, no base, no adapters and no baselines.
 IMPORT = EXPERIMENT.predictions.imported if EXPERIMENT.predictions else None
-# The lab's small base needs one core and no GPU. Other bases use the GPU if there is one.
+# The lab's small base needs one core and no GPU. Other bases use the GPU if there is one, else one core per job, or more
+# if the memory does not suffice for one job per core.
 LAB_BASE = EXPERIMENT.base.lab if EXPERIMENT.base else None
 LAB_POSTS = EXPERIMENT.posts.lab if EXPERIMENT.posts else None
 USES_GPU = LAB_BASE is None
-MODEL_THREADS = 4 if USES_GPU else 1
-MODEL_MB = host_memory_mb(EXPERIMENT.base) if EXPERIMENT.base else 0
 MODEL_MINUTES = minutes(EXPERIMENT.base) if EXPERIMENT.base else 0
 # Resources of every job that runs the model. Memory and time grow with each attempt.
 MODEL_RESOURCES = {
-    "gpu": int(USES_GPU),
-    "mem_mb": lambda wildcards, attempt: attempt * MODEL_MB,
+    "gpu": lambda wildcards: int(USES_GPU and not runs_on_cpu()),
+    "mem_mb": lambda wildcards, attempt: attempt * model_mb(),
     "runtime": lambda wildcards, attempt: attempt * MODEL_MINUTES,
     "jobs_per_gpu": EXPERIMENT.machine.jobs_per_gpu,
     "energy": int(EXPERIMENT.machine.energy),
@@ -68,6 +67,27 @@ wildcard_constraints:
         )
     ),
     view="|".join(map(re.escape, EXPERIMENT.effective_views)),
+
+
+def runs_on_cpu():
+    """Return whether jobs run on this machine, and it has no GPU. Known only once the workflow is parsed."""
+    return workflow.local_exec and not workflow.remote_exec and not has_gpu()
+
+
+def model_mb():
+    """Return the memory, in MB, that a job with the model requests at its first attempt."""
+    if not runs_on_cpu():
+        return host_memory_mb(EXPERIMENT.base)
+    posts_at_once = EXPERIMENT.finetune.micro_batch_size or EXPERIMENT.finetune.batch_size
+    tokens = max(posts_at_once * EXPERIMENT.prompt.max_post_tokens, EXPERIMENT.predict.tokens_per_batch // 10)
+    return cpu_memory_mb(EXPERIMENT.base, tokens)
+
+
+def model_threads(wildcards):
+    """Return the threads of a job that runs the model."""
+    if not USES_GPU:
+        return 1
+    return cpu_threads(model_mb()) if runs_on_cpu() else GPU_JOB_THREADS
 
 
 def code(script, module=None):

@@ -19,7 +19,7 @@ rule train_encoder:
         mixture=names_of("encoder"),
     conda:
         "../../envs/babelgrid.yaml"
-    threads: MODEL_THREADS
+    threads: model_threads
     resources:
         **rival_resources("encoder"),
     params:
@@ -55,7 +55,7 @@ rule predict_encoder:
         mixture=names_of("encoder"),
     conda:
         "../../envs/babelgrid.yaml"
-    threads: MODEL_THREADS
+    threads: model_threads
     resources:
         **rival_resources("encoder"),
     params:

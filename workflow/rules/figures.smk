@@ -9,7 +9,9 @@ if LAB_BASE and LAB_POSTS:
     NOTE = "A constructed world: the lab pre-trained this base itself, on text of its own."
 LOOK = {"note": NOTE, "width": {1: 3.4, 2: 7.0}[EXPERIMENT.figures.columns]}
 SCORED = {**LOOK, "metric": EXPERIMENT.score.metric}
-EXPOSED = {**SCORED, "table": EXPERIMENT.exposure.tables[0]}
+# Figures about exposure state whether it is another model's.
+ORIGIN = EXPERIMENT.exposure.origin_note(EXPERIMENT.base.hub if EXPERIMENT.base else None)
+EXPOSED = {**SCORED, "note": f"{NOTE} {ORIGIN}".strip(), "table": EXPERIMENT.exposure.tables[0]}
 # Confusion and calibration are drawn for one mixture. The report and its tables have the others.
 UNMERGED = [mixture for mixture in GRID.mixtures.values() if not mixture.merge]
 CONFUSED = {**LOOK, "mixture": max(UNMERGED, key=lambda mixture: len(mixture.languages)).name}

@@ -18,7 +18,7 @@ rule finetune:
         mixture=row_pattern(name for name, own in GRID.mixtures.items() if own.is_trained),
     conda:
         "../../envs/babelgrid.yaml"
-    threads: MODEL_THREADS
+    threads: model_threads
     resources:
         **MODEL_RESOURCES,
     params:
@@ -92,7 +92,7 @@ rule predict:
         mixture=row_pattern(NAMES_OF_BASE),
     conda:
         "../../envs/babelgrid.yaml"
-    threads: MODEL_THREADS
+    threads: model_threads
     resources:
         **MODEL_RESOURCES,
     params:

@@ -31,7 +31,7 @@ if not IMPORT:
             FILES.log("probe_speed"),
         conda:
             "../../envs/babelgrid.yaml"
-        threads: MODEL_THREADS
+        threads: model_threads
         resources:
             **MODEL_RESOURCES,
         params:

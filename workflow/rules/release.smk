@@ -53,12 +53,12 @@ if RELEASE:
             FILES.benchmark("release_adapter/{mixture}/seed{seed}")
         conda:
             "../../envs/babelgrid.yaml"
-        threads: MODEL_THREADS
+        threads: model_threads
         resources:
             # Estimate: the base is dequantised and merged in float32 in host memory, then copied to bfloat16.
             **{
                 **MODEL_RESOURCES,
-                "mem_mb": lambda wildcards, attempt: 2 * attempt * MODEL_MB,
+                "mem_mb": lambda wildcards, attempt: 2 * attempt * model_mb(),
             },
         params:
             code=code("release_adapter"),

@@ -65,7 +65,7 @@ rule embed_posts:
         part="train|test",
     conda:
         "../../envs/babelgrid.yaml"
-    threads: MODEL_THREADS
+    threads: model_threads
     resources:
         **rival_resources("embedding"),
     params:

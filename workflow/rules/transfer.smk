@@ -19,6 +19,10 @@ TABLES += [
 ]
 
 
+# Predictions of the untuned base.
+UNTUNED = [FILES.predictions(*cell) for cell in CELLS_OF_BASE if cell[0] == "none" and not IMPORT]
+
+
 include: "compared.smk"
 
 
@@ -156,6 +160,7 @@ rule list_warnings:
         scores=f"{RESULTS}/tables/scores.csv",
         label_bias=f"{RESULTS}/tables/label_bias.csv",
         exposure=f"{RESULTS}/tables/exposure.csv",
+        untuned=UNTUNED,
     output:
         ensure(f"{RESULTS}/tables/warnings.csv", non_empty=True),
     log:

@@ -9,5 +9,6 @@ with job(snakemake.log[0]):
         scores_path=snakemake.input.scores,
         label_bias_path=snakemake.input.label_bias,
         exposure_path=snakemake.input.exposure,
+        untuned={Path(path).stem: path for path in snakemake.input.untuned},
         out=snakemake.output[0],
     )

@@ -83,7 +83,7 @@ def classify(archive: Archive, classifier: Classifier, out: Classified, kept: Pa
     Raises `UserError` if the archive or the model cannot be read, or if the row counts do not add up.
     """
     record = provenance(_settings_of(archive, classifier), [archive.part.path, *classifier.files])
-    made_by = [record, list(classifier.labels), code, describe_device(choose_device())]
+    made_by = [record, list(classifier.labels), code, describe_device(choose_device(classifier.base))]
     groups = _take_over(kept / digest(made_by))
     done = _whole_groups(groups)
     read = sum(counts["read"] for counts in map(_counts_of, done))
@@ -157,7 +157,7 @@ def _score_groups(archive: Archive, classifier: Classifier, folder: Path, first:
         seen.close()
         progress.end()
     usage.posts, usage.tokens = progress.posts, progress.tokens
-    note_device(usage, choose_device())
+    note_device(usage, choose_device(classifier.base))
 
 
 def write_group(table: pa.Table, path: Path) -> None:

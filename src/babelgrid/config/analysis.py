@@ -19,6 +19,8 @@ from babelgrid.config.fields import (
 
 SHIPPED_SHARES = ("lab", "llama2", "commoncrawl_2023_50", "fineweb2")
 """Names of the share tables that ship with babelgrid."""
+ORIGINS = {"llama2": "Llama 2", "commoncrawl_2023_50": "Common Crawl", "fineweb2": "FineWeb-2"}
+"""Shipped share table -> the model or corpus that it describes."""
 
 View = Annotated[dict[LabelName, Annotated[list[Text], Once]], OnceAsSpelled]
 """Class name -> labels whose probabilities are summed into it; posts with other labels are excluded."""
@@ -57,6 +59,17 @@ class Exposure(Settings):
                     f"{table!r}: a table is named after its file, and a shipped table has this name; rename the file"
                 )
         return refuse_twice(tables, lambda table: Path(table).stem)
+
+    def origin_note(self, hub_name: str | None) -> str:
+        """Return a sentence for figures if the first table describes other data than the base's, else an empty string.
+
+        hub_name: the base's name on the Hub, if it has one. Your own table and the lab's are taken to be the base's.
+        """
+        table = self.tables[0]
+        is_llama2 = "llama-2-" in (hub_name or "").lower()
+        if table not in ORIGINS or (table == "llama2" and is_llama2):
+            return ""
+        return f"Exposure is that of {ORIGINS[table]}, not of this base."
 
 
 class Intervention(Settings):

@@ -92,6 +92,9 @@ class Base(Settings):
     """Also quantise the NF4 scales (QLoRA, arXiv 2305.14314, section 3), which saves 0.4 bits per weight."""
     weights: Literal["auto", "nf4", "dequantized"] = "auto"
     """Keep weights in 4 bits, or dequantise them once: same numbers, faster. Auto: whichever fits on the device."""
+    cpu_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Data type of the base's weights and products on a CPU; adapters stay in float32. Auto: bfloat16 if the CPU
+    multiplies it in hardware (flags avx512_bf16, amx_bf16 or, on Arm, bf16), else float32. No effect on a GPU."""
 
     @property
     def is_gguf_on_hub(self) -> bool:

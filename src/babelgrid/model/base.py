@@ -18,6 +18,8 @@ from babelgrid.runtime.usage import Usage
 log = logging.getLogger(__name__)
 
 NAMES_SHOWN = 3
+CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 # Besides the weights, a job needs memory for activations, gradients and the optimizer: 0.5 reserves half for them.
 SHARE_OF_MEMORY_FOR_WEIGHTS = 0.5
 
@@ -30,11 +32,29 @@ class Device:
     dtype: torch.dtype
 
 
-def choose_device() -> Device:
-    """Return the GPU with bfloat16 (float16 before Ampere) if there is one, else the CPU with float32."""
-    if not torch.cuda.is_available():
+def choose_device(base: Base | None = None) -> Device:
+    """Return the GPU with bfloat16 (float16 before Ampere) if there is one, else the CPU.
+
+    base: on a CPU, its `cpu_dtype` applies. The lab's base and other models than a base are in float32 there.
+    """
+    if torch.cuda.is_available():
+        return Device("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+    if base is None or base.lab or base.cpu_dtype == "float32":
         return Device("cpu", torch.float32)
-    return Device("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+    in_bfloat16 = base.cpu_dtype == "bfloat16" or cpu_has_bfloat16()
+    return Device("cpu", torch.bfloat16 if in_bfloat16 else torch.float32)
+
+
+def cpu_has_bfloat16() -> bool:
+    """Return whether the CPU multiplies bfloat16 matrices in hardware, from the flags that the Linux kernel lists.
+
+    The choice must be the same in every job on a machine, so it does not depend on a timing.
+    """
+    try:
+        listed_flags = CPU_INFO.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return bool(BFLOAT16_FLAGS & set(listed_flags.split()))
 
 
 def describe_device(device: Device) -> str:
@@ -45,7 +65,10 @@ def describe_device(device: Device) -> str:
 
 def name_of(device: Device) -> str:
     """Return a device's human-readable name, for example `NVIDIA A100-SXM4-80GB` or `CPU, threads: 1`."""
-    return torch.cuda.get_device_name() if device.name == "cuda" else f"CPU, threads: {torch.get_num_threads()}"
+    if device.name == "cuda":
+        return torch.cuda.get_device_name()
+    in_16_bits = " in bfloat16" if device.dtype == torch.bfloat16 else ""
+    return f"CPU{in_16_bits}, threads: {torch.get_num_threads()}"
 
 
 def note_device(usage: Usage, device: Device) -> None:

@@ -66,7 +66,7 @@ def finetune(
     choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": label_settings(labels)}
     record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
     set_seed(seed)
-    device = choose_device()
+    device = choose_device(base)
     model = add_adapter(load_base(base_path, base, device), settings.lora)
     initial = initial_update(model, settings.lora)
     plan = _plan(model, examples, settings, device, seed, checkpoints / "rehearsal")

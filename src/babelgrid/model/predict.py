@@ -3,22 +3,23 @@
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
-from babelgrid.config.prompt import Label, Prompt, label_settings
+from babelgrid.config.prompt import IMPROBABLE, Label, Prompt, label_settings
 from babelgrid.errors import UserError
 from babelgrid.model.adapter import add_trained_adapter, merge
 from babelgrid.model.base import Device, choose_device, describe_device, load_base, note_device
 from babelgrid.model.checkpoints import digest
-from babelgrid.model.score import label_log_probabilities
+from babelgrid.model.score import label_log_probabilities, preferred_tokens
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
 from babelgrid.prompts.tokenizer import load_base_tokenizer
@@ -27,6 +28,9 @@ from babelgrid.runtime.progress import progress_bar
 from babelgrid.runtime.usage import Usage, working
 
 log = logging.getLogger(__name__)
+
+POSTS_EXAMINED = 64
+"""Posts for which the tokens that the model prefers to every answer are counted."""
 
 
 def predict(
@@ -55,7 +59,7 @@ def predict(
     answers = label_settings(labels)
     record = {"prompt": prompt.model_dump(mode="json"), "labels": answers, "base": base.model_dump(mode="json")}
     records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
-    made_by = [settings.model_dump(mode="json"), list(labels), code, describe_device(choose_device())]
+    made_by = [settings.model_dump(mode="json"), list(labels), code, describe_device(choose_device(base))]
     parts = {name: kept / f"{name}-{digest([own, made_by])}.parquet" for name, own in records.items()}
     left = {language: path for language, path in posts.items() if not _is_whole(parts[language])}
     for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings, usage):
@@ -87,7 +91,7 @@ def _score(
         with working(usage):
             scored = score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch, usage)
         yield language, scored
-    note_device(usage, choose_device())
+    note_device(usage, choose_device(base))
 
 
 def _is_whole(part: Path) -> bool:
@@ -106,12 +110,12 @@ def _is_whole(part: Path) -> bool:
 def load_adapted(base_path: Path, adapter: Path | None, base: Base, device: Device | None = None) -> Any:
     """Load the base, with an adapter if one is given, ready to score.
 
-    device: defaults to the best available.
+    device: defaults to the one that `choose_device` returns.
 
     In float32 the adapter is merged into the weights: log-probabilities change only by rounding, and each layer saves
     two matrix products. In 16 bits the adapter stays separate, since merging would round its small values away.
     """
-    model: Any = load_base(base_path, base, device or choose_device())
+    model: Any = load_base(base_path, base, device or choose_device(base))
     if adapter is not None:
         model = add_trained_adapter(model, adapter, base_path)
         if model.dtype == torch.float32:
@@ -140,6 +144,8 @@ def score_posts(
     paths = label_paths(prompt, labels, language, tokenizer)
     with progress_bar(len(prompts), 0, " posts") as bar:
         scores = label_log_probabilities(model, prompts, paths, tokens_per_batch, bar.update)
+    if len(scores) and np.median(scores.max(axis=1)) < IMPROBABLE:
+        _warn_about_answers(model, tokenizer, prompts[:POSTS_EXAMINED], language, scores, tokens_per_batch)
     names = list(paths)
     seconds = time.monotonic() - start
     tokens = sum(map(len, prompts))
@@ -157,3 +163,23 @@ def score_posts(
     )
     table = pd.DataFrame({"id": posts["id"], "gold": posts["label"], "predicted": [names[i] for i in scores.argmax(1)]})
     return table.assign(**{f"logp_{name}": scores[:, column] for column, name in enumerate(names)})
+
+
+def _warn_about_answers(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    language: str,
+    scores: np.ndarray,
+    tokens_per_batch: int,
+) -> None:
+    """Log that no answer is probable after these prompts, and the tokens that the model prefers instead."""
+    preferred = preferred_tokens(model, prompts, tokens_per_batch)
+    words = ", ".join(f"{tokenizer.decode([token])!r} ({count} of {len(prompts)})" for token, count in preferred)
+    log.warning(
+        "%s: every answer is improbable: the median log-probability of a post's best answer is %.1f nats. The model "
+        "would rather continue with: %s. Choose answers that the prompt leads to (labels, prompt.template)",
+        language,
+        np.median(scores.max(axis=1)),
+        words or "a different token for each post",
+    )

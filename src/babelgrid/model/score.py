@@ -1,6 +1,7 @@
 """Compute the log-probability of every label, as a rule with one forward pass per post."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from babelgrid.model.packing import collate, to_device
 from babelgrid.prompts.answers import TokenPath
 
 log = logging.getLogger(__name__)
+
+TOKENS_SHOWN = 3
 
 
 @torch.inference_mode()
@@ -52,6 +55,20 @@ def label_log_probabilities(
             "train again with a lower finetune.learning_rate, or use another base or adapter"
         )
     return scores.cpu().numpy()
+
+
+@torch.inference_mode()
+def preferred_tokens(model: Any, prompts: Sequence[Sequence[int]], tokens_per_batch: int) -> list[tuple[int, int]]:
+    """Return the tokens that the model most often ranks first after a prompt, and for how many prompts, at most three.
+
+    Tokens that come first only once are left out, since they may repeat a word of one post.
+    """
+    first: Counter[int] = Counter()
+    for rows in batches_by_length([len(prompt) for prompt in prompts], tokens_per_batch):
+        examples = [Example((*prompts[row], 0), len(prompts[row])) for row in rows]
+        logits = answer_logits(model, to_device(collate(examples), model.device))
+        first.update(logits.argmax(-1).tolist())
+    return [(token, count) for token, count in first.most_common(TOKENS_SHOWN) if count > 1]
 
 
 def _log_probabilities(model: Any, examples: Sequence[Example], tokens: torch.Tensor) -> torch.Tensor:

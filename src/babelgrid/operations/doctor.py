@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import timeit
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,12 +18,15 @@ from huggingface_hub import try_to_load_from_cache
 from babelgrid.config.base import Base
 from babelgrid.errors import UserError
 from babelgrid.figures.fonts import describe_missing, missing
+from babelgrid.model.base import choose_device
 from babelgrid.model.base_types import judge_base
 from babelgrid.operations.training_check import loss_of_three_steps
-from babelgrid.resources import billions_of_parameters
+from babelgrid.resources import billions_of_parameters, has_gpu
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "afs", "9p"}
 GIGABYTE = 1e9
+BILLIONS_FOR_A_CPU = 1
+"""Largest base, in 10^9 parameters, for which a grid on a CPU takes hours rather than days (docs/real-grid.md)."""
 COPIES_FOR_GGUF = 5
 """Memory for converting a base from GGUF, in copies of its weights in 16 bits (docs/real-bases.md)."""
 # NF4's 16 levels: quantiles of a normal distribution, scaled to [-1, 1] (Dettmers et al. 2023, arXiv 2305.14314,
@@ -56,7 +60,7 @@ def examine(requirements: Path, results: Path, base: Base, words: Sequence[str] 
     """
     checks: dict[str, Callable[[], Finding]] = {
         "versions": lambda: check_versions(requirements),
-        "GPU": lambda: check_gpu(needed=base.lab is None),
+        "GPU": lambda: check_gpu(base),
         "4 bits": check_four_bits,
         "training": check_training,
         "base": lambda: check_base(base),
@@ -91,17 +95,31 @@ def check_versions(requirements: Path) -> Finding:
     return Finding("versions", True, f"{'; '.join(wrong)}. Run `{advice}`")
 
 
-def check_gpu(needed: bool) -> Finding:
-    """Report the GPU; a missing GPU is a problem only for a base that needs one."""
+def check_gpu(base: Base) -> Finding:
+    """Report the GPU; a missing GPU is a problem only if there is a driver, or for a base too large for a CPU."""
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         kind = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
         words = f"{torch.cuda.get_device_name()}, {free / GIGABYTE:.0f} of {total / GIGABYTE:.0f} GB free, {kind}"
         return Finding("GPU", False, f"{words}, CUDA {torch.version.cuda}")
-    if not needed:
+    if base.lab:
         return Finding("GPU", False, "none, and the lab's base needs none")
-    why = "nvidia-smi finds one, so install a torch built for CUDA" if shutil.which("nvidia-smi") else "no driver here"
-    return Finding("GPU", True, f"torch finds none ({why}). On a CPU this base takes days; see docs/operations.md")
+    if has_gpu():
+        return Finding("GPU", True, "torch finds none, but nvidia-smi exists; install a torch built for CUDA")
+    if billions_of_parameters(base) > BILLIONS_FOR_A_CPU:
+        return Finding("GPU", True, "torch finds none (no driver here). On a CPU this base takes days; use a GPU")
+    ratio = seconds_of_product(torch.bfloat16) / seconds_of_product(torch.float32)
+    chosen = str(choose_device(base).dtype).removeprefix("torch.")
+    words = (
+        f"none; this base runs on the CPU in {chosen} (a product in bfloat16 takes {ratio:.2f} x the time of float32)"
+    )
+    return Finding("GPU", False, words)
+
+
+def seconds_of_product(dtype: torch.dtype) -> float:
+    """Return the shortest of three times that a product of matrices [512, 1024] and [1024, 1024] takes."""
+    left, right = torch.ones(512, 1024, dtype=dtype), torch.ones(1024, 1024, dtype=dtype)
+    return min(timeit.repeat(lambda: left @ right, number=1, repeat=3))
 
 
 def check_four_bits() -> Finding:

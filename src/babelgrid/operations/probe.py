@@ -55,7 +55,7 @@ def probe_speed(
     gpu: the GPU that jobs will use if this machine has none; its speed is then taken from gpus.csv.
     Tokens are counted over complete prompts, one post each, as in tokens.parquet.
     """
-    device = choose_device()
+    device = choose_device(base)
     if gpu is not None and device.name == "cpu":
         write_json(out, _from_data_sheet(gpu, Path(read_json(base_path)["folder"])))
         return

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.tables import read_table
+from babelgrid.config.prompt import IMPROBABLE
 from babelgrid.mixture import is_merged, is_rival
 from babelgrid.runtime.files import read_parquet, write_csv
 from babelgrid.types import Row
@@ -23,19 +25,23 @@ def list_warnings(
     scores_path: str | Path,
     label_bias_path: str | Path,
     exposure_path: str | Path,
+    untuned: Mapping[str, str | Path],
     out: str | Path,
 ) -> None:
     """Write warnings.csv: kind, where, count, warning. The table is empty if there are no warnings.
 
-    posts: test language -> posts file. Kinds: leak (train posts in the test split), degenerate (one class has more than
+    posts: test language -> posts file. untuned: test language -> predictions of the untuned base; empty if the grid has
+    none. Kinds: leak (train posts in the test split), degenerate (one class has more than
     85% of a cell's gold labels or predictions), confounded (mixtures differ in size as well as in languages), one_seed
-    (intervals do not cover seed variance), small (cells below the minimum number of posts).
+    (intervals do not cover seed variance), small (cells below the minimum number of posts), improbable (the untuned
+    base gives every answer a low probability).
     """
     rows = [
         *warn_about_leaks(posts),
         *warn_about_degenerate_cells(read_table(label_bias_path)),
         *warn_about_sizes(read_table(exposure_path)),
         *warn_about_seeds_and_small_cells(read_table(scores_path)),
+        *warn_about_improbable_answers(untuned),
     ]
     write_csv(out, pd.DataFrame(rows, columns=list(COLUMNS)))
 
@@ -91,6 +97,23 @@ def warn_about_seeds_and_small_cells(scores: pd.DataFrame) -> Iterator[Row]:
         languages = cells["test_language"].unique()
         text = "too few posts to be ranked (score.min_posts)"
         yield _row("small", f"{view}: {', '.join(languages)}", len(languages), text)
+
+
+def warn_about_improbable_answers(untuned: Mapping[str, str | Path]) -> Iterator[Row]:
+    """Warn if no answer is probable after the prompt for the untuned base: its scores then say little about it."""
+    found = {}
+    for language, path in untuned.items():
+        predictions = read_parquet(path)
+        scores = predictions.filter(like="logp_").to_numpy()
+        if len(scores) and np.median(scores.max(axis=1)) < IMPROBABLE:
+            found[language] = float(np.median(scores.max(axis=1)))
+    if found:
+        text = (
+            f"the untuned base finds every answer improbable: the median log-probability of a post's best answer is "
+            f"{max(found.values()):.1f} nats at most. The log of predict/none names the tokens that it prefers. Choose "
+            f"answers that the prompt leads to"
+        )
+        yield _row("improbable", f"none: {', '.join(found)}", len(found), text)
 
 
 def _row(kind: str, where: str, count: int, warning: str) -> Row:
