@@ -28,7 +28,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "start": {},
     "learning_rate 1e-4": {"finetune": {"learning_rate": 1e-4}},
     "learning_rate 1e-3": {"finetune": {"learning_rate": 1e-3}},
-    "q_proj and v_proj": {"finetune": {"lora": {"targets": ["q_proj", "v_proj"]}}},
+    "learning_rate 1e-3, linear": {"finetune": {"learning_rate": 1e-3, "scheduler": "linear", "warmup": 0.1}},
+    "learning_rate 1e-3, linear, epochs 6": {
+        "finetune": {"learning_rate": 1e-3, "scheduler": "linear", "warmup": 0.1, "epochs": 6}
+    },
+    "learning_rate 1e-3, linear, posts 480": {
+        "finetune": {"learning_rate": 1e-3, "scheduler": "linear", "warmup": 0.1},
+        "mixtures": {"posts": 480},
+    },
 }
 """Changes of one kind at a time from `START`."""
 

@@ -121,9 +121,11 @@ def test_jobs_per_cell_write_the_same_files(checkout, tmp_path):
     ("overlay", "target", "words"),
     [
         ("finetune: {epoch: 3}", "all", "did you mean 'epochs'"),
-        ("posts: {lab: null, files: [nowhere.csv]}", "posts", "nowhere.csv"),
-        ("languages: {test: [en, sv]}", "posts", "'sv'"),
-        ("mixtures: {budget: equal, posts: 400}", "posts", "asks for 400 train posts"),
+        pytest.param("posts: {lab: null, files: [nowhere.csv]}", "posts", "nowhere.csv", marks=pytest.mark.grid),
+        pytest.param("languages: {test: [en, sv]}", "posts", "'sv'", marks=pytest.mark.grid),
+        pytest.param(
+            "mixtures: {budget: equal, posts: 400}", "posts", "asks for 400 train posts", marks=pytest.mark.grid
+        ),
         ('labels: {pro: {answer: "n"}, anti: {answer: "n"}}', "prefetch", "same answer"),
     ],
 )
@@ -145,6 +147,7 @@ def test_snakemake_report_contains_all_figures(checkout, tmp_path):
     assert "constructed world" in page
 
 
+@pytest.mark.grid
 def test_keys_in_environment_are_in_no_output_file(checkout):
     shown = checkout.snakemake("doctor").stdout
     made = [path for folder in ("results", ".snakemake") for path in (checkout.folder / folder).rglob("*")]

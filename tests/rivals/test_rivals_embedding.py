@@ -245,6 +245,7 @@ def test_row_learns_from_the_sample_of_the_adapter(row, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.grid
 def test_same_row_gives_the_same_bytes(row, tmp_path):
     mixture = Mixture("embedding.en", ("en",))
     first = train(row, tmp_path, mixture).read_bytes()
