@@ -28,14 +28,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "start": {},
     "learning_rate 1e-4": {"finetune": {"learning_rate": 1e-4}},
     "learning_rate 1e-3": {"finetune": {"learning_rate": 1e-3}},
-    "learning_rate 1e-3, linear": {"finetune": {"learning_rate": 1e-3, "scheduler": "linear", "warmup": 0.1}},
-    "learning_rate 1e-3, linear, epochs 6": {
-        "finetune": {"learning_rate": 1e-3, "scheduler": "linear", "warmup": 0.1, "epochs": 6}
-    },
-    "learning_rate 1e-3, linear, posts 480": {
-        "finetune": {"learning_rate": 1e-3, "scheduler": "linear", "warmup": 0.1},
-        "mixtures": {"posts": 480},
-    },
+    "learning_rate 3e-5": {"finetune": {"learning_rate": 3e-5}},
+    "learning_rate 1e-5": {"finetune": {"learning_rate": 1e-5}},
 }
 """Changes of one kind at a time from `START`."""
 

@@ -20,6 +20,7 @@ OTHERS = [
     "archive.yaml",
     "embedded.yaml",
     "lab_merged.yaml",
+    "lab_rivals.yaml",
     "lab_uniform.yaml",
     "published.yaml",
     "tweets_smollm2.yaml",
