@@ -31,7 +31,7 @@ def write_e5(path, shapes=SHAPES):
     head += b"".join(names) + struct.pack("<iI", 2, len(table)) + table + struct.pack("<i", len(shapes))
     at, directory, body = len(head) + sum(2 + len(name) + 21 for name in shapes), b"", b""
     for name, count in shapes.items():
-        is_q4 = name.endswith(".w") and "ln" not in name or name == "emb.word"
+        is_q4 = (name.endswith(".w") and "ln" not in name) or name == "emb.word"
         block = struct.pack("<e", 0.5) + bytes([0x99] * 16)
         raw = block * (count // 32) if is_q4 else np.ones(count, "<f4").tobytes()
         directory += struct.pack("<H", len(name)) + name.encode()
@@ -70,6 +70,7 @@ def test_missing_tensor_is_named(tmp_path):
         e5_encoder.weights_of(file, e5_encoder.config_of(file))
 
 
+@pytest.mark.slow
 def test_folder_is_loaded_and_a_wrong_encoder_refused(tmp_path):
     path = write_e5(tmp_path / "tiny.bin")
     e5_encoder.write_encoder(read_e5(path), tmp_path / "made")
