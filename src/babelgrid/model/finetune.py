@@ -51,6 +51,7 @@ def finetune(
     settings: Finetune,
     code: str,
     usage: Usage,
+    pivot: str | None = None,
 ) -> None:
     """Train the adapter of a (mixture, seed) and write its folder: weights, config, training.csv, provenance.
 
@@ -58,12 +59,16 @@ def finetune(
     checkpoints: folder for the training state, removed once the adapter is written. trackers: folder for trackers.
     code: digest of the training code; a checkpoint with different code, data, settings, versions or device is removed.
     usage: receives the posts and tokens trained on, and the device.
+    pivot: language of the texts if they are translations; their prompts are those of this language.
     """
     prepare_trackers(settings.report_to, trackers)
     sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
     tokenizer = load_base_tokenizer(base_path)
-    examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
+    read = sample.assign(language=pivot) if pivot else sample
+    examples = train_examples(read, prompt, labels, settings.loss, tokenizer)
     choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": label_settings(labels)}
+    if pivot:
+        choices["pivot"] = pivot
     record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
     set_seed(seed)
     device = choose_device()
