@@ -41,16 +41,14 @@ def prepare_posts(
         stop_at_first(mistakes)
     if posts.empty:
         raise UserError(f"posts: none of the {len(mistakes)} rows can be used; the first: {_first(mistakes)}")
-    posts, copies = _separate(posts, settings, seed)
+    posts, copies = _separate(posts if translate else posts.drop(columns=TRANSLATION), settings, seed)
     record = {
         "posts": settings.model_dump(mode="json"),
         "labels": {name: label.model_dump(mode="json") for name, label in labels.items()},
         "aliases": dict(aliases),
         "seed": seed,
     }
-    if translate is None:
-        posts = posts.drop(columns=TRANSLATION)
-    else:
+    if translate:
         record["translate"] = {"column": translate.source_column, "pivot": translate.pivot}
     sources = source_files(settings)
     names = public_paths(sources)
