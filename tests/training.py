@@ -32,7 +32,8 @@ def write_posts(folder):
     return paths
 
 
-def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None, code="the same"):
+def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None, code="the same", **changes):
+    choices = {"prompt": Prompt(), **changes}
     finetune(
         posts,
         base_path,
@@ -43,11 +44,11 @@ def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None
         budget=None,
         seed=seed,
         base=BASE,
-        prompt=Prompt(),
         labels=LABELS,
         settings=settings,
         code=code,
         usage=Usage(),
+        **choices,
     )
     return adapter
 

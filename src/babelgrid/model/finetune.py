@@ -57,7 +57,7 @@ def finetune(
     """Train the adapter of a (mixture, seed) and write its folder: weights, config, training.csv, provenance.
 
     posts: the posts file of each of the mixture's languages, in the language `pivot` if it is given. budget: number of
-    posts, or None. checkpoints: folder of the training state, removed at the end. usage: receives posts, tokens, device.
+    posts, or None. checkpoints: folder of training state, removed at the end. usage: receives posts, tokens, device.
     code: digest of the training code; a checkpoint with different code, data, settings, versions or device is removed.
     """
     prepare_trackers(settings.report_to, trackers)
