@@ -32,7 +32,8 @@ def write_posts(folder):
     return paths
 
 
-def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None, code="the same", base=BASE):
+def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None, code="the same", **changes):
+    choices = {"base": BASE, "prompt": Prompt(), **changes}
     finetune(
         posts,
         base_path,
@@ -42,12 +43,11 @@ def train(posts, base_path, adapter, settings=SETTINGS, seed=0, checkpoints=None
         mixture=Mixture("+".join(posts), tuple(posts)),
         budget=None,
         seed=seed,
-        base=base,
-        prompt=Prompt(),
         labels=LABELS,
         settings=settings,
         code=code,
         usage=Usage(),
+        **choices,
     )
     return adapter
 

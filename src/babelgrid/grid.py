@@ -9,7 +9,7 @@ from babelgrid.config.experiment import Experiment
 from babelgrid.config.mixtures import Dose, LayerSwap, Pairs
 from babelgrid.config.shown import shown
 from babelgrid.errors import UserError, nearest
-from babelgrid.mixture import MERGED, Merge, Mixture, Needs, Swap
+from babelgrid.mixture import MERGED, TRANSLATED, Merge, Mixture, Needs, Swap, Translations
 from babelgrid.posts.imported_mixtures import mixture_names
 
 MAX_MIXTURE_NAME = 200
@@ -31,8 +31,8 @@ class Grid:
 
     @property
     def adapters(self) -> list[tuple[str, int]]:
-        """Return every (mixture, seed) for which the base is trained."""
-        return [(name, seed) for name, seed in self.rows if self.mixtures[name].is_trained and name in self.own]
+        """Return every (mixture, seed) for which the base is trained, on posts or on their translations."""
+        return [(name, seed) for name, seed in self.rows if self.mixtures[name].trains_base]
 
     @property
     def own(self) -> dict[str, Mixture]:
@@ -110,8 +110,17 @@ def _rivals(mixtures: dict[str, Mixture], experiment: Experiment) -> Iterator[Mi
                 f"rivals.mixtures: there is no trained mixture {name!r}{nearest(name, trained)}. "
                 f"Allowed: {', '.join(trained) or 'none, because the grid trains nothing'}"
             )
+    translate = experiment.translate
     for system in experiment.rivals.systems:
-        yield from (replace(mixtures[name], name=f"{system}.{name}") for name in trained if name in chosen)
+        # Posts in the pivot are their own translations: the mixture's adapter has learnt from them already.
+        repeated = [(translate.pivot,)] if translate and system == "translate_train" else []
+        names = [name for name in trained if name in chosen and mixtures[name].all_languages not in repeated]
+        if chosen and not names and experiment.rivals.systems == [system]:
+            raise UserError(
+                f"rivals.translate: all posts of {', '.join(chosen)} are in the pivot, so there is nothing to train on "
+                "their translations. Add mixtures to rivals.mixtures, or set rivals.translate.test to true"
+            )
+        yield from (replace(mixtures[name], name=f"{system}.{name}") for name in names)
 
 
 def _by_name(mixtures: Iterable[Mixture]) -> dict[str, Mixture]:
@@ -137,7 +146,19 @@ def needs_of(grid: Grid, experiment: Experiment) -> Needs:
         tuple(experiment.labels),
         tuple(grid.own.values()),
         experiment.mixtures.posts,
+        _translations(grid, experiment),
     )
+
+
+def _translations(grid: Grid, experiment: Experiment) -> Translations | None:
+    """Return which translations the rows of the grid read."""
+    translate = experiment.translate
+    read_by = [mixture for mixture in grid.mixtures.values() if mixture.system in TRANSLATED]
+    if translate is None or not read_by:
+        return None
+    train = {code for own in read_by if own.system == "translate_train" for code in own.all_languages}
+    parts = [tuple(sorted({*codes} - {translate.pivot})) for codes in (train, grid.test_languages)]
+    return Translations(translate.source_column, translate.pivot, *parts)
 
 
 def find_row(grid: Grid, name: str, key: str) -> tuple[str, int]:

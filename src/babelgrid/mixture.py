@@ -59,8 +59,12 @@ class Merge:
         return self.weights if below or above else (0.0, 1.0)
 
 
-RIVALS = ("embedding", "encoder")
-"""Systems other than the base that learn from a mixture's posts. `embedding.en` is the row of one of them."""
+ENCODERS = ("embedding", "encoder")
+"""Rivals with an encoder of their own instead of the base."""
+TRANSLATED = ("translate_test", "translate_train")
+"""Rivals in which the base reads translations: of the test posts, or of the train and test posts."""
+RIVALS = (*ENCODERS, *TRANSLATED)
+"""Systems other than the base's adapters that learn from a mixture's posts. `embedding.en` is the row of one."""
 
 
 def split_row(name: str) -> tuple[str, str]:
@@ -73,7 +77,7 @@ def split_row(name: str) -> tuple[str, str]:
 
 
 def is_rival(name: str) -> bool:
-    """Return whether a row belongs to a system that is not the base (and not an API)."""
+    """Return whether a row belongs to a system other than the base's adapters (and is not an API's)."""
     return split_row(name)[0] != ""
 
 
@@ -119,6 +123,11 @@ class Mixture:
     def is_trained(self) -> bool:
         """Return whether an adapter is trained on this mixture."""
         return self.has_adapter and self.merge is None
+
+    @property
+    def trains_base(self) -> bool:
+        """Return whether the base is trained for this row: not for other systems, except for `translate_train`."""
+        return self.is_trained and self.system in ("", "translate_train")
 
     @property
     def has_adapter(self) -> bool:
@@ -169,6 +178,19 @@ def _is_in_full(mixture: Mixture) -> bool:
 
 
 @dataclass(frozen=True)
+class Translations:
+    """Which posts need a translation, and the column that has it."""
+
+    column: str
+    pivot: str
+    """Language that posts are translated into; its own posts need no translation."""
+    train: tuple[str, ...]
+    """Languages whose train posts are read in translation."""
+    test: tuple[str, ...]
+    """Languages whose test posts are read in translation."""
+
+
+@dataclass(frozen=True)
 class Needs:
     """What a whole grid needs of the posts.
 
@@ -184,3 +206,5 @@ class Needs:
     mixtures: tuple[Mixture, ...]
     budget: int | None
     """Posts in each mixture, or None for all available posts."""
+    translations: Translations | None = None
+    """Translations that rows read, if there are such rows."""

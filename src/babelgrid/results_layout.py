@@ -19,6 +19,10 @@ class ResultsLayout:
         """Return the posts file of one language; `all` is not a language, so posts/all.parquet is never one of them."""
         return f"{self.folder}/posts/{language}.parquet"
 
+    def translated(self, language: str) -> str:
+        """Return the posts file of one language with translations in place of the texts."""
+        return f"{self.folder}/posts/translated/{language}.parquet"
+
     def answers(self, template: str) -> str:
         """Return the file of checked answers for one template."""
         return f"{self.folder}/answers/{template}.json"

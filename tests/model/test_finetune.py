@@ -106,6 +106,23 @@ def test_improbable_answers_are_logged_with_the_tokens_that_the_base_prefers(pos
 
 
 @pytest.mark.slow
+def test_translated_posts_have_the_prompt_of_the_pivot(posts, random_base, tmp_path):
+    native = Prompt(template={"en": Prompt().template}, language="native")
+    plain = train(posts, random_base(), tmp_path / "plain")
+    translated = train(posts, random_base(), tmp_path / "translated", prompt=native, pivot="en")
+    weights = [sha256(folder / "adapter_model.safetensors") for folder in (plain, translated)]
+    assert weights[0] == weights[1]
+    assert read_json(translated / "provenance.json")["settings"]["pivot"] == "en"
+    assert "pivot" not in read_json(plain / "provenance.json")["settings"]
+    found = []
+    for name, changes in (("plain", {}), ("native", {"prompt": native, "pivot": "en"})):
+        out = {"es": tmp_path / f"{name}.parquet"}
+        predict(random_base(), plain, {"es": posts["es"]}, out, tmp_path / "kept", **{**ARGUMENTS, **changes})
+        found.append(read_parquet(out["es"]))
+    assert found[0].equals(found[1])
+
+
+@pytest.mark.slow
 def test_trackers_receive_the_loss_but_no_text(posts, random_base, tmp_path):
     train(posts, random_base(), tmp_path / "adapter", SETTINGS.model_copy(update={"report_to": ["tensorboard"]}))
     [events] = (tmp_path / "trackers").rglob("events.out.tfevents.*")

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -17,7 +18,7 @@ from babelgrid.config.load import load_experiment
 from babelgrid.config.prompt import label_settings
 from babelgrid.errors import UserError
 from babelgrid.grid import build_grid, imported_mixtures, needs_of
-from babelgrid.mixture import trained_twins
+from babelgrid.mixture import TRANSLATED, split_row, trained_twins
 from babelgrid.resources import GPU_JOB_THREADS, cpu_memory_mb, cpu_threads, has_gpu, host_memory_mb, minutes
 from babelgrid.results_layout import ResultsLayout
 from babelgrid.runtime.code_hash import hash_code
@@ -36,6 +37,10 @@ API_ROWS = EXPERIMENT.api.rows if EXPERIMENT.api else {}
 NAMES_OF_BASE = [name for name in GRID.own if name not in API_ROWS]
 ROWS_OF_BASE = [row for row in GRID.rows if row[0] in NAMES_OF_BASE]
 CELLS_OF_BASE = [cell for cell in GRID.cells if cell[0] in NAMES_OF_BASE]
+# Rows in which the base reads posts translated into the pivot.
+PIVOT = EXPERIMENT.translate.pivot if EXPERIMENT.translate else None
+TRANSLATED_ROWS = [row for row in GRID.rivals if GRID.mixtures[row[0]].system in TRANSLATED]
+TRANSLATED_NAMES = list(dict.fromkeys(name for name, _ in TRANSLATED_ROWS))
 # Imported predictions: there are no posts, no base, no adapters and no baselines.
 IMPORT = EXPERIMENT.predictions.imported if EXPERIMENT.predictions else None
 # The lab's small base needs one core and no GPU. Other bases use the GPU if there is one, else one core per job, or more
@@ -127,10 +132,25 @@ def prompt_of(languages):
 def training_settings(wildcards):
     """Return the settings that an adapter depends on, with only the templates its own posts use."""
     blocks = {**settings("base", "finetune"), "labels": label_settings(EXPERIMENT.labels)}
-    blocks["prompt"] = prompt_of(GRID.mixtures[wildcards.mixture].all_languages)
+    blocks["prompt"] = prompt_of(languages_trained_on(wildcards))
     for name in NON_RESULT_KEYS:
         del blocks["finetune"][name]
-    return blocks
+    return blocks | ({"pivot": PIVOT} if trains_on_translations(wildcards) else {})
+
+
+def scoring_settings(wildcards):
+    """Return the settings that the predictions of a row depend on."""
+    blocks = {**settings("base", "prompt", "predict"), "labels": label_settings(EXPERIMENT.labels)}
+    return blocks | ({"pivot": PIVOT} if wildcards.mixture in TRANSLATED_NAMES else {})
+
+
+def trains_on_translations(wildcards):
+    return GRID.mixtures[wildcards.mixture].system == "translate_train"
+
+
+def languages_trained_on(wildcards):
+    """Return the languages of the texts that a row is trained on."""
+    return [PIVOT] if trains_on_translations(wildcards) else GRID.mixtures[wildcards.mixture].all_languages
 
 
 def row_pattern(names):

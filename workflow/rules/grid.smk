@@ -74,10 +74,10 @@ else:
 
 rule predict:
     input:
-        posts=lambda wildcards: posts_of(expand(PREDICTED_LANGUAGES, **wildcards)),
+        posts=posts_to_score,
         adapter=adapter_to_score,
         base=f"{RESULTS}/base.json",
-        answers=list(map(FILES.answers, templates_of(PREDICTED_LANGUAGES))),
+        answers=answers_to_score,
     output:
         predictions=[
             ensure(FILES.predictions("{mixture}", "{seed}", language), non_empty=True)
@@ -89,7 +89,7 @@ rule predict:
     benchmark:
         FILES.benchmark(f"predict/{PREDICT_JOB}")
     wildcard_constraints:
-        mixture=row_pattern(NAMES_OF_BASE),
+        mixture=row_pattern([*NAMES_OF_BASE, *TRANSLATED_NAMES]),
     conda:
         "../../envs/babelgrid.yaml"
     threads: model_threads
@@ -97,10 +97,7 @@ rule predict:
         **MODEL_RESOURCES,
     params:
         code=code("predict"),
-        settings={
-            **settings("base", "prompt", "predict"),
-            "labels": label_settings(EXPERIMENT.labels),
-        },
+        settings=scoring_settings,
         counts=COUNTS,
         needs=NEEDS,
         kept=f"{RESULTS}/checkpoints/.predict/{PREDICT_JOB}",

@@ -14,9 +14,36 @@ def counts_of(wildcards):
     return counts if os.path.isfile(counts) else folder
 
 
+def translated_posts_of(languages):
+    """Return the files of these languages' posts in translation, once the posts have been counted."""
+    checkpoints.count_labels.get()
+    return list(map(FILES.translated, languages))
+
+
+def translated_counts_of(wildcards):
+    """Return the record of one language's posts in translation, which changes only with them."""
+    folder = checkpoints.count_labels.get().output[0]
+    record = f"{folder}/translated/{wildcards.language}.json"
+    return record if os.path.isfile(record) else folder
+
+
 def train_posts(wildcards):
-    """Return the posts files of a mixture's languages."""
-    return posts_of(GRID.mixtures[wildcards.mixture].all_languages)
+    """Return the posts files of a mixture's languages, in translation if the row is trained on translations."""
+    find = translated_posts_of if trains_on_translations(wildcards) else posts_of
+    return find(GRID.mixtures[wildcards.mixture].all_languages)
+
+
+def posts_to_score(wildcards):
+    """Return the posts files of the languages that one job scores, in translation if the row reads translations."""
+    find = translated_posts_of if wildcards.mixture in TRANSLATED_NAMES else posts_of
+    return find(expand(PREDICTED_LANGUAGES, **wildcards))
+
+
+def answers_to_score(wildcards):
+    """Return the answer checks of the templates for the posts that one job scores."""
+    is_translated = wildcards.mixture in TRANSLATED_NAMES
+    languages = [PIVOT] if is_translated else expand(PREDICTED_LANGUAGES, **wildcards)
+    return list(map(FILES.answers, templates_of(languages)))
 
 
 def baseline_posts(wildcards):
@@ -27,15 +54,15 @@ def baseline_posts(wildcards):
 
 def answers_of_mixture(wildcards):
     """Return the answer checks of the templates that a mixture's posts use."""
-    languages = GRID.mixtures[wildcards.mixture].all_languages
-    return list(map(FILES.answers, templates_of(languages)))
+    return list(map(FILES.answers, templates_of(languages_trained_on(wildcards))))
 
 
 def adapter_to_score(wildcards):
     """Return the adapter files of a row, weights first; empty for the untuned base."""
     if not GRID.mixtures[wildcards.mixture].has_adapter:
         return []
-    row = (wildcards.mixture, wildcards.seed)
+    system, mixture = split_row(wildcards.mixture)
+    row = (mixture if system == "translate_test" else wildcards.mixture, wildcards.seed)
     return [FILES.adapter(*row), FILES.adapter(*row, "adapter_config.json")]
 
 

@@ -14,6 +14,7 @@ if LAB_POSTS:
         conda:
             "../../envs/babelgrid.yaml"
         params:
+            **({"pivot": PIVOT} if PIVOT else {}),
             code=code("generate_posts"),
             lab=settings("posts")["posts"]["lab"],
             seed=EXPERIMENT.seed,

@@ -75,7 +75,7 @@ def stamps(paths):
 POSTS_REPORT = [] if IMPORT else [f"{RESULTS}/posts/report.json"]
 ADAPTERS = [] if IMPORT else [FILES.adapter(*row) for row in [*GRID.adapters, *GRID.merged]]
 PREDICTIONS = [FILES.predictions(*cell) for cell in GRID.cells]
-ENCODERS = [f"{RESULTS}/{system}.json" for system in (EXPERIMENT.rivals.systems if EXPERIMENT.rivals else [])]
+ENCODERS = [f"{RESULTS}/{system}.json" for system in (EXPERIMENT.rivals.encoders if EXPERIMENT.rivals else [])]
 # The posts that the grid needs, as an object: Snakemake does not compare objects, so changes rerun nothing.
 NEEDS = needs_of(GRID, EXPERIMENT)
 COUNTS = f"{RESULTS}/posts/counts"

@@ -1,4 +1,9 @@
 # From the user's files to clean posts.
+# The setting exists only if rows read translations, so that without them nothing changes.
+TRANSLATE_SETTINGS = {}
+if EXPERIMENT.translate:
+    TRANSLATE_SETTINGS["translate"] = EXPERIMENT.translate.model_dump(mode="json", include={"column", "lab", "pivot"})
+NEEDED_TRANSLATIONS = {"translations": asdict(NEEDS.translations)} if NEEDS.translations else {}
 
 
 rule prepare_posts:
@@ -14,7 +19,7 @@ rule prepare_posts:
         "../../envs/babelgrid.yaml"
     params:
         code=code("prepare_posts"),
-        settings=settings("posts", "labels"),
+        settings={**settings("posts", "labels"), **TRANSLATE_SETTINGS},
         stamps=stamps(source_files()),
         aliases=EXPERIMENT.languages.aliases,
         seed=EXPERIMENT.seed,
@@ -61,6 +66,20 @@ rule extract_posts:
         "../scripts/extract_posts.py"
 
 
+# In files of their own, so that translations rerun only the jobs that read them.
+use rule extract_posts as extract_translations with:
+    input:
+        counts=translated_counts_of,
+    output:
+        ensure(FILES.translated("{language}"), non_empty=True),
+    log:
+        FILES.log("extract_translations/{language}"),
+    params:
+        code=code("extract_posts"),
+        posts=FILES.posts("all"),
+        translated=True,
+
+
 # No job depends on this check, since every change of the grid would then retrain all adapters. It runs early to report
 # mistakes.
 rule check_posts:
@@ -83,6 +102,7 @@ rule check_posts:
             "test": list(GRID.test_languages),
             "labels": list(EXPERIMENT.labels),
             "budget": EXPERIMENT.mixtures.posts,
+            **NEEDED_TRANSLATIONS,
         },
     script:
         "../scripts/check_posts.py"

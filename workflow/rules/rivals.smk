@@ -37,7 +37,7 @@ rule prefetch_encoder:
     log:
         FILES.log("prefetch_encoder/{system}"),
     wildcard_constraints:
-        system=row_pattern(RIVALS),
+        system=row_pattern(ENCODER_SYSTEMS),
     localrule: True
     conda:
         "../../envs/babelgrid.yaml"

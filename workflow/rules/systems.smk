@@ -1,6 +1,6 @@
 # The rows, encoders and settings of rivals.
 from babelgrid.config.rivals import PLACE_KEYS
-from babelgrid.mixture import RIVALS
+from babelgrid.mixture import ENCODERS as ENCODER_SYSTEMS
 from babelgrid.resources import encoder_memory_mb
 from babelgrid.results_layout import TRAINED
 

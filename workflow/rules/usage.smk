@@ -18,9 +18,12 @@ def by_mixture(rule_name, rows):
 
 PREDICT_USAGE = by_mixture("predict", ROWS_OF_BASE)
 FINETUNE_USAGE = by_mixture("finetune", GRID.adapters)
-for system in RIVALS:
+for system in ENCODER_SYSTEMS:
     PREDICT_USAGE |= by_mixture(f"predict_{system}", rows_of(system))
     FINETUNE_USAGE |= by_mixture(f"train_{system}", rows_of(system))
+PREDICT_USAGE |= by_mixture("predict", TRANSLATED_ROWS)
+# The adapter that reads translated test posts was trained for the mixture.
+FINETUNE_USAGE |= {name: FINETUNE_USAGE[split_row(name)[1]] for name, _ in rows_of("translate_test")}
 # Test posts are embedded once, for all mixtures and seeds.
 EMBEDDED_USAGE = {
     row: [FILES.usage(f"embed_posts/{language}/test") for language in GRID.test_languages]

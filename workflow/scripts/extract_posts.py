@@ -9,4 +9,5 @@ with job(snakemake.log[0]):
         Path(snakemake.input.counts),
         snakemake.wildcards.language,
         Path(snakemake.output[0]),
+        translated=snakemake.params.get("translated", False),
     )

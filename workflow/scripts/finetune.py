@@ -34,4 +34,5 @@ with (
         settings=snakemake.params.finetune,
         code=snakemake.params.code,
         usage=usage,
+        pivot=blocks.get("pivot"),
     )

@@ -31,4 +31,5 @@ with (
         settings=Predict(**blocks["predict"]),
         code=snakemake.params.code,
         usage=usage,
+        pivot=blocks.get("pivot"),
     )

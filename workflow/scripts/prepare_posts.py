@@ -2,6 +2,7 @@ from pathlib import Path
 
 from babelgrid.config.posts import Posts
 from babelgrid.config.prompt import read_labels
+from babelgrid.config.rivals import Translate
 from babelgrid.posts.prepare import prepare_posts
 from babelgrid.runtime.job import job
 
@@ -15,4 +16,5 @@ with job(snakemake.log[0]):
         snakemake.params.seed,
         posts_path=Path(snakemake.output.posts),
         dropped_path=Path(snakemake.output.dropped),
+        translate=Translate(**blocks["translate"]) if "translate" in blocks else None,
     )

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from babelgrid.config.analysis import Exposure, Intervention, Plan, Score, View
 from babelgrid.config.api import Api
-from babelgrid.config.base import Base
+from babelgrid.config.base import LAB_LANGUAGES, Base
 from babelgrid.config.classify import Classify
 from babelgrid.config.cost import Cost
 from babelgrid.config.fields import (
@@ -18,6 +18,7 @@ from babelgrid.config.fields import (
     Seed,
     Settings,
     Text,
+    named_columns,
     refuse_twice,
 )
 from babelgrid.config.finetune import Finetune, Predict
@@ -28,7 +29,7 @@ from babelgrid.config.predictions import Predictions
 from babelgrid.config.prompt import Label, Prompt
 from babelgrid.config.release import Release
 from babelgrid.config.report import Figures, Report
-from babelgrid.config.rivals import Rivals
+from babelgrid.config.rivals import Rivals, Translate
 from babelgrid.errors import nearest
 from babelgrid.spelling import fold
 
@@ -136,11 +137,36 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _pretrain_encoder_beside_the_labs_base(self) -> Self:
-        for system in self.rivals.systems if self.rivals else ():
+        for system in self.rivals.encoders if self.rivals else ():
             if getattr(self.rivals, system).lab and not (self.base and self.base.lab):
                 raise ValueError(
                     f"rivals.{system}.lab: the encoder reads the stream of the lab's base, so it needs base.lab; for "
                     "another encoder, set folder or hub"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _find_translations(self) -> Self:
+        translate = self.translate
+        if translate is None or self.posts is None:
+            return self
+        if translate.lab != bool(self.posts.lab):
+            raise ValueError(
+                "rivals.translate: the lab writes its translations itself; use lab: true instead of column"
+                if self.posts.lab
+                else "rivals.translate.lab: only the lab's posts have such translations, so it needs posts.lab; for "
+                "other posts, set column"
+            )
+        if translate.lab and translate.pivot not in LAB_LANGUAGES:
+            raise ValueError(
+                f"rivals.translate.pivot: the lab has no lexicon for {translate.pivot!r}. Allowed: "
+                f"{', '.join(LAB_LANGUAGES)}"
+            )
+        for role, name in named_columns(self.posts.columns).items():
+            if name == translate.column:
+                raise ValueError(
+                    f"rivals.translate.column: {name!r} is already the column of posts.columns.{role}; name the column "
+                    "of translations"
                 )
         return self
 
@@ -248,7 +274,8 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _have_a_template_for_each_language(self) -> Self:
         if self.prompt.language == "native" and isinstance(self.prompt.template, dict):
-            missing = sorted({*self.languages.train, *self.test_languages} - set(self.prompt.template))
+            pivot = {self.translate.pivot} if self.translate else set()
+            missing = sorted({*self.languages.train, *self.test_languages, *pivot} - set(self.prompt.template))
             if missing:
                 raise ValueError(f"prompt.template: language: native also needs templates for {', '.join(missing)}")
         return self
@@ -266,6 +293,11 @@ class Experiment(Settings):
     def test_languages(self) -> list[str]:
         """Return the languages that every adapter is tested on."""
         return self.languages.test or self.languages.train
+
+    @property
+    def translate(self) -> Translate | None:
+        """Return the settings of rows that read translated posts, if there are such rows."""
+        return self.rivals.translate if self.rivals else None
 
     @property
     def effective_views(self) -> dict[str, View]:

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from babelgrid.config.fields import COMMIT, HubName, Number, Once, Settings, Text, Whole
+from babelgrid.config.fields import COMMIT, HubName, Language, Number, Once, Settings, Text, Whole
 from babelgrid.config.finetune import Lora
-from babelgrid.mixture import RIVALS
+from babelgrid.mixture import ENCODERS, TRANSLATED
 
 
 class PretrainedEncoder(Settings):
@@ -34,6 +34,9 @@ class PretrainedEncoder(Settings):
             raise ValueError("revision can only be used with hub; remove it (or set it to null in the overlay)")
         return self
 
+
+LAB_COLUMN = "translation"
+"""Column of translations in the file of the lab's posts."""
 
 PLACE_KEYS = ("hub", "revision", "folder", "lab")
 """Keys that say where an encoder is. Results depend on its files, whose checksums are recorded, not on these keys."""
@@ -81,6 +84,41 @@ class Encoder(PretrainedEncoder):
         return self.learning_rate or {"full": 2e-5, "lora": 3e-4}[self.tuning]
 
 
+class Translate(Settings):
+    """The base with posts translated into one language, the pivot. Exactly one of column, lab."""
+
+    column: Text | None = None
+    """Column of the data with each post's translation into the pivot. Posts in the pivot need none."""
+    lab: bool = False
+    """Perfect translations of the lab's posts (`posts.lab`), composed from its lexicons."""
+    pivot: Language = "en"
+    """Language that posts are translated into."""
+    test: bool = True
+    """Rows `translate_test.<mixture>`: the adapter of the mixture, trained on original posts, reads translated test
+    posts."""
+    train: bool = True
+    """Rows `translate_train.<mixture>`: a new adapter, trained on the same posts in translation, reads translated test
+    posts. A mixture whose posts are all in the pivot has no such row."""
+
+    @model_validator(mode="after")
+    def _take_translations_from_one_place(self) -> Self:
+        if (self.column is None) != self.lab:
+            raise ValueError(f"give exactly one of column, lab; found {'both' if self.lab else 'none'}")
+        if not self.systems:
+            raise ValueError("test and train are both false, so there are no rows; set one of them to true")
+        return self
+
+    @property
+    def source_column(self) -> str:
+        """Return the column of the data that has the translations."""
+        return LAB_COLUMN if self.column is None else self.column
+
+    @property
+    def systems(self) -> list[str]:
+        """Return the names of the systems, in the order of their rows."""
+        return [name for name, is_wanted in zip(TRANSLATED, (self.test, self.train), strict=True) if is_wanted]
+
+
 class Rivals(Settings):
     """Other systems that learn from the same posts: one row per system, mixture and seed, such as `embedding.en`."""
 
@@ -88,16 +126,23 @@ class Rivals(Settings):
     """Frozen sentence embeddings and logistic regression: the rows `embedding.<mixture>`."""
     encoder: Encoder | None = None
     """A fine-tuned encoder, such as XLM-R or mmBERT: the rows `encoder.<mixture>`."""
+    translate: Translate | None = None
+    """Translated posts: the rows `translate_test.<mixture>` and `translate_train.<mixture>`."""
     mixtures: Literal["all"] | Annotated[list[Text], Once, Field(min_length=1)] = "all"
     """Names of the mixtures that the rivals learn from; `all` takes every trained mixture."""
 
     @model_validator(mode="after")
     def _name_a_rival(self) -> Self:
         if not self.systems:
-            raise ValueError(f"name at least one of {', '.join(RIVALS)}")
+            raise ValueError(f"name at least one of {', '.join(ENCODERS)}, translate")
         return self
+
+    @property
+    def encoders(self) -> list[str]:
+        """Return the names of the rivals that have an encoder."""
+        return [name for name in ENCODERS if getattr(self, name) is not None]
 
     @property
     def systems(self) -> list[str]:
         """Return the names of the rivals, in the order of their rows."""
-        return [name for name in RIVALS if getattr(self, name) is not None]
+        return [*self.encoders, *(self.translate.systems if self.translate else ())]

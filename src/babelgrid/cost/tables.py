@@ -10,7 +10,7 @@ import pandas as pd
 
 from babelgrid.cost.prices import Price
 from babelgrid.errors import UserError, nearest
-from babelgrid.mixture import is_rival, split_row
+from babelgrid.mixture import TRANSLATED, is_rival, split_row
 from babelgrid.runtime.files import read_json, write_csv
 from babelgrid.types import Row
 
@@ -24,6 +24,7 @@ COLUMNS = [
 ]
 NO_PRICE = "no price is set for this hardware (machine.dollars_per_hour, cost.dollars_per_kwh)"
 PER_MILLION = {"rented": "rental", "electricity": "electricity", "charged": "charged by the API"}
+UNPRICED = "the translation itself is not counted"
 RATIOS = ["model", "against", "quantity", "value", "value_against", "ratio"]
 
 
@@ -122,7 +123,7 @@ def _own(
         "energy_kwh": energy,
         "rented": None if hourly is None else MILLION * per_post / 3600 * hourly,
         "electricity": electricity,
-        "assumptions": "; ".join(basis or [NO_PRICE]),
+        "assumptions": "; ".join([*(basis or [NO_PRICE]), *([UNPRICED] if split_row(name)[0] in TRANSLATED else [])]),
     }
 
 

@@ -7,7 +7,12 @@ import pandas as pd
 
 from babelgrid.mixture import is_merged, is_rival, split_row
 
-_RIVALS = {"embedding": "Embedding and regression", "encoder": "Fine-tuned encoder"}
+_RIVALS = {
+    "embedding": "Embedding and regression",
+    "encoder": "Fine-tuned encoder",
+    "translate_test": "Test posts translated",
+    "translate_train": "All posts translated",
+}
 """Rival -> title of its group of rows."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from peft import get_peft_model_state_dict
 from pydantic import BaseModel
@@ -51,20 +52,20 @@ def finetune(
     settings: Finetune,
     code: str,
     usage: Usage,
+    pivot: str | None = None,
 ) -> None:
     """Train the adapter of a (mixture, seed) and write its folder: weights, config, training.csv, provenance.
 
-    posts: the posts file of each of the mixture's languages. budget: total number of posts, or None for all of them.
-    checkpoints: folder for the training state, removed once the adapter is written. trackers: folder for trackers.
+    posts: the posts file of each of the mixture's languages, in the language `pivot` if it is given. budget: number of
+    posts, or None. checkpoints: folder of training state, removed at the end. usage: receives posts, tokens, device.
     code: digest of the training code; a checkpoint with different code, data, settings, versions or device is removed.
-    usage: receives the posts and tokens trained on, and the device.
     """
     prepare_trackers(settings.report_to, trackers)
-    sample = sample_posts(read_train_posts(posts), mixture, seed, budget)
-    tokenizer = load_base_tokenizer(base_path)
-    examples = train_examples(sample, prompt, labels, settings.loss, tokenizer)
+    sample = _in_language(pivot, sample_posts(read_train_posts(posts), mixture, seed, budget))
+    examples = train_examples(sample, prompt, labels, settings.loss, load_base_tokenizer(base_path))
     choices = {"mixture": mixture.name, "budget": budget, "seed": seed, "labels": label_settings(labels)}
-    record = provenance(choices | _dump(finetune=settings, base=base, prompt=prompt), [base_path, *posts.values()])
+    blocks = _dump(finetune=settings, base=base, prompt=prompt) | ({"pivot": pivot} if pivot else {})
+    record = provenance(choices | blocks, [base_path, *posts.values()])
     set_seed(seed)
     device = choose_device(base)
     model = add_adapter(load_base(base_path, base, device), settings.lora)
@@ -74,6 +75,11 @@ def finetune(
     trainer = _train(model, examples, plan, device, seed, state, usage)
     write_folder(adapter, lambda folder: _write_adapter(folder, trainer, initial, record, read_base(base_path)))
     state.remove()
+
+
+def _in_language(pivot: str | None, sample: pd.DataFrame) -> pd.DataFrame:
+    """Return translated posts as posts in the pivot, so that their prompts are in the pivot too."""
+    return sample if pivot is None else sample.assign(language=pivot)
 
 
 def _plan(model: Any, examples: list[Example], settings: Finetune, device: Device, seed: int, folder: Path) -> Finetune:

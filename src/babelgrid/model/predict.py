@@ -46,6 +46,7 @@ def predict(
     settings: Predict,
     code: str,
     usage: Usage,
+    pivot: str | None = None,
 ) -> None:
     """Write the predictions for each language's test posts: id, gold, predicted, and logp_<label> for every label.
 
@@ -54,15 +55,17 @@ def predict(
     kept: folder for finished languages, so that a restarted job does not score them again; removed at the end.
     code: digest of the scoring code; kept files from different code, inputs, settings or device are ignored.
     usage: receives the posts and tokens scored, and the device.
+    pivot: language of the texts if they are translations; their prompts are those of this language.
     """
     weights = [] if adapter is None else [adapter / "adapter_model.safetensors"]
     answers = label_settings(labels)
     record = {"prompt": prompt.model_dump(mode="json"), "labels": answers, "base": base.model_dump(mode="json")}
-    records = {language: provenance(record, [base_path, path, *weights]) for language, path in posts.items()}
+    spoken = {"pivot": pivot} if pivot else {}
+    records = {language: provenance(record | spoken, [base_path, path, *weights]) for language, path in posts.items()}
     made_by = [settings.model_dump(mode="json"), list(labels), code, describe_device(choose_device(base))]
     parts = {name: kept / f"{name}-{digest([own, made_by])}.parquet" for name, own in records.items()}
     left = {language: path for language, path in posts.items() if not _is_whole(parts[language])}
-    for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings, usage):
+    for language, predictions in _score(left, base_path, adapter, base, prompt, labels, settings, usage, pivot):
         write_parquet(parts[language], predictions, records[language])
     for language, part in parts.items():
         outputs[language].parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +82,7 @@ def _score(
     labels: Mapping[str, Label],
     settings: Predict,
     usage: Usage,
+    pivot: str | None,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each language with the predictions for its test posts; load the model only if there are languages."""
     if not posts:
@@ -89,7 +93,8 @@ def _score(
         frame = read_parquet(path, ["id", "text", "label", "split"])
         test = frame[frame["split"] == "test"].reset_index(drop=True)
         with working(usage):
-            scored = score_posts(model, tokenizer, test, language, prompt, labels, settings.tokens_per_batch, usage)
+            spoken = pivot or language
+            scored = score_posts(model, tokenizer, test, spoken, prompt, labels, settings.tokens_per_batch, usage)
         yield language, scored
     note_device(usage, choose_device(base))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from babelgrid.mixture import RIVALS, split_row
+from babelgrid.mixture import split_row
 from babelgrid.results_layout import TRAINED, ResultsLayout
 from babelgrid.runtime.job import FAILED, FINISHED, is_running
 
@@ -82,13 +82,16 @@ def read_rows(
     for mixture, seed in rows:
         row = f"{mixture}/seed{seed}"
         cells = {name: files.predictions(mixture, seed, name) for name in languages}
-        if system := split_row(mixture)[0]:
+        system, learnt_from = split_row(mixture)
+        if system in TRAINED:
             train = _job(files, f"train_{system}/{row}", [files.rival(mixture, seed, TRAINED[system])])
             score = _job(files, f"predict_{system}/{row}", list(cells.values()))
             found.append(Row(mixture, seed, train, dict.fromkeys(languages, score)))
             continue
         made_by = "merge_adapters" if mixture in merged else "finetune"
-        finetune = _job(files, f"{made_by}/{row}", [files.adapter(mixture, seed)])
+        # Its adapter is that of the mixture.
+        adapted = learnt_from if system == "translate_test" else mixture
+        finetune = _job(files, f"{made_by}/{adapted}/seed{seed}", [files.adapter(adapted, seed)])
         if per_cell:
             jobs = {name: _job(files, f"predict/{row}/{name}", [cell]) for name, cell in cells.items()}
         else:
@@ -140,10 +143,9 @@ def _why(log: Path) -> str:
 
 
 def _jobs(rows: Sequence[Row]) -> Iterator[Job]:
-    for row in rows:
-        if row.finetune:
-            yield row.finetune
-        yield from {job.name: job for job in row.predict.values()}.values()
+    """Yield each job once: rows may share the job that trains their adapter."""
+    found = [job for row in rows for job in (row.finetune, *row.predict.values()) if job]
+    yield from {job.name: job for job in found}.values()
 
 
 def _matrix(states: Mapping[tuple[str, int], Mapping[str, State]], languages: Sequence[str]) -> Iterator[str]:
@@ -164,7 +166,7 @@ def _time_left(jobs: Sequence[Job], states: Mapping[str, State], benchmarks: Pat
     """Return the jobs left of each kind and the time left, from the mean time of finished jobs and the running jobs."""
     words = []
     total = 0.0
-    rivals = [f"{step}_{system}" for system in RIVALS for step in ("train", "predict")]
+    rivals = [f"{step}_{system}" for system in TRAINED for step in ("train", "predict")]
     for kind in ("finetune", "predict", *rivals):
         left = [job for job in jobs if job.name.startswith(f"{kind} ") and states[job.name] != "done"]
         if not left:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from babelgrid.config.fields import named_columns
 from babelgrid.config.posts import Columns, Posts
 from babelgrid.config.prompt import Label
+from babelgrid.config.rivals import Translate
 from babelgrid.errors import UserError
 from babelgrid.posts.clean import clean, is_empty
 from babelgrid.posts.formats import Record, Table
@@ -40,6 +41,8 @@ class Post:
     label: str
     group: str | None
     source_id: str | None
+    translation: str | None = None
+    """Its translation into the pivot language, if translations are read and it has one."""
 
 
 # Columns with few distinct values share their string objects and keep None (not NaN); Arrow packs the others.
@@ -47,13 +50,14 @@ KINDS: dict[str, Any] = {"file": object, "line": "int64", "language": object, "s
 
 
 def read_posts(
-    settings: Posts, labels: Mapping[str, Label], aliases: Mapping[str, str]
+    settings: Posts, labels: Mapping[str, Label], aliases: Mapping[str, str], translate: Translate | None = None
 ) -> tuple[pd.DataFrame, list[Drop]]:
     """Return every usable row as a clean post, in file order (columns as in `Post`), and the rows with mistakes.
 
     Ids are unique across languages: `<language>-<id>`, unless the id already has this prefix, or
-    `<language>-<number>`, numbered in file order, if the data has no ids. Raises `UserError` for mistakes that
-    dropping a row cannot fix: a file or a column is missing, or a file has no rows.
+    `<language>-<number>`, numbered in file order, if the data has no ids. translate: where translations are; a missing
+    or unreadable one never drops a post. Raises `UserError` for mistakes that dropping a row cannot fix: a file or a
+    column is missing, or a file has no rows.
     """
     if settings.lab:
         raise ValueError("the lab's posts must be written to files first")
@@ -61,8 +65,8 @@ def read_posts(
     rows: Counter[str] = Counter()
     return _collect(
         outcome
-        for table in _tables(settings, meanings)
-        for outcome in _read_table(table, settings.columns, meanings, rows)
+        for table in _tables(settings, meanings, [translate.source_column] if translate else [])
+        for outcome in _read_table(table, settings.columns, meanings, rows, translate)
     )
 
 
@@ -73,8 +77,8 @@ def source_files(settings: Posts) -> list[Path]:
     return [file.path for file in find_files(settings.files or [])]
 
 
-def _tables(settings: Posts, meanings: Meanings) -> Iterator[Table]:
-    wanted = set(named_columns(settings.columns).values())
+def _tables(settings: Posts, meanings: Meanings, more: Iterable[str]) -> Iterator[Table]:
+    wanted = {*named_columns(settings.columns).values(), *more}
     if settings.dataset:
         yield from read_dataset(settings.dataset, wanted, meanings.is_left_out)
         return
@@ -125,10 +129,15 @@ def _seconds(posts: pd.DataFrame, is_second: "pd.Series[bool]") -> Iterator[tupl
         yield second.Index, Drop(second.file, second.line, Reason.DUPLICATE_ID, *known, explanation)
 
 
-def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counter[str]) -> Iterator[Post | Drop]:
+def _read_table(
+    table: Table, columns: Columns, meanings: Meanings, rows: Counter[str], translate: Translate | None
+) -> Iterator[Post | Drop]:
     """Yield the posts and drops of one table. rows: the number of rows by language, for ids if the data has none."""
     roles = _roles(table, columns)
     keys = {f"posts.columns.{role}": name for role, name in roles.items()}
+    # A file with posts in the pivot needs no translations.
+    if translate and (table.language is None or meanings.language(table.language) != translate.pivot):
+        keys["rivals.translate.column"] = translate.source_column
     if table.columns:
         check_columns(table.name, table.columns, keys)
     names: dict[str, None] = {}
@@ -138,7 +147,7 @@ def _read_table(table: Table, columns: Columns, meanings: Meanings, rows: Counte
             names.update(dict.fromkeys(record.values))
         outcome = _read_record(record, table, roles, meanings, rows)
         if outcome is not None:
-            yield outcome
+            yield outcome if translate is None else _with_translation(outcome, record, translate)
     if record is None:
         raise UserError(f"{table.name}: contains no rows. Remove it from the config, or add rows")
     # JSONL without a readable line has no column names: its lines are reported instead.
@@ -161,6 +170,17 @@ def _read_record(
     if isinstance(values, Fault):
         return Drop(*place, values.reason, explanation=values.explanation)
     return _interpret(place, values, table, meanings, rows)
+
+
+def _with_translation(outcome: Post | Drop, record: Record, translate: Translate) -> Post | Drop:
+    """Return a post with its translation, which is its own text if it is in the pivot; drops stay as they are."""
+    if isinstance(outcome, Drop):
+        return outcome
+    if outcome.language == translate.pivot:
+        return replace(outcome, translation=outcome.text)
+    values = read_values(record, {"translation": translate.source_column})
+    text = "" if isinstance(values, Fault) else clean(values["translation"])
+    return replace(outcome, translation=None if is_empty(text) else text)
 
 
 def _interpret(

@@ -9,7 +9,12 @@ from babelgrid.analysis.scores.metrics import Metric
 from babelgrid.analysis.transfer.rivals import EVERY
 from babelgrid.figures.style import METRIC_NAMES, decimal
 
-NAMES = {"embedding": "the frozen embedding with logistic regression", "encoder": "the encoder"}
+NAMES = {
+    "embedding": "the frozen embedding with logistic regression",
+    "encoder": "the encoder",
+    "translate_test": "the fine-tuned base on translated test posts",
+    "translate_train": "the base fine-tuned and tested on translated posts",
+}
 """System -> its name in a sentence."""
 
 NOTHING = "Other systems cannot be compared: no cell has enough posts to be ranked."
