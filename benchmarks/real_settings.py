@@ -28,8 +28,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "start": {},
     "learning_rate 1e-4": {"finetune": {"learning_rate": 1e-4}},
     "learning_rate 1e-3": {"finetune": {"learning_rate": 1e-3}},
-    "learning_rate 3e-5": {"finetune": {"learning_rate": 3e-5}},
-    "learning_rate 1e-5": {"finetune": {"learning_rate": 1e-5}},
+    "posts 540, epochs 1, learning_rate 1e-4": {
+        "finetune": {"learning_rate": 1e-4, "epochs": 1},
+        "mixtures": {"posts": 540},
+    },
+    "posts 540, epochs 1, linear": {
+        "finetune": {"scheduler": "linear", "warmup": 0.1, "epochs": 1},
+        "mixtures": {"posts": 540},
+    },
 }
 """Changes of one kind at a time from `START`."""
 
@@ -78,6 +84,7 @@ def overlay_of(name: str) -> dict[str, Any]:
         "languages": {"test": LANGUAGES},
         "posts": {"files": [str(TRAIN_PART)], "columns": {"part": None}, "parts": None},
         "mixtures": {"none": False, "monolingual": [], "pairs": [], "all": True},
+        "rivals": None,
     }
     for changes in (START, SETTINGS[name]):
         for block, values in changes.items():

@@ -17,6 +17,7 @@ languages: {train: [en], test: [en, fr, ko]}
 mixtures: {none: true, monolingual: [en], pairs: [], all: false, posts: 48}
 finetune: {epochs: 1}
 score: {bootstrap: 100}
+rivals: null
 """
 
 
