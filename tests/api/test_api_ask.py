@@ -298,6 +298,7 @@ def test_no_post_reply_or_key_is_stored(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.grid
 def test_killed_job_resumes_from_stored_answers(tmp_path):
     script = (
         "import sys, json; from test_api_ask import *; "

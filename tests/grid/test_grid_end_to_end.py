@@ -138,6 +138,7 @@ def test_mistake_shows_message_without_traceback(checkout, tmp_path, overlay, ta
     assert "Traceback" not in output
 
 
+@pytest.mark.grid
 def test_snakemake_report_contains_all_figures(checkout, tmp_path):
     result = checkout.snakemake("--report", str(tmp_path / "report.html"))
     assert result.returncode == 0, result.stderr[-3000:]

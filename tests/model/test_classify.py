@@ -261,6 +261,7 @@ def test_empty_file_gives_an_empty_table_with_all_columns(archive_of, classifier
 
 
 @pytest.mark.slow
+@pytest.mark.grid
 def test_missing_text_column_is_one_error_without_output(archive_of, classifier, tmp_path):
     settings = SETTINGS.model_copy(update={"columns": ArchiveColumns(text="txet", id="id")})
     with pytest.raises(UserError, match=r"no column 'txet' \(did you mean 'text'"):

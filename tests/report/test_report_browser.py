@@ -70,6 +70,7 @@ def test_gap_and_gain_are_differences_from_their_references(page, means, show, r
     assert _cell(page, reference, "hu").inner_text() == ".00"
 
 
+@pytest.mark.grid
 def test_choices_without_data_are_disabled(open_page, make_report, tmp_path):
     page = open_page(make_report(tmp_path, FOUR))
     assert page.is_disabled('input[value="gain"]')

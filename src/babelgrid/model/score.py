@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def label_log_probabilities(
             examples = [Example((*prompts[row], *node, 0), len(prompts[row]) + len(node)) for row in rows]
             where = torch.tensor(rows, device=model.device)[:, None]
             # Summed on the device, which then does not wait for the host between batches.
-            scores[where, columns] += _log_probabilities(model, examples, tokens)
+            scores[where, columns] += _read_logits(model, examples, partial(_log_probabilities, tokens=tokens))
             scored(len(rows))
     finite = scores.isfinite().all(dim=1)
     if not finite.all():
@@ -66,16 +67,21 @@ def preferred_tokens(model: Any, prompts: Sequence[Sequence[int]], tokens_per_ba
     first: Counter[int] = Counter()
     for rows in batches_by_length([len(prompt) for prompt in prompts], tokens_per_batch):
         examples = [Example((*prompts[row], 0), len(prompts[row])) for row in rows]
-        logits = answer_logits(model, to_device(collate(examples), model.device))
-        first.update(logits.argmax(-1).tolist())
+        first.update(_read_logits(model, examples, lambda logits: logits.argmax(-1)).tolist())
     return [(token, count) for token, count in first.most_common(TOKENS_SHOWN) if count > 1]
 
 
-def _log_probabilities(model: Any, examples: Sequence[Example], tokens: torch.Tensor) -> torch.Tensor:
-    """Return the log-probability [examples, tokens] of each next token; split the batch if it exceeds the memory."""
+def _log_probabilities(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    return logits.float().log_softmax(-1)[:, tokens].double()
+
+
+def _read_logits(model: Any, examples: Sequence[Example], read: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Return `read` of the logits [examples, vocabulary] of each next token; split the batch if it exceeds the memory.
+
+    read: function of the logits whose first dimension is that of the examples.
+    """
     try:
-        logits = answer_logits(model, to_device(collate(examples), model.device))
-        return logits.float().log_softmax(-1)[:, tokens].double()
+        return read(answer_logits(model, to_device(collate(examples), model.device)))
     except torch.OutOfMemoryError as error:
         if len(examples) == 1:
             raise UserError(
@@ -84,7 +90,7 @@ def _log_probabilities(model: Any, examples: Sequence[Example], tokens: torch.Te
             ) from error
         log.warning("out of memory with %d posts at once: scoring them in two halves", len(examples))
     halves = examples[: len(examples) // 2], examples[len(examples) // 2 :]
-    return torch.cat([_log_probabilities(model, half, tokens) for half in halves])
+    return torch.cat([_read_logits(model, half, read) for half in halves])
 
 
 def _passes(path: TokenPath, node: TokenPath) -> bool:
