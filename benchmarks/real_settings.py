@@ -37,7 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "mixtures": {"posts": 540},
     },
 }
-"""Changes of one kind at a time from `START`."""
+"""Name of a setting -> its changes from `START`, by block of the config."""
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from babelgrid.resources import billions_of_parameters, has_gpu
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "afs", "9p"}
 GIGABYTE = 1e9
 BILLIONS_FOR_A_CPU = 1
-"""Largest base, in 10^9 parameters, for which a grid on a CPU takes hours rather than days (docs/real-grid.md)."""
+"""Largest base, in 10^9 parameters, for which `doctor` does not ask for a GPU."""
 COPIES_FOR_GGUF = 5
 """Memory for converting a base from GGUF, in copies of its weights in 16 bits (docs/real-bases.md)."""
 # NF4's 16 levels: quantiles of a normal distribution, scaled to [-1, 1] (Dettmers et al. 2023, arXiv 2305.14314,
