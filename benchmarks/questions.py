@@ -9,6 +9,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from babelgrid.base_files import record_base
 from babelgrid.config.base import LabBase
 from babelgrid.config.load import read_experiment
 from babelgrid.config.posts import LabPosts
@@ -18,7 +19,6 @@ from babelgrid.lab.tokens import WORDS
 from babelgrid.model.base import choose_device
 from babelgrid.prompts.answers import TokenPath, label_paths
 from babelgrid.prompts.template import Frame, encode_prompts, frame_of
-from babelgrid.runtime.files import write_json
 
 STUDY = Path(__file__).parents[1] / "config" / "paper.yaml"
 SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>")
@@ -95,7 +95,7 @@ def write_random_base(folder: Path, shape: LlamaConfig, texts: Sequence[str]) ->
         model = LlamaForCausalLM(shape).to(device.dtype)
     model.save_pretrained(folder / "base")
     _train_tokenizer(min(shape.vocab_size, MAX_VOCABULARY), texts).save_pretrained(folder / "base")
-    write_json(folder / "base.json", {"name": f"random, {shape.vocab_size} tokens", "folder": str(folder / "base")})
+    record_base(f"random, {shape.vocab_size} tokens", None, folder / "base", folder / "base.json")
     return folder / "base.json"
 
 

@@ -8,6 +8,7 @@ posts' prompts, without padding. benchmarks/grid/run.py measures the grid of 13 
 """
 
 import argparse
+import json
 import logging
 import tempfile
 import time
@@ -147,6 +148,7 @@ def in_turn(work: str, sides: Mapping[str, Work], repeats: int) -> list[dict[str
             column: summary(list(values)) for column, values in zip(columns, zip(*rounds[1:], strict=True), strict=True)
         }
         records.append({"work": work, "side": name, **summaries})
+        print(json.dumps(records[-1]), flush=True)
     return records
 
 

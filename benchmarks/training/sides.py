@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from datasets import Dataset
+from peft import get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PrinterCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
@@ -13,7 +14,7 @@ from babelgrid.config.base import Base
 from babelgrid.config.finetune import Finetune
 from babelgrid.model.base import choose_device, load_base
 from babelgrid.model.examples import Example
-from babelgrid.model.lora import add_adapter
+from babelgrid.model.lora import add_adapter, lora_config
 from babelgrid.model.trainer import build_trainer, training_arguments
 from babelgrid.prompts.tokenizer import load_tokenizer
 from babelgrid.runtime.files import read_json
@@ -27,7 +28,8 @@ Side = Callable[[Path, Sequence[Example], Finetune], Any]
 def babelgrid(base_path: Path, examples: Sequence[Example], settings: Finetune, weights: Weights = "auto") -> Any:
     """Return babelgrid's trainer, built as in `finetune`."""
     device = choose_device()
-    model = _adapted(load_base(base_path, Base(folder="named in base.json", weights=weights), device), settings)
+    set_seed(SEED)
+    model = add_adapter(load_base(base_path, Base(folder="named in base.json", weights=weights), device), settings.lora)
     arguments = training_arguments(settings, device, SEED, base_path.parent / "ours")
     return build_trainer(model, list(examples), arguments)
 
@@ -57,9 +59,9 @@ def trl_tuned(base_path: Path, examples: Sequence[Example], settings: Finetune) 
 
 
 def _adapted(base: Any, settings: Finetune) -> Any:
-    """Add the same new adapter to the base for every side."""
+    """Add the adapter that `babelgrid` trains, without its forward pass."""
     set_seed(SEED)
-    return add_adapter(base, settings.lora)
+    return get_peft_model(base, lora_config(settings.lora, base))
 
 
 def _nf4(base_path: Path) -> Any:

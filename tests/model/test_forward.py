@@ -5,10 +5,13 @@ import pandas as pd
 import pytest
 import torch
 from peft import get_peft_model
+from torch.nn.attention.bias import CausalBias
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Lora
 from babelgrid.config.prompt import Label, Prompt
+from babelgrid.model import attention
+from babelgrid.model.attention import Scores
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
 from babelgrid.model.forward import summed_loss
@@ -223,3 +226,23 @@ def test_merging_in_float32_does_not_change_scores(random_base):
     merged = score_posts(model.merge_and_unload(), tokenizer, POSTS, "en", Prompt(), LABELS, tokens_per_batch=64)
     columns = [f"logp_{label}" for label in LABELS]
     np.testing.assert_allclose(merged[columns], beside[columns], atol=1e-4)
+
+
+@pytest.mark.parametrize("key_heads", [2, 6])
+def test_causal_bias_of_cuda_equals_the_mask(key_heads):
+    shared, own = 7, 10
+    generator = torch.Generator().manual_seed(0)
+    heads = (6, key_heads, key_heads)
+    lengths = (own, shared + own, shared + own)
+    tensors = [
+        torch.randn(3, count, length, 16, generator=generator, requires_grad=True)
+        for count, length in zip(heads, lengths, strict=True)
+    ]
+    scores = Scores(dropout=0.0, scaling=None)
+    mask = attention._mask_unless_causal(own, shared, None, torch.device("cpu"), scores)
+    bias = attention._mask_unless_causal(own, shared, None, torch.device("cuda"), scores)
+    assert isinstance(bias, CausalBias)
+    found, expected = (attention._attend(*tensors, which, scores) for which in (bias, mask))
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(output.square().sum(), tensors) for output in (found, expected)]
+    torch.testing.assert_close(*gradients)

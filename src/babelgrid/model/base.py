@@ -38,7 +38,9 @@ def choose_device(base: Base | None = None) -> Device:
     base: on a CPU, its `cpu_dtype` applies. The lab's base and other models than a base are in float32 there.
     """
     if torch.cuda.is_available():
-        return Device("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+        return Device(
+            "cuda", torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+        )
     if base is None or base.lab or base.cpu_dtype == "float32":
         return Device("cpu", torch.float32)
     in_bfloat16 = base.cpu_dtype == "bfloat16" or cpu_has_bfloat16()

@@ -99,7 +99,7 @@ def check_gpu(base: Base) -> Finding:
     """Report the GPU; a missing GPU is a problem only if there is a driver, or for a base too large for a CPU."""
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
-        kind = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        kind = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
         words = f"{torch.cuda.get_device_name()}, {free / GIGABYTE:.0f} of {total / GIGABYTE:.0f} GB free, {kind}"
         return Finding("GPU", False, f"{words}, CUDA {torch.version.cuda}")
     if base.lab:
