@@ -41,7 +41,8 @@ def main() -> None:
 
 def resolve(sources: list[str]) -> list[str]:
     """Return all packages that these files need, with their hashes, at the versions of the constraints."""
-    options = ["--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+    # Without the extras, pip would look for another version of a package that is asked for with an extra.
+    options = ["--generate-hashes", "--no-strip-extras", "--no-header", "--no-annotate", "--quiet"]
     target = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
     command = [sys.executable, "-m", "uv", "pip", "compile", *options, *target]
     files = [*sources, "--constraint", "constraints.txt"]

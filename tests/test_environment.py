@@ -48,7 +48,7 @@ LOCKS = {
 
 
 def named(pin):
-    name, version = pin.split()[0].split("==")
+    name, version = re.sub(r"\[.*?\]", "", pin).split()[0].split("==")
     return re.sub(r"[-_.]+", "-", name).lower(), version
 
 
@@ -73,6 +73,10 @@ def test_locks_match_the_pins_and_hash_every_package(use, kind):
         name: constrained[name] for name in constrained.keys() & versions
     }, "run `make lock`"
     assert all(hashes for _, hashes in lock.values())
+
+
+def test_locks_keep_the_extras_for_which_pip_looks():
+    assert "\ntypepy[datetime]==" in (ENVS / "bench-cpu.lock").read_text(encoding="utf-8")
 
 
 def test_cpu_locks_have_no_gpu_packages_and_the_cpu_torch():
