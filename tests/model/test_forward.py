@@ -10,11 +10,11 @@ from torch.nn.attention.bias import CausalBias
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Lora
 from babelgrid.config.prompt import Label, Prompt
-from babelgrid.model import attention
+from babelgrid.model import attention, forward_path
 from babelgrid.model.attention import Scores
 from babelgrid.model.base import Device, load_base
 from babelgrid.model.examples import train_examples
-from babelgrid.model.forward import summed_loss
+from babelgrid.model.forward import LOGITS, summed_loss
 from babelgrid.model.lora import lora_config
 from babelgrid.model.packing import collate
 from babelgrid.model.predict import score_posts
@@ -246,3 +246,16 @@ def test_causal_bias_of_cuda_equals_the_mask(key_heads):
     torch.testing.assert_close(found, expected)
     gradients = [torch.autograd.grad(output.square().sum(), tensors) for output in (found, expected)]
     torch.testing.assert_close(*gradients)
+
+
+def test_path_in_16_bits_may_differ_as_much_as_the_model_from_itself(random_base, monkeypatch):
+    base_path = random_base()
+    model = load_base(base_path, Base(folder="x"), Device("cpu", torch.bfloat16))
+    monkeypatch.setattr(forward_path, "tolerance", lambda dtype: 1e-6)
+    monkeypatch.setattr(forward_path, "_check_causal", lambda *_: None)  # which has no second attention to compare with
+    forward_path.choose_path(model, "base", "packed")
+    assert model.forward_path == "packed"
+    packed_logits = LOGITS["packed"]
+    monkeypatch.setitem(LOGITS, "packed", lambda causal, batch: 1.1 * packed_logits(causal, batch))
+    forward_path.choose_path(model, "base", "packed")
+    assert model.forward_path == "padded"

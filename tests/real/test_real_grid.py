@@ -13,9 +13,10 @@ pytestmark = pytest.mark.real
 BASE = Path(__file__).parents[2] / "data/bases/gemma-3-270m"
 PART = """
 seeds: [0]
-languages: {train: [en], test: [en, fr, ko]}
-mixtures: {none: true, monolingual: [en], pairs: [], all: false, posts: 48}
-finetune: {epochs: 1}
+languages: {train: [en], test: [fr, it, ko]}
+posts: {parts: {train: [train], test: [test_extra]}}
+mixtures: {none: true, monolingual: [en], pairs: [], all: false, posts: 240}
+finetune: {epochs: 2}
 score: {bootstrap: 100}
 rivals: null
 """
@@ -34,10 +35,9 @@ def test_english_adapter_of_a_real_base_scores_three_languages(shared_file, tmp_
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
     cells = pd.read_csv(tables / "cells.csv", keep_default_na=False, na_values=[""])
     topic = cells[cells["view"] == "topic"].set_index(["mixture", "test_language"])
-    assert topic.loc["en", "n"].to_dict() == {"en": 375, "fr": 125, "ko": 70}
-    # 48 English tweets already teach the topic: better than chance in English, and than the untuned base everywhere.
-    assert topic.loc[("en", "en"), "macro_f1"] > 0.6
-    assert (topic.loc["en", "macro_f1"] > topic.loc["none", "macro_f1"]).all()
+    assert topic.loc["en", "n"].to_dict() == {"fr": 100, "it": 100, "ko": 70}
+    # 240 English tweets already teach the topic in French, better than chance and than the untuned base.
+    assert topic.loc[("en", "fr"), "macro_f1"] > 0.6 > topic.loc[("none", "fr"), "macro_f1"]
     usage = read_json(tmp_path / "results/tweets_gemma/usage/finetune/en/seed0.json")
-    assert usage["device"] == "CPU, threads: 1"
+    assert usage["device"].startswith("CPU")
     assert 1000 < usage["peak_memory_mb"] < 4500
