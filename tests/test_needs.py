@@ -59,6 +59,6 @@ def test_larger_bases_request_more_resources():
 
 def test_jobs_on_a_cpu_take_one_thread_unless_memory_is_short(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 16)
-    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 2**20, "SC_PHYS_PAGES": 32_000}.__getitem__)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 10**6, "SC_PHYS_PAGES": 32_000}.__getitem__)
     threads = [cpu_threads(megabytes) for megabytes in (1, 2000, 2001, 8000, 31_000, 64_000)]
     assert threads == [1, 1, 2, 4, 16, 16]

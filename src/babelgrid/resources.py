@@ -92,9 +92,13 @@ def cpu_threads(job_mb: int) -> int:
     fit in the machine's memory, each job takes the cores that come with its share of memory, so that Snakemake starts
     no more jobs than fit.
     """
-    machine_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
     cores = os.cpu_count() or 1
-    return max(1, min(cores, math.ceil(cores * job_mb / machine_mb)))
+    return max(1, min(cores, math.ceil(cores * job_mb / machine_memory_mb())))
+
+
+def machine_memory_mb() -> float:
+    """Return the memory of this machine in MB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
 
 
 def minutes(base: Base) -> int:

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
+from babelgrid import improbable
 from babelgrid.config.finetune import Lora, Predict
 from babelgrid.config.prompt import Prompt
 from babelgrid.errors import UserError
-from babelgrid.model import predict as predict_module
 from babelgrid.model.predict import predict
 from babelgrid.runtime.files import read_json, read_parquet, sha256
 from babelgrid.runtime.usage import Usage
@@ -96,7 +96,7 @@ def test_improbable_answers_are_logged_with_the_tokens_that_the_base_prefers(pos
     for bound, warned in ((-8.0, 0), (-3.0, 1)):
         caplog.clear()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(predict_module, "IMPROBABLE", bound)
+            patch.setattr(improbable, "IMPROBABLE", bound)
             outputs = {"en": tmp_path / f"{warned}.parquet"}
             predict(random_base(), None, {"en": posts["en"]}, outputs, tmp_path / "kept", **ARGUMENTS)
         found = [line for line in caplog.messages if "improbable" in line]

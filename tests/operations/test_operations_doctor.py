@@ -60,7 +60,7 @@ def test_lack_of_space_or_memory_reports_the_need(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5e9))
     monkeypatch.setattr(os, "sysconf", lambda _: 50_000)
     assert "32 GB are enough to start; free some" in doctor.check_disk(tmp_path / "results", HUB).words
-    memory = doctor.check_memory(HUB)
+    memory = doctor.check_memory(HUB, 18_000)
     assert memory.problem
     assert "18 GB needed" in memory.words
 
@@ -104,7 +104,7 @@ def test_check_that_raises_does_not_stop_others(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "check_four_bits", break_down)
     monkeypatch.setattr(doctor, "loss_of_three_steps", lambda: (2.0, 1.0))
     (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
-    found = list(doctor.examine(tmp_path / "requirements.txt", tmp_path, HUB))
+    found = list(doctor.examine(tmp_path / "requirements.txt", tmp_path, HUB, 18_000))
     assert len(found) == 11
     assert [one.words for one in found if one.name == "4 bits"] == [
         "the check itself failed: RuntimeError: a library is broken"

@@ -87,6 +87,7 @@ if not IMPORT:
         params:
             settings=settings("base"),
             words=[*EXPERIMENT.labels, *EXPERIMENT.effective_views],
+            job_mb=model_mb(),
             requirements=os.path.relpath(os.path.join(workflow.basedir, "envs/requirements.txt")),
         script:
             "../scripts/doctor.py"

@@ -10,7 +10,7 @@ problems = 0
 with job(snakemake.log[0]):
     base = Base(**snakemake.params.settings["base"])
     requirements = Path(snakemake.params.requirements)
-    for finding in examine(requirements, Path("results"), base, snakemake.params.words):
+    for finding in examine(requirements, Path("results"), base, snakemake.params.job_mb, snakemake.params.words):
         print(finding, flush=True)
         problems += finding.problem
 if problems:

@@ -8,9 +8,6 @@ from pydantic import Field, field_validator, model_validator
 from babelgrid.config.fields import Language, OnceAsSpelled, Settings, Text, Whole
 from babelgrid.spelling import fold
 
-IMPROBABLE = -8.0
-"""Answers are improbable if the median over posts of the best answer's log-probability, in nats, is lower than this."""
-
 
 class Label(Settings):
     """One label: the model's answer for it, and its spellings in the data."""

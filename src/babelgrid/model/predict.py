@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from babelgrid.config.base import Base
 from babelgrid.config.finetune import Predict
-from babelgrid.config.prompt import IMPROBABLE, Label, Prompt, label_settings
+from babelgrid.config.prompt import Label, Prompt, label_settings
 from babelgrid.errors import UserError
+from babelgrid.improbable import median_if_improbable
 from babelgrid.model.adapter import add_trained_adapter, merge
 from babelgrid.model.base import Device, choose_device, describe_device, load_base, note_device
 from babelgrid.model.checkpoints import digest
@@ -149,10 +149,8 @@ def score_posts(
     paths = label_paths(prompt, labels, language, tokenizer)
     with progress_bar(len(prompts), 0, " posts") as bar:
         scores = label_log_probabilities(model, prompts, paths, tokens_per_batch, bar.update)
-    if len(scores) and np.median(scores.max(axis=1)) < IMPROBABLE:
-        _warn_about_answers(model, tokenizer, prompts[:POSTS_EXAMINED], language, scores, tokens_per_batch)
-    names = list(paths)
     seconds = time.monotonic() - start
+    names = list(paths)
     tokens = sum(map(len, prompts))
     if usage is not None:
         usage.posts += len(posts)
@@ -166,6 +164,9 @@ def score_posts(
         len(posts) / seconds,
         tokens / seconds,
     )
+    median = median_if_improbable(scores)
+    if median is not None:
+        _warn_about_answers(model, tokenizer, prompts[:POSTS_EXAMINED], language, median, tokens_per_batch)
     table = pd.DataFrame({"id": posts["id"], "gold": posts["label"], "predicted": [names[i] for i in scores.argmax(1)]})
     return table.assign(**{f"logp_{name}": scores[:, column] for column, name in enumerate(names)})
 
@@ -175,7 +176,7 @@ def _warn_about_answers(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     language: str,
-    scores: np.ndarray,
+    median: float,
     tokens_per_batch: int,
 ) -> None:
     """Log that no answer is probable after these prompts, and the tokens that the model prefers instead."""
@@ -185,6 +186,6 @@ def _warn_about_answers(
         "%s: every answer is improbable: the median log-probability of a post's best answer is %.1f nats. The model "
         "would rather continue with: %s. Choose answers that the prompt leads to (labels, prompt.template)",
         language,
-        np.median(scores.max(axis=1)),
+        median,
         words or "a different token for each post",
     )

@@ -21,7 +21,7 @@ from babelgrid.figures.fonts import describe_missing, missing
 from babelgrid.model.base import choose_device
 from babelgrid.model.base_types import judge_base
 from babelgrid.operations.training_check import loss_of_three_steps
-from babelgrid.resources import billions_of_parameters, has_gpu
+from babelgrid.resources import billions_of_parameters, has_gpu, machine_memory_mb
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "beegfs", "gpfs", "ceph", "fuse.sshfs", "afs", "9p"}
 GIGABYTE = 1e9
@@ -52,11 +52,11 @@ class Finding:
         return f"{'FIX' if self.problem else 'OK':<4}{self.name:<14}{self.words}"
 
 
-def examine(requirements: Path, results: Path, base: Base, words: Sequence[str] = ()) -> Iterator[Finding]:
+def examine(requirements: Path, results: Path, base: Base, job_mb: int, words: Sequence[str] = ()) -> Iterator[Finding]:
     """Yield a finding for each check as soon as it is done; a check that raises is reported as a problem.
 
-    requirements: file of exact pins. results: folder of all experiments. base: the experiment's base. words: labels
-    and classes that figures will show.
+    requirements: file of exact pins. results: folder of all experiments. base: the experiment's base. job_mb: memory
+    that a job with it requests, in MB. words: labels and classes that figures will show.
     """
     checks: dict[str, Callable[[], Finding]] = {
         "versions": lambda: check_versions(requirements),
@@ -65,7 +65,7 @@ def examine(requirements: Path, results: Path, base: Base, words: Sequence[str] 
         "training": check_training,
         "base": lambda: check_base(base),
         "disk": lambda: check_disk(results, base),
-        "memory": lambda: check_memory(base),
+        "memory": lambda: check_memory(base, job_mb),
         "SLURM": check_slurm,
         "cache": lambda: check_cache(results),
         "clock": lambda: check_clock(results),
@@ -181,10 +181,10 @@ def check_disk(results: Path, base: Base) -> Finding:
     return Finding("disk", free < needed, words + ("; free some, or move results" if free < needed else ""))
 
 
-def check_memory(base: Base) -> Finding:
-    """Compare memory with the size of the base in 16 bits, in which it is read, or with what its conversion needs."""
-    copies = COPIES_FOR_GGUF if base.gguf else 1
-    total, needed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), copies * _bytes_of(base) + 2 * GIGABYTE
+def check_memory(base: Base, job_mb: int) -> Finding:
+    """Compare this machine's memory with what one job requests, or with what the conversion of a GGUF file needs."""
+    conversion = COPIES_FOR_GGUF * _bytes_of(base) + 2 * GIGABYTE if base.gguf else 0
+    total, needed = 1e6 * machine_memory_mb(), max(1e6 * job_mb, conversion)
     words = f"{total / GIGABYTE:.0f} GB in total, {needed / GIGABYTE:.0f} GB needed for one job"
     return Finding("memory", total < needed, words + ("; use more memory or a smaller base" if total < needed else ""))
 

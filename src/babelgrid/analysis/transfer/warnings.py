@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from babelgrid.analysis.tables import read_table
-from babelgrid.config.prompt import IMPROBABLE
+from babelgrid.improbable import median_if_improbable
 from babelgrid.mixture import is_merged, is_rival
 from babelgrid.runtime.files import read_parquet, write_csv
 from babelgrid.types import Row
@@ -104,9 +103,9 @@ def warn_about_improbable_answers(untuned: Mapping[str, str | Path]) -> Iterator
     found = {}
     for language, path in untuned.items():
         predictions = read_parquet(path)
-        scores = predictions.filter(like="logp_").to_numpy()
-        if len(scores) and np.median(scores.max(axis=1)) < IMPROBABLE:
-            found[language] = float(np.median(scores.max(axis=1)))
+        median = median_if_improbable(predictions.filter(like="logp_").to_numpy())
+        if median is not None:
+            found[language] = median
     if found:
         text = (
             f"the untuned base finds every answer improbable: the median log-probability of a post's best answer is "
