@@ -10,6 +10,9 @@ INDEX := $(if $(filter cpu,$(TORCH)),$(if $(ELSEWHERE),,--extra-index-url https:
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) $(INDEX) --require-hashes
 
+# Tests on two workers, file by file, because tests of a file share fixtures; in the order of tests/conftest.py.
+DIST := --dist loadfile --no-loadscope-reorder
+
 .PHONY: run test test-fast test-grid test-real test-slurm lint format docs lock real real-settings real-bases intervention plan-check bench bench-startup bench-training bench-scoring bench-paths bench-classify bench-posts bench-archive bench-grid bench-scale bench-gpu
 .DELETE_ON_ERROR:
 
@@ -20,15 +23,15 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@echo "babelgrid: running the tests and one grid from end to end (minutes)"
-	@$(BIN)/pytest -n 2 --dist loadfile --durations=20 -m "not real and not slurm and not grid"
+	@$(BIN)/pytest -n 2 $(DIST) --durations=20 -m "not real and not slurm and not grid"
 
 test-fast: .venv/dev.stamp
 	@echo "babelgrid: running the quick tests"
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not real and not slurm and not grid and not slow"
+	@$(BIN)/pytest -n 2 $(DIST) -m "not real and not slurm and not grid and not slow"
 
 test-grid: .venv/dev.stamp
 	@echo "babelgrid: running further grids and other long tests (about half an hour on two cores)"
-	@$(BIN)/pytest -n 2 --dist loadfile --durations=30 -m grid
+	@$(BIN)/pytest -n 2 $(DIST) --durations=30 -m grid
 
 test-real: .venv/dev.stamp
 	@echo "babelgrid: running the grid on the real data in ../shared (skipped if missing)"

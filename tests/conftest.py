@@ -10,6 +10,30 @@ from hypothesis import settings
 
 SHARED = Path(__file__).parents[2] / "shared"
 
+# The first file builds the tiny grid, which the other files in tests/grid copy. The second file does not need it.
+LONGEST = (
+    "tests/grid/test_grid_end_to_end.py",
+    "tests/model/test_checkpoints.py",
+    "tests/grid/test_reruns.py",
+    "tests/grid/test_rivals.py",
+    "tests/grid/test_merged_rows.py",
+    "tests/grid/test_api_row.py",
+    "tests/grid/test_classify_archive.py",
+    "tests/grid/test_reruns_posts.py",
+    "tests/grid/test_operations.py",
+    "tests/grid/test_release_target.py",
+    "tests/grid/test_grid_kills.py",
+    "tests/grid/test_inputs.py",
+    "tests/figures/test_figures_legible.py",
+    "tests/rivals/test_rivals_encoder.py",
+    "tests/release/test_release.py",
+    "tests/figures/test_figures_pictures.py",
+    "tests/report/test_report_content.py",
+    "tests/test_imports.py",
+    "tests/release/test_push.py",
+    "tests/model/test_adapter.py",
+)
+
 # Slowness of a busy machine is not a failure; in CI, runs are reproducible.
 settings.register_profile("babelgrid", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("babelgrid")
@@ -21,19 +45,10 @@ def pytest_configure():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Keep the tests of the grid on one worker, because they share a grid that takes minutes to build.
-
-    (`xdist_group` marks have no effect: xdist 3.8 passes them in a field that pytest 9.2 no longer has.)
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class OneWorkerForTheGrid(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            return "grid" if nodeid.startswith("tests/grid/") else nodeid
-
-    return OneWorkerForTheGrid(config, log)
+def pytest_collection_modifyitems(items):
+    """Start the longest files first, so that no worker has one left when the other worker has finished."""
+    place = {file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
 
 
 @pytest.fixture(scope="session")

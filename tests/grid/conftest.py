@@ -15,16 +15,19 @@ CAN_CUT_OFF = subprocess.run(["unshare", "--net", "true"], capture_output=True, 
 def checkout(tmp_path_factory):
     """Return a checkout in which the tiny grid is finished. Tests must leave it unchanged.
 
-    The first process of pytest-xdist builds it with both cores, and the others copy it.
+    The first process of pytest-xdist builds it with both cores and keeps a copy, which no test uses, for the others.
     """
+    folder = tmp_path_factory.mktemp("checkout")
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        return _build(tmp_path_factory.mktemp("checkout"))
-    shared = tmp_path_factory.getbasetemp().parent / "tiny"
-    with shared.with_suffix(".lock").open("w") as lock:
+        return _build(folder)
+    kept = tmp_path_factory.getbasetemp().parent / "tiny"
+    with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not shared.exists():
-            return _build(tmp_path_factory.mktemp("checkout")).copy(shared)
-        return Checkout(shared, "tests/grid/tiny.yaml").copy(tmp_path_factory.mktemp("copy") / "checkout")
+        if not kept.exists():
+            made = _build(folder)
+            made.copy(kept)
+            return made
+    return Checkout(kept, "tests/grid/tiny.yaml").copy(folder / "copy")
 
 
 def _build(folder):
