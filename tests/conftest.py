@@ -34,6 +34,11 @@ LONGEST = (
     "tests/model/test_adapter.py",
 )
 
+# Two workers share the cores. Threads of OpenMP wait for each other in busy loops: with more threads than cores, the
+# tests of models take twice as much time of the CPU.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Slowness of a busy machine is not a failure; in CI, runs are reproducible.
 settings.register_profile("babelgrid", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("babelgrid")
