@@ -43,6 +43,8 @@ class Checkout:
         files = [*self.configs, *map(str, overlays)]
         command = [*self.prefix, sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", *files]
         environment = {**os.environ, **SECRETS}
+        # Each job is a process; without stored bytecode, each would compile the library again.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def planned(self, *arguments, overlays=()):
