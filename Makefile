@@ -30,7 +30,7 @@ test-fast: .venv/dev.stamp
 	@$(BIN)/pytest -n 2 $(DIST) -m "not real and not slurm and not grid and not slow"
 
 test-grid: .venv/dev.stamp
-	@echo "babelgrid: running further grids and other long tests (about half an hour on two cores)"
+	@echo "babelgrid: running further grids and other long tests (about 25 minutes on two cores)"
 	@$(BIN)/pytest -n 2 $(DIST) --durations=30 -m grid
 
 test-real: .venv/dev.stamp
