@@ -26,6 +26,8 @@ QWEN_3_5 = {"layer_types": ["linear_attention"] * 3 + ["full_attention"]}
 GRANITE = {"embedding_multiplier": 12.0, "attention_multiplier": 0.1, "residual_multiplier": 0.2, "logits_scaling": 4.0}
 LFM_2 = {"layer_types": ["conv", "conv", "full_attention", "conv"]}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
+# A small Mamba, and chunks shorter than the longest example. With the default sizes, this type takes two minutes.
+FALCON_H1 = {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_state": 16, "mamba_chunk_size": 8}
 LLAMA_4 = {"intermediate_size_mlp": 128, "num_local_experts": 2, "num_experts_per_tok": 1}
 # type: (path, settings beside SHAPE)
 TYPES = {
@@ -60,7 +62,7 @@ TYPES = {
     "qwen3_5_text": ("padded", QWEN_3_5),
     "qwen3_next": ("padded", QWEN_3_5 | EXPERTS),
     "lfm2": ("padded", LFM_2),
-    "falcon_h1": ("padded", {}),
+    "falcon_h1": ("padded", FALCON_H1),
     "bloom": ("padded", {}),
     "gpt2": ("packed", {}),
 }
