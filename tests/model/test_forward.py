@@ -259,3 +259,11 @@ def test_path_in_16_bits_may_differ_as_much_as_the_model_from_itself(random_base
     monkeypatch.setitem(LOGITS, "packed", lambda causal, batch: 1.1 * packed_logits(causal, batch))
     forward_path.choose_path(model, "base", "packed")
     assert model.forward_path == "padded"
+
+
+def test_rows_agree_by_their_relative_distance():
+    rows = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    assert forward_path.agree(rows, rows, torch.float32)
+    assert forward_path.agree(rows + torch.tensor([[0.0], [1e-4]]), rows, torch.float32)
+    assert not forward_path.agree(rows + torch.tensor([[1e-4], [0.0]]), rows, torch.float32)
+    assert not forward_path.agree(rows * float("nan"), rows, torch.float32)

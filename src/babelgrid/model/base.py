@@ -1,7 +1,7 @@
 """Load the 4-bit base: choose device, data type and weight format, and check the outputs."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,12 +143,24 @@ def check_complete(source: Path, model: PreTrainedModel, found: Mapping[str, Any
     # Old Llama checkpoints contain rotary frequencies, which are computed, not learnt.
     unexpected = {name for name in found["unexpected_keys"] if not name.endswith("rotary_emb.inv_freq")}
     mismatched = {name for name, *_ in found["mismatched_keys"]}
-    names = {"lack": found["missing_keys"], "also contain": unexpected, "have the wrong shape in": mismatched}
-    faults = [f"{what} {listed(its)}" for what, its in names.items() if its]
+    refuse_misfit(source, model, found["missing_keys"], unexpected, mismatched, "base")
+
+
+def refuse_misfit(
+    source: Path,
+    model: PreTrainedModel,
+    missing: Collection[str],
+    unexpected: Collection[str],
+    mismatched: Collection[str],
+    what: str,
+) -> None:
+    """Raise `UserError` if weights are missing, unexpected or of the wrong shape; what: `base` or `encoder`."""
+    names = {"lack": missing, "also contain": unexpected, "have the wrong shape in": mismatched}
+    faults = [f"{verb} {listed(its)}" for verb, its in names.items() if its]
     if faults:
         raise UserError(
             f"{source}: the weights do not fit {type(model).__name__} as config.json describes it: "
-            f"they {'; they '.join(faults)}. Use a complete copy of the base"
+            f"they {'; they '.join(faults)}. Use a complete copy of the {what}"
         )
 
 

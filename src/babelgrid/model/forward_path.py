@@ -134,7 +134,8 @@ def agree(values: torch.Tensor, others: torch.Tensor, dtype: torch.dtype) -> boo
 
 def _distances(values: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """Return the distance of each row of two matrices [rows, n], relative to the norm of the second's row [rows]."""
-    distances: torch.Tensor = (values - others).norm(dim=-1) / others.norm(dim=-1)
+    size = others.norm(dim=-1).clamp(min=torch.finfo(others.dtype).tiny)
+    distances: torch.Tensor = (values - others).norm(dim=-1) / size
     return distances
 
 

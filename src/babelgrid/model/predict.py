@@ -19,6 +19,7 @@ from babelgrid.improbable import median_if_improbable
 from babelgrid.model.adapter import add_trained_adapter, merge
 from babelgrid.model.base import Device, choose_device, describe_device, load_base, note_device
 from babelgrid.model.checkpoints import digest
+from babelgrid.model.predictions import predictions_of
 from babelgrid.model.score import label_log_probabilities, preferred_tokens
 from babelgrid.prompts.answers import label_paths
 from babelgrid.prompts.template import encode_prompts, frame_of
@@ -150,7 +151,6 @@ def score_posts(
     with progress_bar(len(prompts), 0, " posts") as bar:
         scores = label_log_probabilities(model, prompts, paths, tokens_per_batch, bar.update)
     seconds = time.monotonic() - start
-    names = list(paths)
     tokens = sum(map(len, prompts))
     if usage is not None:
         usage.posts += len(posts)
@@ -167,8 +167,7 @@ def score_posts(
     median = median_if_improbable(scores)
     if median is not None:
         _warn_about_answers(model, tokenizer, prompts[:POSTS_EXAMINED], language, median, tokens_per_batch)
-    table = pd.DataFrame({"id": posts["id"], "gold": posts["label"], "predicted": [names[i] for i in scores.argmax(1)]})
-    return table.assign(**{f"logp_{name}": scores[:, column] for column, name in enumerate(names)})
+    return predictions_of(posts, scores, list(paths))
 
 
 def _warn_about_answers(

@@ -13,16 +13,14 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 from babelgrid.base_files import base_folder, read_base
 from babelgrid.errors import UserError
 from babelgrid.model.base import choose_device, note_device
-from babelgrid.model.score import batches_by_length
 from babelgrid.prompts.tokenizer import load_tokenizer
-from babelgrid.rivals.load import load_encoder, tokens_of
+from babelgrid.rivals.load import load_encoder, padded_batches, tokens_of
 from babelgrid.runtime.files import provenance, read_parquet, write_parquet
 from babelgrid.runtime.progress import progress_bar
 from babelgrid.runtime.usage import Usage, working
 
 log = logging.getLogger(__name__)
 
-TOKENS_PER_BATCH = 8192
 Vectors = NDArray[np.float32]
 
 
@@ -76,19 +74,17 @@ def embed(
     usage: receives the number of tokens read. Raises `UserError` if a vector is not finite.
     """
     encoded = tokens_of([recipe.prefix + text for text in texts], tokenizer, model.config, recipe.max_tokens)
-    lengths = [len(ids) for ids in encoded["input_ids"]]
+    tokens = sum(map(len, encoded["input_ids"]))
     vectors = np.empty((len(texts), model.config.hidden_size), np.float32)
     with progress_bar(len(texts), 0, " posts") as bar:
-        for rows in batches_by_length(lengths, TOKENS_PER_BATCH):
-            own = {name: [values[row] for row in rows] for name, values in encoded.items()}
-            batch = tokenizer.pad(own, padding_side="right", return_tensors="pt")
-            vectors[rows] = pool(model, batch.to(model.device), recipe).cpu().numpy()
+        for rows, batch in padded_batches(encoded, tokenizer, model.device):
+            vectors[rows] = pool(model, batch, recipe).cpu().numpy()
             bar.update(len(rows))
     if not np.isfinite(vectors).all():
         raise UserError("rivals.embedding: a vector is not finite (NaN or infinity): the encoder's weights are damaged")
     if usage is not None:
-        usage.tokens += sum(lengths)
-    log.info("%d posts, %d tokens, %d dimensions", len(texts), sum(lengths), vectors.shape[1])
+        usage.tokens += tokens
+    log.info("%d posts, %d tokens, %d dimensions", len(texts), tokens, vectors.shape[1])
     return vectors
 
 

@@ -14,8 +14,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from babelgrid.errors import UserError
 from babelgrid.mixture import Mixture
+from babelgrid.model.predictions import predictions_of
 from babelgrid.posts.sample import read_train_posts, sample_posts
-from babelgrid.rivals.predictions import predictions_of
 from babelgrid.runtime.files import provenance, read_parquet, write_parquet
 from babelgrid.runtime.usage import Usage, working
 from babelgrid.types import Floats

@@ -1,7 +1,7 @@
 """Load encoders and encode posts for them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from transformers import PreTrainedTokenizerBase
 
 from babelgrid.config.finetune import Lora
 from babelgrid.errors import UserError, in_one_line
-from babelgrid.model.base import listed
+from babelgrid.model.base import refuse_misfit
 from babelgrid.model.lora import check_targets, lora_arguments
+from babelgrid.model.score import batches_by_length
 
+TOKENS_PER_BATCH = 8192
 _HEADS = ("pooler", "position_ids")
 """Parts of an encoder that need no weights: a pooling layer is never used or is trained, positions are computed."""
 
@@ -65,17 +67,21 @@ def _check_complete(folder: Path, model: Any, found: Mapping[str, Any]) -> None:
         whole = {name if name.startswith(f"{prefix}.") else f"{prefix}.{name}" for name in names}
         return [name for name in whole if name.split(".")[1] in roots and not any(part in name for part in _HEADS)]
 
-    names = {
-        "lack": of_encoder(found["missing_keys"]),
-        "also contain": of_encoder(found["unexpected_keys"]),
-        "have the wrong shape in": of_encoder(name for name, *_ in found["mismatched_keys"]),
-    }
-    faults = [f"{what} {listed(its)}" for what, its in names.items() if its]
-    if faults:
-        raise UserError(
-            f"{folder}: the weights do not fit {type(model).__name__} as config.json describes it: "
-            f"they {'; they '.join(faults)}. Use a complete copy of the encoder"
-        )
+    missing, unexpected = of_encoder(found["missing_keys"]), of_encoder(found["unexpected_keys"])
+    mismatched = of_encoder(name for name, *_ in found["mismatched_keys"])
+    refuse_misfit(folder, model, missing, unexpected, mismatched, "encoder")
+
+
+def padded_batches(
+    encoded: Mapping[str, Sequence[Any]], tokenizer: PreTrainedTokenizerBase, device: torch.device
+) -> Iterator[tuple[list[int], Any]]:
+    """Yield row numbers and the padded batch of these rows, in batches of texts with similar lengths.
+
+    encoded: what `tokens_of` returns.
+    """
+    for rows in batches_by_length([len(ids) for ids in encoded["input_ids"]], TOKENS_PER_BATCH):
+        own = {name: [values[row] for row in rows] for name, values in encoded.items()}
+        yield rows, tokenizer.pad(own, padding_side="right", return_tensors="pt").to(device)
 
 
 def tokens_of(texts: list[str], tokenizer: PreTrainedTokenizerBase, config: Any, max_tokens: int) -> dict[str, Any]:

@@ -14,19 +14,16 @@ from babelgrid.base_files import base_folder
 from babelgrid.config.rivals import PLACE_KEYS, Encoder
 from babelgrid.errors import UserError, in_one_line
 from babelgrid.model.base import choose_device, note_device
-from babelgrid.model.score import batches_by_length
+from babelgrid.model.predictions import predictions_of
 from babelgrid.prompts.tokenizer import load_tokenizer
 from babelgrid.rivals.encoder import build_model, trained_parameters
-from babelgrid.rivals.load import tokens_of
-from babelgrid.rivals.predictions import predictions_of
+from babelgrid.rivals.load import padded_batches, tokens_of
 from babelgrid.runtime.files import provenance, read_parquet, write_parquet
 from babelgrid.runtime.progress import progress_bar
 from babelgrid.runtime.usage import Usage, working
 from babelgrid.types import Floats
 
 log = logging.getLogger(__name__)
-
-TOKENS_PER_BATCH = 8192
 
 
 def predict_encoder(
@@ -79,15 +76,12 @@ def score_texts(
 ) -> Floats:
     """Return the natural log-probability of each label, shape (texts, labels); `UserError` if one is not finite."""
     encoded = tokens_of(texts, tokenizer, model.config, max_tokens)
-    lengths = [len(ids) for ids in encoded["input_ids"]]
     scores = np.empty((len(texts), model.config.num_labels))
     with progress_bar(len(texts), 0, " posts") as bar:
-        for rows in batches_by_length(lengths, TOKENS_PER_BATCH):
-            own = {name: [values[row] for row in rows] for name, values in encoded.items()}
-            batch = tokenizer.pad(own, padding_side="right", return_tensors="pt").to(model.device)
+        for rows, batch in padded_batches(encoded, tokenizer, model.device):
             scores[rows] = model(**batch).logits.double().log_softmax(-1).cpu().numpy()
             bar.update(len(rows))
-    usage.tokens += sum(lengths)
+    usage.tokens += sum(map(len, encoded["input_ids"]))
     if not np.isfinite(scores).all():
         raise UserError("rivals.encoder: a log-probability is not finite, so nothing is written. Train again")
     return scores

@@ -1,4 +1,4 @@
-"""Make tables of predictions in the form of `model.predict`."""
+"""Make tables of predictions: the same columns for every system."""
 
 from collections.abc import Sequence
 
