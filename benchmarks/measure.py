@@ -106,12 +106,43 @@ def environment() -> dict[str, Any]:
 
 
 def write_result(name: str, record: Mapping[str, Any]) -> Path:
-    """Write benchmarks/results/<name>.json, starting with the environment; return its path."""
+    """Write benchmarks/results/<name>.json, starting with the environment; return its path.
+
+    The file is replaced as a whole, so a run that is stopped leaves the last complete record.
+    """
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    content = {"environment": environment(), **record}
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    content = record if "environment" in record else {"environment": environment(), **record}
+    written = path.with_suffix(".tmp")
+    written.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    written.replace(path)
     return path
+
+
+class Record:
+    """A result that is written again after each row, so that a run that is stopped loses nothing."""
+
+    def __init__(self, name: str | None, **about: Any) -> None:
+        """Start benchmarks/results/<name>.json, or keep the rows in memory only (None)."""
+        self.name = name
+        # Described once: the record itself changes what git says about the working tree.
+        self.content: dict[str, Any] = {"environment": environment() if name else {}, **about, "rows": []}
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows so far."""
+        return self.content["rows"]  # type: ignore[no-any-return]
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Print a row as one line of JSON, and write the record with it."""
+        print(json.dumps(row), flush=True)
+        self.rows.append(dict(row))
+        self.write()
+
+    def write(self) -> None:
+        """Write the record, unless it is kept in memory only."""
+        if self.name:
+            write_result(self.name, self.content)
 
 
 def _resident_bytes(pid: int) -> int:

@@ -62,22 +62,21 @@ def compare_vocabulary(folder: Path, vocabulary: int, posts_per_language: int, r
     texts = lab_texts(folder, posts_per_language)
     base_path = write_random_base(folder, lab_shape(vocabulary), texts)
     model = load_base(base_path, Base(folder=str(folder / "base")), choose_device()).eval()
-    rows = compare_sides(model, load_tokenizer(folder / "base"), texts, repeats)
+    tokenizer = load_tokenizer(folder / "base")
+    rows = [row for name in templates() for row in compare_template(model, tokenizer, texts, name, repeats)]
     return [{"vocabulary": vocabulary, **row} for row in rows]
 
 
-def compare_sides(model: Any, tokenizer: Any, texts: Sequence[str], repeats: int) -> list[dict[str, Any]]:
-    """Return one record for each template and side."""
-    rows = []
-    for name, template in templates().items():
-        questions = ask(texts, template, tokenizer)
-        contestants, tuning = line_up(model, tokenizer, questions)
-        about = {"template": name, "posts": len(texts), "tokens": sum(map(len, questions.prompts))}
-        of_generate = sides.labels_in_generate(model, tokenizer, questions)
-        rows += [
-            {**about, **row, "tuning_s": tuning.get(row["side"])} for row in compare(contestants, of_generate, repeats)
-        ]
-    return rows
+def compare_template(
+    model: Any, tokenizer: Any, texts: Sequence[str], template: str, repeats: int
+) -> list[dict[str, Any]]:
+    """Return one record for each side, with a template of `templates`."""
+    questions = ask(texts, templates()[template], tokenizer)
+    contestants, tuning = line_up(model, tokenizer, questions)
+    about = {"template": template, "posts": len(texts), "tokens": sum(map(len, questions.prompts))}
+    of_generate = sides.labels_in_generate(model, tokenizer, questions)
+    rows = compare(contestants, of_generate, repeats)
+    return [{**about, **row, "tuning_s": tuning.get(row["side"])} for row in rows]
 
 
 def line_up(

@@ -9,7 +9,6 @@ steps inside one process, after one warm-up step. benchmarks/startup.py measures
 import argparse
 import logging
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,7 +18,6 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
-from transformers import TrainerCallback
 
 from babelgrid.config.finetune import Finetune, Lora, Predict
 from babelgrid.config.load import read_experiment
@@ -32,6 +30,7 @@ from babelgrid.runtime.files import read_json
 from benchmarks.measure import summary, write_result
 from benchmarks.process import peak_memory, reset_peak_memory, span
 from benchmarks.questions import lab_shape, lab_texts, templates, write_random_base
+from benchmarks.training.clock import Clock
 from benchmarks.training.sides import SIDES
 
 OURS = "babelgrid"
@@ -43,20 +42,6 @@ NOT_RUN = {
     "solution with envs/constraints.txt), so the two cannot run in one process",
     "unsloth": "not run: needs a GPU; there is none here",
 }
-
-
-class Clock(TrainerCallback):
-    """Record the time at the end of each step."""
-
-    def __init__(self) -> None:
-        """Start with an empty list of times."""
-        self.times: list[tuple[float, float]] = []
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Record wall time and CPU time once the device has finished its work."""
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.times.append((time.perf_counter(), time.process_time()))
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
 """The GPU script runs in miniature on any device, from a random base to its tables."""
 
+import json
+
 import pytest
 from transformers import LlamaConfig
 
 pytest.importorskip("trl", reason="trl is not installed: make .venv/bench.stamp")
 pytest.importorskip("lm_eval", reason="lm_eval is not installed: make .venv/bench.stamp")
 
-from benchmarks.gpu.run import FLOORS, LLAMA_3B, measure, table
+from benchmarks.gpu.run import FLOORS, in_turn, measure, summaries, table
+from benchmarks.measure import Record
 from benchmarks.questions import lab_texts, write_random_base
 from benchmarks.training.run import quality, study_examples
 
@@ -25,20 +28,44 @@ def base(tmp_path_factory):
 
 def test_all_work_is_measured_and_tabulated(base):
     base_path, texts = base
-    rows = measure(base_path, texts, steps=1, repeats=1)
+    record = Record(None)
+    measure(base_path, texts, steps=1, repeats=1, record=record)
+    rows = summaries(record.rows)
     measured = {(row["work"], row["side"]) for row in rows}
     assert {("training, loss on the label", "TRL tuned"), ("scoring", "babelgrid")} <= measured
     assert all(row["tokens_per_s"]["median"] > row["posts_per_s"]["median"] > 0 for row in rows)
     assert table(rows, FLOORS).count("%") == len([row for row in rows if row["work"] in FLOORS])
 
 
-def test_large_shape_has_llama_3b_parameter_count():
-    import torch
-    from transformers import LlamaForCausalLM
+def test_a_stopped_run_loses_no_round(monkeypatch, tmp_path):
+    monkeypatch.setattr("benchmarks.measure.RESULTS", tmp_path)
 
-    with torch.device("meta"):
-        model = LlamaForCausalLM(LLAMA_3B)
-    assert sum(weight.numel() for weight in model.parameters()) == 3_212_749_824
+    def stopped():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_turn("training", {"babelgrid": lambda: (0.5, 100, 2), "TRL": stopped}, 1, Record("gpu", shape="tiny"))
+    written = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
+    assert written["shape"] == "tiny"
+    assert [(row["side"], row["round"], row["tokens_per_s"]) for row in written["rows"]] == [("babelgrid", 0, 200)]
+
+
+def test_cold_round_is_kept_apart():
+    rounds = [
+        {
+            "work": "scoring",
+            "side": "babelgrid",
+            "round": number,
+            "tokens_per_s": speed,
+            "posts_per_s": 1,
+            "peak_gib": 1,
+        }
+        for number, speed in enumerate([10, 300, 100, 200])
+    ]
+    [row] = summaries(rounds)
+    assert row["cold_tokens_per_s"] == 10
+    assert row["tokens_per_s"] == {"median": 200, "min": 100, "max": 300}
+    assert "| 200 (100 to 300) | 10 |" in table([row], {})
 
 
 def test_trl_and_babelgrid_learn_the_same(base):
