@@ -125,7 +125,9 @@ bench-scale: .venv/bench.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scale.run
 
 bench-gpu: .venv/bench.stamp
-	@echo "babelgrid: measuring speed and memory at the shapes of Llama-3.2-3B (needs an NVIDIA GPU)"
+	@echo "babelgrid: checking the numbers, then measuring speed and memory at the shapes of Llama-3.2-3B (needs an NVIDIA GPU)"
+	@$(BIN)/python -m benchmarks.gpu.check
+	@$(BIN)/python -m benchmarks.gpu.steps
 	@$(BIN)/python -m benchmarks.gpu.run
 
 docs: .venv/run.stamp
