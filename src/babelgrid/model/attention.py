@@ -4,7 +4,7 @@ All other layers process tokens independently and need no information on packing
 transformers as `ATTENTION`, so any model that uses the attention registry supports packed batches. In a packed batch,
 the index of a key in its example equals its position, so causal masks and sliding windows compare indices.
 
-On CUDA, cuDNN's attention is never used: it plans anew for every new shape (116 to 150 ms on an H200), and packed
+On CUDA, cuDNN's attention is never used: it plans anew for every new shape (116 to 151 ms on an H200), and packed
 batches have many. A causal mask of own tokens over prefix and own tokens is PyTorch's `causal_lower_right`, for which
 flash attention runs.
 """
