@@ -18,7 +18,7 @@ from babelgrid.model.forward import LOGITS, summed_loss
 from babelgrid.model.lora import lora_config
 from babelgrid.model.packing import collate
 from babelgrid.model.predict import score_posts
-from babelgrid.model.score import label_log_probabilities
+from babelgrid.model.score import batches_by_length, label_log_probabilities
 from babelgrid.prompts.tokenizer import load_tokenizer
 from babelgrid.runtime.files import read_json
 
@@ -267,3 +267,30 @@ def test_rows_agree_by_their_relative_distance():
     assert forward_path.agree(rows + torch.tensor([[0.0], [1e-4]]), rows, torch.float32)
     assert not forward_path.agree(rows + torch.tensor([[1e-4], [0.0]]), rows, torch.float32)
     assert not forward_path.agree(rows * float("nan"), rows, torch.float32)
+
+
+@pytest.mark.parametrize("path", ["thin", "packed", "padded"])
+def test_labels_in_16_bits_do_not_tie_because_of_rounding(random_base, path):
+    base_path = random_base()
+    model = load_base(base_path, Base(folder="x"), Device("cpu", torch.bfloat16)).eval()
+    forward_path._use(model, path, "sdpa" if path == "padded" else attention.ATTENTION)
+    head = model.get_output_embeddings()
+    head.weight.data = 40 * head.weight.data
+    first, second = 5, 6
+    head.weight.data[second] = head.weight.data[first]
+    head.weight.data[second, 0] *= 1.02
+    hidden = []
+    handle = head.register_forward_hook(lambda _, inputs, __: hidden.append(inputs[0].reshape(-1, inputs[0].shape[-1])))
+    generator = torch.Generator().manual_seed(0)
+    prompts = [(0, 1, 2, *torch.randint(3, 40, (6,), generator=generator).tolist()) for _ in range(64)]
+    paths = {"a": (first,), "b": (second,)}
+    found = label_log_probabilities(model, prompts, paths, 10_000)
+    handle.remove()
+    states = torch.cat(hidden)
+    order = [row for rows in batches_by_length([9] * 64, 10_000) for row in rows]
+    exact = states.double() @ head.weight[[first, second]].double().T
+    rounded = head(states)[:, [first, second]]
+    difference = (exact[:, 0] - exact[:, 1]).numpy()
+    np.testing.assert_allclose((found[:, 0] - found[:, 1])[order], difference, atol=1e-4)
+    assert (rounded[:, 0] == rounded[:, 1]).sum() > 0
+    assert (found[:, 0] == found[:, 1]).sum() == 0

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from babelgrid.errors import UserError
+from babelgrid.model.exact_logits import exact_logits
 from babelgrid.model.examples import Example
 from babelgrid.model.forward import answer_logits
 from babelgrid.model.packing import collate, to_device
@@ -41,12 +42,14 @@ def label_log_probabilities(
     for node in nodes:
         reaching = [(column, path[len(node)]) for column, path in enumerate(paths.values()) if _passes(path, node)]
         columns, tokens = torch.tensor(reaching, device=model.device).unbind(1)
+        distinct = torch.tensor(sorted({token for _, token in reaching}), device=model.device)
         for rows in batches_by_length([len(prompt) for prompt in prompts], tokens_per_batch):
             # The last token of an example is only predicted and never an input, so any token will do.
             examples = [Example((*prompts[row], *node, 0), len(prompts[row]) + len(node)) for row in rows]
             where = torch.tensor(rows, device=model.device)[:, None]
             # Summed on the device, which then does not wait for the host between batches.
-            scores[where, columns] += _read_logits(model, examples, partial(_log_probabilities, tokens=tokens))
+            with exact_logits(model, distinct):
+                scores[where, columns] += _read_logits(model, examples, partial(_log_probabilities, tokens=tokens))
             scored(len(rows))
     finite = scores.isfinite().all(dim=1)
     if not finite.all():
