@@ -6,6 +6,7 @@ import pytest
 from babelgrid.analysis.scores.matrix import average_over_seeds
 from babelgrid.analysis.tables import read_table
 from babelgrid.config.report import Report
+from babelgrid.figures.style import decimal
 from babelgrid.runtime.files import write_csv
 from synthetic import FOUR, LANGUAGES, MANY
 
@@ -31,10 +32,6 @@ def _cell(page, mixture, language):
     return heading.locator(f'xpath=../td[@data-language="{LANGUAGES.index(language)}"]')
 
 
-def _shown(value):
-    return f"{value:.2f}".removeprefix("0")
-
-
 def _column(page, language):
     texts = page.locator(f'td[data-language="{LANGUAGES.index(language)}"]').all_inner_texts()
     return [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
@@ -51,14 +48,29 @@ def test_page_loads_nothing_and_logs_no_errors(open_page, report):
 
 def test_matrix_shows_every_cell_for_the_chosen_view_and_metric(page, means):
     assert page.locator("td[data-mixture]").count() == len(MANY) * len(LANGUAGES)
-    assert _cell(page, "en+es", "hu").inner_text() == _shown(means["macro_f1"]["topic", "en+es", "hu"])
+    assert _cell(page, "en+es", "hu").inner_text() == decimal(means["macro_f1"]["topic", "en+es", "hu"])
     page.check('input[value="stance"]')
-    assert _cell(page, "en+es", "hu").inner_text() == _shown(means["macro_f1"]["stance", "en+es", "hu"])
+    assert _cell(page, "en+es", "hu").inner_text() == decimal(means["macro_f1"]["stance", "en+es", "hu"])
     page.check('input[value="accuracy"]')
-    assert _cell(page, "en+es", "hu").inner_text() == _shown(means["accuracy"]["stance", "en+es", "hu"])
+    assert _cell(page, "en+es", "hu").inner_text() == decimal(means["accuracy"]["stance", "en+es", "hu"])
     assert "stance: Accuracy, score" in page.inner_text("#matrix-state")
     assert page.is_visible('#answer [data-view="stance"]')
     assert page.is_hidden('#answer [data-view="topic"]')
+
+
+# Middles between two numbers of two digits, and numbers beside them.
+NEAR_MIDDLES = [0.125, 0.375, 0.625, 0.875, 0.855, 0.8549, 0.8551, 0.845, 0.505, 0.995, 0.0049, 0.99996, 1.0]
+
+
+def test_cells_have_the_digits_of_figures_and_printed_tables(open_page, make_report, tmp_path):
+    make_report(tmp_path, ["en", "all"], seeds=1)
+    cells = pd.read_csv(tmp_path / "tables/cells.csv", keep_default_na=False, na_values=[""])
+    cells["macro_f1"] = cells["test_language"].map(dict(zip(LANGUAGES, NEAR_MIDDLES, strict=True)))
+    write_csv(tmp_path / "changed.csv", cells)
+    page = open_page(make_report(tmp_path, ["en", "all"], seeds=1, extra={"cells": tmp_path / "changed.csv"}))
+    shown = [_cell(page, "en", language).inner_text() for language in LANGUAGES]
+    assert shown == [decimal(value) for value in NEAR_MIDDLES]
+    assert shown[:6] == [".12", ".38", ".62", ".88", ".86", ".85"]
 
 
 @pytest.mark.parametrize(("show", "reference"), [("gap", "hu"), ("gain", "none")])

@@ -1,5 +1,7 @@
 """Write text for people: escaped Markdown, and durations."""
 
+SCORE_DIGITS = 5
+"""Digits to which scores are rounded before they are written with fewer, so that pages and figures agree."""
 _MARKS = r"\`*_{}[]<>|#!~$"
 
 

@@ -1,5 +1,6 @@
 """Define what all figures share: the style file, colours, texts, and how a figure is saved."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from babelgrid.analysis.scores.metrics import Metric
+from babelgrid.display.text import SCORE_DIGITS
 from babelgrid.figures.fonts import families_for, warn_of_missing
 from babelgrid.runtime.files import whole_file, write_csv
 
@@ -86,16 +88,28 @@ def _resolution(figure: Figure) -> float:
 
 
 def decimal(value: float, digits: int = 2) -> str:
-    """Write a score as printed tables do: `.83`, `1.00`, and with a true minus sign below zero."""
-    text = f"{abs(value):.{digits}f}".removeprefix("0")
-    is_negative = value < 0 and float(f"{value:.{digits}f}") != 0
-    return f"\N{MINUS SIGN}{text}" if is_negative else text
+    """Write a score as printed tables do: `.83`, `1.00`, and with a true minus sign below zero.
+
+    The middle between two numbers goes to the even one: .825 is written as .82, and .835 as .84. The page's script
+    writes the same digits (`decimal` in report.js). digits: at most `SCORE_DIGITS`.
+    """
+    written = f"{abs(_rounded(value, digits)):.{digits}f}"
+    text = written.removeprefix("0")
+    return f"\N{MINUS SIGN}{text}" if value < 0 and float(written) != 0 else text
 
 
 def signed(value: float, digits: int = 2) -> str:
     """Write a difference like `decimal`, with a plus sign above zero."""
     text = decimal(value, digits)
-    return f"+{text}" if float(f"{value:.{digits}f}") > 0 else text
+    return f"+{text}" if _rounded(value, digits) > 0 else text
+
+
+def _rounded(value: float, digits: int) -> float:
+    if not math.isfinite(value):
+        return value
+    # Integers have exact middles; most binary fractions are a little off.
+    units = round(value * 10**SCORE_DIGITS)
+    return float(round(units, digits - SCORE_DIGITS) / 10**SCORE_DIGITS)
 
 
 def count_seeds(data: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from babelgrid.analysis.scores.merged import merge_scores
 from babelgrid.analysis.scores.metrics import METRICS, Metric
 from babelgrid.config.analysis import View
 from babelgrid.display.order import group_mixtures, language_name, order_clusters
+from babelgrid.display.text import SCORE_DIGITS
 from babelgrid.figures.style import METRIC_NAMES
 from babelgrid.mixture import is_rival, split_row
 from babelgrid.report.families import families_of
@@ -39,7 +40,7 @@ def build_payload(
     clusters: pd.DataFrame | None,
     confusions: pd.DataFrame | None,
 ) -> Json:
-    """Return the grid as plain builtins for JSON; scores are in thousandths, missing ones are null.
+    """Return the grid as plain builtins for JSON; scores are in units of 1e-5, missing ones are null.
 
     cells, exposure, scores, clusters, confusions: the tables of those names. metric: the metric that is shown first;
     its intervals are taken from scores.csv if that table exists. table: the share table that languages are ordered by.
@@ -115,7 +116,7 @@ def _view_payload(
         "seeds": [_number(value) for value in shown["seeds"]],
         "unranked": np.flatnonzero(shown["ranked"].ne(True)).tolist(),
         "metrics": {
-            name: {column: _thousandths(frame[column]) for column in ("score", "low", "high", "baseline")}
+            name: {column: _in_units(frame[column]) for column in ("score", "low", "high", "baseline")}
             for name, frame in by_metric.items()
         },
     }
@@ -216,8 +217,9 @@ def _colours(scale: str) -> list[str]:
     return [to_hex(colour) for colour in colormaps[scale](np.linspace(0, 1, _STEPS))]
 
 
-def _thousandths(values: pd.Series) -> list[int | None]:
-    return [None if np.isnan(value) else round(1000 * value) for value in values.to_numpy(float)]
+def _in_units(values: pd.Series) -> list[int | None]:
+    """Return scores as integers, in which they take less space."""
+    return [None if np.isnan(value) else round(value * 10**SCORE_DIGITS) for value in values.to_numpy(float)]
 
 
 def _number(value: Any) -> float | int | None:

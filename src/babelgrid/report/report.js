@@ -32,15 +32,26 @@
 
   // Numbers ---------------------------------------------------------------------------------------------------------
 
-  function decimal(thousandths, digits = 2) {
-    if (thousandths === null || thousandths === undefined) return DASH;
-    const text = (Math.abs(thousandths) / 1000).toFixed(digits).replace(/^0/, "");
-    return thousandths < 0 && Number(text) !== 0 ? MINUS + text : text;
+  const UNIT = 1e5; // scores in the data are integers, in units of 1 / UNIT
+
+  // As in figures, the middle between two numbers goes to the even one.
+  function rounded(units, digits) {
+    const step = UNIT / 10 ** digits;
+    const below = Math.floor(units / step);
+    const rest = 2 * (units - below * step) - step;
+    const nearest = rest > 0 || (rest === 0 && below % 2 === 1) ? below + 1 : below;
+    return (nearest / 10 ** digits).toFixed(digits);
   }
 
-  function signed(thousandths, digits = 2) {
-    const text = decimal(thousandths, digits);
-    return thousandths > 0 ? `+${text}` : text;
+  function decimal(units, digits = 2) {
+    if (units === null || units === undefined) return DASH;
+    const text = rounded(Math.abs(units), digits).replace(/^0/, "");
+    return units < 0 && Number(text) !== 0 ? MINUS + text : text;
+  }
+
+  function signed(units, digits = 2) {
+    const text = decimal(units, digits);
+    return units > 0 && Number(text) !== 0 ? `+${text}` : text;
   }
 
   const mixtureNumber = new Map(data.mixtures.map((mixture, number) => [mixture.name, number]));
@@ -71,11 +82,12 @@
   function scaleOf(values) {
     const found = values.filter((one) => one !== null);
     if (state.show !== "score") {
-      const far = Math.max(50, ...found.map(Math.abs));
+      const far = Math.max(0.05 * UNIT, ...found.map(Math.abs));
       return { low: -far, high: far, colours: data.colours.difference };
     }
-    const low = Math.floor(Math.min(1000, ...found) / 100) * 100;
-    const high = Math.ceil(Math.max(low + 100, ...found) / 100) * 100;
+    const tenth = UNIT / 10;
+    const low = Math.floor(Math.min(UNIT, ...found) / tenth) * tenth;
+    const high = Math.ceil(Math.max(low + tenth, ...found) / tenth) * tenth;
     return { low, high, colours: data.colours.score };
   }
 
@@ -394,7 +406,7 @@
 
   // Charts ----------------------------------------------------------------------------------------------------------
 
-  const unit = (thousandths) => (thousandths === null ? null : thousandths / 1000);
+  const unit = (units) => (units === null ? null : units / UNIT);
 
   function drawChart(name, points) {
     const spec = { ...specs[name], datasets: { points } };
