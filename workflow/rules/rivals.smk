@@ -17,6 +17,8 @@ if LAB_BASE:
             FILES.benchmark("pretrain_encoder")
         conda:
             "../../envs/babelgrid.yaml"
+        # Before the other jobs: once one of them runs, two cores are hardly ever free at the same time.
+        priority: 100
         threads: 2
         resources:
             energy=int(EXPERIMENT.machine.energy),
