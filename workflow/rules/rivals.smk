@@ -15,10 +15,10 @@ if LAB_BASE:
             FILES.log("pretrain_encoder"),
         benchmark:
             FILES.benchmark("pretrain_encoder")
-        conda:
-            "../../envs/babelgrid.yaml"
         # Before the other jobs: once one of them runs, two cores are hardly ever free at the same time.
         priority: 100
+        conda:
+            "../../envs/babelgrid.yaml"
         threads: 2
         resources:
             energy=int(EXPERIMENT.machine.energy),
