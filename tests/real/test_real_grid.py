@@ -14,7 +14,7 @@ BASE = Path(__file__).parents[2] / "data/bases/gemma-3-270m"
 PART = """
 seeds: [0]
 languages: {train: [en], test: [fr, it, ko]}
-posts: {parts: {train: [train], test: [test_extra]}}
+posts: {parts: {train: [train], test: [test_extra]}, leave_out: [test]}
 mixtures: {none: true, monolingual: [en], pairs: [], all: false, posts: 240}
 finetune: {epochs: 2}
 score: {bootstrap: 100}
@@ -33,11 +33,12 @@ def test_english_adapter_of_a_real_base_scores_three_languages(shared_file, tmp_
     targets = [str((tables / name).relative_to(tmp_path)) for name in ("scores.csv", "warnings.csv")]
     result = checkout.snakemake(*targets, overlays=[checkout.overlay(PART)])
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
-    cells = pd.read_csv(tables / "cells.csv", keep_default_na=False, na_values=[""])
-    topic = cells[cells["view"] == "topic"].set_index(["mixture", "test_language"])
-    assert topic.loc["en", "n"].to_dict() == {"fr": 100, "it": 100, "ko": 70}
+    scores = pd.read_csv(tables / "scores.csv", keep_default_na=False, na_values=[""])
+    topic = scores[scores["view"] == "topic"].set_index(["mixture", "test_language"])
+    # Two of the 70 Korean tweets copy others.
+    assert topic.loc["en", "n"].to_dict() == {"fr": 100, "it": 100, "ko": 68}
     # 240 English tweets already teach the topic in French, better than chance and than the untuned base.
-    assert topic.loc[("en", "fr"), "macro_f1"] > 0.6 > topic.loc[("none", "fr"), "macro_f1"]
+    assert topic.loc[("en", "fr"), "score"] > 0.6 > topic.loc[("none", "fr"), "score"]
     usage = read_json(tmp_path / "results/tweets_gemma/usage/finetune/en/seed0.json")
     assert usage["device"].startswith("CPU")
     assert 1000 < usage["peak_memory_mb"] < 4500
