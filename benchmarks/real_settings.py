@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+import transformers
 import yaml
 from sklearn.metrics import f1_score
 from transformers import set_seed
@@ -170,6 +171,8 @@ _LOADED: list[Loaded] = []
 
 
 def _load() -> None:
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     torch.set_num_threads(1)
     folder = Path(tempfile.mkdtemp())
     base_path = folder / "base.json"
