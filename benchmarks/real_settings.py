@@ -211,7 +211,7 @@ def _predictions(model: Any, prompt: Any, its: Loaded) -> pd.DataFrame:
     for language, rows in its.posts[its.posts["split"] != "train"].groupby("language"):
         test = rows.reset_index(drop=True)
         scored = score_posts(model, its.tokenizer, test, str(language), prompt, its.experiment.labels, 8192)
-        group = language if language in MIXTURES or language == "es" else "others"
+        group = language if language in ("en", "es") else "others"
         found.append(scored[["gold", "predicted"]].assign(group=group))
     return pd.concat(found, ignore_index=True)
 

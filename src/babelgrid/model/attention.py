@@ -4,7 +4,7 @@ All other layers process tokens independently and need no information on packing
 transformers as `ATTENTION`, so any model that uses the attention registry supports packed batches. In a packed batch,
 the index of a key in its example equals its position, so causal masks and sliding windows compare indices.
 
-On CUDA, cuDNN's attention is never used: it plans anew for every new shape (116 to 151 ms on an H200), and packed
+On CUDA, cuDNN's attention is never used: it makes a plan for every new shape (116 to 151 ms on an H200), and packed
 batches have many. A causal mask of own tokens over prefix and own tokens is PyTorch's `causal_lower_right`, for which
 flash attention runs.
 """
@@ -24,6 +24,21 @@ from babelgrid.model.packing import Batch
 
 ATTENTION = "babelgrid"
 BACKENDS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How attention scores become weights."""
+
+    dropout: float
+    scaling: float | None
+    softcap: float | None = None
+    sinks: torch.Tensor | None = None
+
+    @property
+    def are_plain(self) -> bool:
+        """Return whether PyTorch's own attention computes these scores."""
+        return self.softcap is None and self.sinks is None
 
 
 def packed_attention(
@@ -57,16 +72,23 @@ def packed_attention(
     if packed is None:
         visible = _causal_mask(query.shape[2], 0, None, query.device) if attention_mask is None else attention_mask
         return _attend(query, key, value, visible, scores).transpose(1, 2), None
+    return _attend_packed(query, key, value, packed, sliding_window, scores), None
+
+
+def _attend_packed(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packed: Batch, window: int | None, scores: Scores
+) -> torch.Tensor:
+    """Return the attention output [1, T, heads, head width] for the tokens of a packed batch."""
     shared = query.shape[2] - len(packed["places"])
     rows = _as_rows(query[:, :, shared:], packed["places"], packed["rows"], packed["width"])
-    mask = _mask_unless_causal(packed["width"], shared, sliding_window, query.device, scores)
+    mask = _mask_unless_causal(packed["width"], shared, window, query.device, scores)
     of_rows = _attend(rows, _with_prefix(key, packed), _with_prefix(value, packed), mask, scores)
     of_own = of_rows.transpose(1, 2).flatten(0, 1).index_select(0, packed["places"])
     if not shared:
-        return of_own[None], None
-    mask = _mask_unless_causal(shared, 0, sliding_window, query.device, scores)
+        return of_own[None]
+    mask = _mask_unless_causal(shared, 0, window, query.device, scores)
     of_prefix = _attend(query[:, :, :shared], key[:, :, :shared], value[:, :, :shared], mask, scores)
-    return torch.cat([of_prefix[0].transpose(0, 1), of_own])[None], None
+    return torch.cat([of_prefix[0].transpose(0, 1), of_own])[None]
 
 
 def attention_of_predictions(
@@ -91,21 +113,6 @@ def attention_of_predictions(
     rows = _as_rows(query, places, packed["rows"], width)
     of_rows = _attend(rows, keys, _with_prefix(value, packed), mask, Scores(dropout, scaling))
     return of_rows.transpose(1, 2).flatten(0, 1).index_select(0, places)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How attention scores become weights."""
-
-    dropout: float
-    scaling: float | None
-    softcap: float | None = None
-    sinks: torch.Tensor | None = None
-
-    @property
-    def are_plain(self) -> bool:
-        """Return whether PyTorch's own attention computes these scores."""
-        return self.softcap is None and self.sinks is None
 
 
 def _attend(

@@ -43,14 +43,14 @@ def label_log_probabilities(
         reaching = [(column, path[len(node)]) for column, path in enumerate(paths.values()) if _passes(path, node)]
         columns, tokens = torch.tensor(reaching, device=model.device).unbind(1)
         distinct = torch.tensor(sorted({token for _, token in reaching}), device=model.device)
-        for rows in batches_by_length([len(prompt) for prompt in prompts], tokens_per_batch):
-            # The last token of an example is only predicted and never an input, so any token will do.
-            examples = [Example((*prompts[row], *node, 0), len(prompts[row]) + len(node)) for row in rows]
-            where = torch.tensor(rows, device=model.device)[:, None]
-            # Summed on the device, which then does not wait for the host between batches.
-            with exact_logits(model, distinct):
+        with exact_logits(model, distinct):
+            for rows in batches_by_length([len(prompt) for prompt in prompts], tokens_per_batch):
+                # The last token of an example is only predicted and never an input, so any token will do.
+                examples = [Example((*prompts[row], *node, 0), len(prompts[row]) + len(node)) for row in rows]
+                where = torch.tensor(rows, device=model.device)[:, None]
+                # Summed on the device, which then does not wait for the host between batches.
                 scores[where, columns] += _read_logits(model, examples, partial(_log_probabilities, tokens=tokens))
-            scored(len(rows))
+                scored(len(rows))
     finite = scores.isfinite().all(dim=1)
     if not finite.all():
         raise UserError(
